@@ -101,6 +101,7 @@ def _goes_on(route: Route) -> bool:
 
 
 def uncounted(_: Config, route: Route) -> str:
+    """A rate that counts nothing; not where ``average`` is written, which may be 0."""
     limit = route.rate_limit
     if limit is None or limit.average or not limit.period:
         return ""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from proxy.config.model import Config, Upstream
+from proxy.policy.balance import POLICIES
 
 Reason: TypeAlias = Callable[[Config, Upstream], str]
 """Why an option does nothing in an upstream; empty where it does."""
@@ -11,14 +12,14 @@ Reason: TypeAlias = Callable[[Config, Upstream], str]
 
 def _hash_key(_: Config, upstream: Upstream) -> str:
     balance = upstream.load_balance
-    if balance is None or balance.policy == "hash":
+    if balance is None or POLICIES[balance.policy].by_key:
         return ""
     return f'policy is "{balance.policy}": expected policy = "hash" beside it'
 
 
 def _min_share(_: Config, upstream: Upstream) -> str:
     balance = upstream.load_balance
-    if balance is None or balance.policy == "least_request" or balance.min_share >= 100:
+    if balance is None or balance.min_share >= 100 or POLICIES[balance.policy].less_for_slow:
         return ""
     return f'policy is "{balance.policy}": only "least_request" gives less to a slow server'
 

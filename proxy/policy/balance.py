@@ -10,7 +10,7 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Any, Final, TypeVar
+from typing import ClassVar, Final, Protocol, TypeVar
 
 from proxy.policy.endpoint import Endpoint
 
@@ -23,7 +23,27 @@ _FIRST_SHARE: Final = 0.1
 C = TypeVar("C", bound=Endpoint)
 
 
-class RoundRobin:
+class Policy(Protocol):
+    """How one of several is picked. A new one stands in ``POLICIES``, and as a word in the options
+    of ``[load_balance]``; a test compares the two."""
+
+    __slots__ = ()
+    by_key: ClassVar[bool] = False
+    """Whether ``pick`` is given the key of the request."""
+    by_latency: ClassVar[bool] = False
+    """Whether it asks for latencies, which are measured for that."""
+    less_for_slow: ClassVar[bool] = False
+    """Whether the weights of servers are lowered that are slow beside the others. With others keys
+    would move, turns would not be what was asked for, or slowness would count twice."""
+
+    def __init__(self, rng: random.Random) -> None: ...
+
+    def pick(self, candidates: Sequence[C], key: bytes | None, now: float) -> C:
+        """One of them."""
+        ...
+
+
+class RoundRobin(Policy):
     """In turn, by weight and without bunches: nginx's smooth weighted round robin.
 
     Each gains its weight at every pick, and who has most is picked and pays for all. Who is away
@@ -32,7 +52,7 @@ class RoundRobin:
 
     __slots__ = ("_credit", "_swept")
 
-    def __init__(self) -> None:
+    def __init__(self, _: random.Random | None = None) -> None:
         self._credit: dict[str, float] = {}
         self._swept = -math.inf
 
@@ -59,7 +79,7 @@ class RoundRobin:
         self._swept = now
 
 
-class LeastRequest:
+class LeastRequest(Policy):
     """The less busy of two that are drawn by weight (power of two choices).
 
     The second is taken where, with this request, it would be no busier for its weight than the
@@ -69,6 +89,7 @@ class LeastRequest:
     """
 
     __slots__ = ("_rng",)
+    less_for_slow = True
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -83,7 +104,7 @@ class LeastRequest:
         return first
 
 
-class PeakEwma:
+class PeakEwma(Policy):
     """The one of two that will answer sooner: Finagle's, which Linkerd uses.
 
     A server of which nothing is known is tried at once if it is idle. While it has yet to answer,
@@ -91,6 +112,7 @@ class PeakEwma:
     """
 
     __slots__ = ("_rng",)
+    by_latency = True
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -115,7 +137,7 @@ class PeakEwma:
         return first
 
 
-class Hash:
+class Hash(Policy):
     """The same server for the same key: weighted rendezvous hashing.
 
     When a server leaves, only its keys move, in proportion to the weights of the others; when its
@@ -124,6 +146,7 @@ class Hash:
     """
 
     __slots__ = ("_keyless",)
+    by_key = True
 
     def __init__(self, rng: random.Random) -> None:
         self._keyless = LeastRequest(rng)
@@ -139,8 +162,8 @@ class Hash:
         return min(candidates, key=lambda each: _arrival(each, digest))
 
 
-POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
-    "round_robin": lambda _: RoundRobin(),
+POLICIES: Final[dict[str, type[Policy]]] = {
+    "round_robin": RoundRobin,
     "least_request": LeastRequest,
     "peak_ewma": PeakEwma,
     "hash": Hash,

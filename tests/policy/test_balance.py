@@ -2,15 +2,15 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import cycle, islice
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.policy.balance import (
+    POLICIES,
     Hash,
     LeastRequest,
     PeakEwma,
@@ -19,13 +19,6 @@ from proxy.policy.balance import (
     slow_start_factor,
 )
 from tests.support.endpoint import StateOnly
-
-POLICIES: dict[str, Callable[[], Any]] = {
-    "round_robin": RoundRobin,
-    "least_request": lambda: LeastRequest(random.Random(1)),
-    "peak_ewma": lambda: PeakEwma(random.Random(1)),
-    "hash": lambda: Hash(random.Random(1)),
-}
 
 
 class Server(StateOnly):
@@ -75,7 +68,10 @@ def assert_shares(counts: Counter[str], servers: Sequence[Server]) -> None:
 def test_a_pick_is_one_of_the_candidates_however_they_change(
     policy: str, rounds: list[tuple[list[int], bytes | None, float]]
 ) -> None:
-    servers, picker = fleet([1.0 + number for number in range(10)]), POLICIES[policy]()
+    servers, picker = (
+        fleet([1.0 + number for number in range(10)]),
+        POLICIES[policy](random.Random(1)),
+    )
     for present, key, now in rounds:
         candidates = [servers[index] for index in present]
         picked = picker.pick(candidates, key, now)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ThreadedResolver
 
+from proxy.policy.balance import POLICIES
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get, length, post
 from tests.support.proxy import Proxy, proxied
 from tests.support.timing import taking_at_least
@@ -66,7 +67,7 @@ async def test_weights_are_honoured(trio: list[RawUpstream]) -> None:
     assert counts(*trio) == [12, 8, 4]
 
 
-@pytest.mark.parametrize("policy", ["round_robin", "least_request", "peak_ewma", "hash"])
+@pytest.mark.parametrize("policy", POLICIES)
 async def test_every_policy_uses_every_server(trio: list[RawUpstream], policy: str) -> None:
     async with proxied(trio[0], **over(*trio, load_balance={"policy": policy})) as proxy:
         for number in range(30):

@@ -114,13 +114,11 @@ class LoadBalance:
         self.clock = clock
         self._repeatable = repeatable
         self._options = options
-        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[
-            options.policy
-        ](rng).pick
-        self._key = key_of(options.hash_key) if options.policy == "hash" else None
-        self._timed = options.policy == "peak_ewma"
-        # With hash, keys would move; with round_robin, turns are what was asked for.
-        weighs = options.policy == "least_request" and options.min_share < _ALL
+        policy = POLICIES[options.policy](rng)
+        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = policy.pick
+        self._key = key_of(options.hash_key) if policy.by_key else None
+        self._timed = policy.by_latency
+        weighs = policy.less_for_slow and options.min_share < _ALL
         self._floor = options.min_share / _ALL if weighs else 0.0
         self._weigh_at = 0.0 if weighs else math.inf
         # A 500 may be the answer to what was asked: only who asked for a breaker has it count.

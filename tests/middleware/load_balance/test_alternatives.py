@@ -10,6 +10,7 @@ from proxy.http.logins import Ties
 from proxy.middleware.load_balance.alternatives import server_left
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
+from proxy.policy.balance import POLICIES
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import Live
 from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle, upload
@@ -131,7 +132,7 @@ async def test_an_attempt_notes_that_it_is_the_trial(jumping: JumpingLoop) -> No
     assert not breaker.open
 
 
-@pytest.mark.parametrize("policy", ["round_robin", "hash", "least_request", "peak_ewma"])
+@pytest.mark.parametrize("policy", POLICIES)
 async def test_a_server_at_its_limit_is_passed_over_while_another_is_not(policy: str) -> None:
     a, b, c = nodes = Node("a"), Node("b"), Node("c")
     for node in nodes:
