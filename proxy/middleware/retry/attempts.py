@@ -17,7 +17,7 @@ from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse
-from proxy.middleware.retry.may_repeat import may_repeat
+from proxy.middleware.retry.may_repeat import another_allowed
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
@@ -158,16 +158,13 @@ class Attempts(RetryOptionsBase):
         """
         options, exchange = self._options, self._exchange
         unsent = failure == CONNECT_FAILURE
-        if not may_repeat(exchange, options, nothing_sent=unsent):
-            return False
         if unsent and options.wait_for_connect and not free:
             return False  # there is no other server: what is above waits until there is one
         now = self._clock()
-        if 0 < options.only_if_failed_within < now - self._started_at:
-            return False
-        if exchange.deadline is not None and now + wait >= exchange.deadline:
-            return False
-        if self._attempt_count >= options.attempts or not (free or self._budget.spend(now)):
+        began = self._started_at  # that in the record may be of a copy
+        if not another_allowed(
+            exchange, options, now, nothing_sent=unsent, began=began, wait=wait
+        ) or not (free or self._budget.spend(now)):
             return False
         record = exchange.record
         record.log_attempt(record.endpoint, failure, record.attempt_began_at, now)

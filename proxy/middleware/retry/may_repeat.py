@@ -28,6 +28,28 @@ def may_repeat(exchange: Exchange, options: RetryOptions, *, nothing_sent: bool)
     return nothing_sent or (not exchange.login and repeatable(exchange, options))
 
 
+def another_allowed(
+    exchange: Exchange,
+    options: RetryOptions,
+    now: float,
+    *,
+    nothing_sent: bool,
+    began: float,
+    wait: float = 0.0,
+) -> bool:
+    """Whether ``[retry]`` allows another attempt, ``wait`` seconds from now; but for its budget.
+
+    ``began``: when the attempt did that has failed, or would be ended for the other one.
+    """
+    if not exchange.record.attempts_left:
+        return False
+    if not may_repeat(exchange, options, nothing_sent=nothing_sent):
+        return False
+    if exchange.deadline is not None and now + wait >= exchange.deadline:
+        return False
+    return not 0 < options.only_if_failed_within < now - began
+
+
 class MayFollow:
     """Whether another attempt could take the place of one that is under way.
 
@@ -58,14 +80,9 @@ class MayFollow:
 
     def with_server(self, exchange: Exchange) -> bool:
         """Whether it may be as soon as there is a server for another one."""
-        options, record = self._options, exchange.record
-        unsent = record.connect_s is None
-        if not record.attempts_left or not may_repeat(exchange, options, nothing_sent=unsent):
-            return False
-        now = self._clock()
-        if exchange.deadline is not None and now >= exchange.deadline:
-            return False
-        begun = record.attempt_began_at
-        if 0 < options.only_if_failed_within < now - begun:
-            return False
-        return self._budget.available(now) >= 1
+        record, now = exchange.record, self._clock()
+        unsent, began = record.connect_s is None, record.attempt_began_at
+        return (
+            another_allowed(exchange, self._options, now, nothing_sent=unsent, began=began)
+            and self._budget.available(now) >= 1
+        )

@@ -113,6 +113,7 @@ class Retry:
         first: Reply | UpstreamError
         stalled = self._stalled
         try:
+            # As _attempt does it, without the call: nearly every request has one attempt only.
             first = await (self._inner if stalled is None else stalled.handle)(exchange)
             if self._hold is not None and first.buffered is None:
                 await self._hold(exchange, first)
@@ -162,7 +163,8 @@ class Retry:
         return reply
 
     async def _attempt(self, exchange: Exchange) -> Reply:
-        stalled = self._stalled
+        """One that follows another."""
+        stalled = self._stalled  # its handle changes as it learns, so it is looked up each time
         reply = await (self._inner if stalled is None else stalled.handle)(exchange)
         if self._hold is not None and reply.buffered is None:
             await self._hold(exchange, reply)

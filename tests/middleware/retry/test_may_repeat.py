@@ -6,7 +6,7 @@ import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange
-from proxy.middleware.retry.may_repeat import MayFollow, may_repeat
+from proxy.middleware.retry.may_repeat import MayFollow, another_allowed, may_repeat
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.budget import Budget
 from tests.support.loop import get, post
@@ -111,3 +111,22 @@ def test_none_is_begun_where_no_server_could_be_asked(left: bool) -> None:
     conditions.append(has_server_left)  # balancing is built later
     assert may_follow(exchange) is left
     assert asked == [exchange]
+
+
+@pytest.mark.parametrize(
+    ("wait", "deadline", "began", "left", "may"),
+    [
+        (0.5, None, 100.0, 1, True),
+        (0.5, 101.6, 100.0, 1, True),
+        (0.5, 101.5, 100.0, 1, False),  # the deadline comes before the wait is over
+        (0.5, None, 97.9, 1, False),
+        (0.5, None, 100.0, 0, False),
+    ],
+)
+def test_an_attempt_that_has_failed_and_one_that_is_ended_have_the_same_rules(
+    wait: float, deadline: float | None, began: float, left: int, may: bool
+) -> None:
+    options, exchange = RetryOptions(only_if_failed_within=Duration(3)), under_way(left)
+    exchange.deadline = deadline
+    asked = another_allowed(exchange, options, 101.0, nothing_sent=False, began=began, wait=wait)
+    assert asked is may
