@@ -11,11 +11,9 @@ server was told not to. A body that it has decompressed is sent on without Conte
 """
 
 import asyncio
-import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -24,15 +22,12 @@ from aiohttp import web
 
 from proxy.config.model import Config
 from proxy.edge.http1.connection import Connection
-from proxy.http.chunked import CHUNK, LAST_CHUNK
-from proxy.http.fields import RawHeaders, encode, has, without
 from proxy.net.accepted import connect
-from proxy.net.sockets import RESET
+from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, write
+from proxy.run.mounted_request import feed
 from proxy.run.runtime import Runtime
 
 _PIECE: Final = 64 << 10
-_AHEAD: Final = 256 << 10
-"""Bytes of an upgraded connection that wait to be taken; more stop the client."""
 _ANY: Final = "/{target:.*}"
 _NO_ANSWER: Final = 499
 """As in the access log of the command: the client has left before."""
@@ -84,6 +79,7 @@ def application(config: Config) -> web.Application:
     mount = _Mount(config)
     app = web.Application()
     app.cleanup_ctx.append(mount.lifespan)
+    app.on_response_prepare.append(mount.second.prepared)
     for path in ("", _ANY):
         app.router.add_route("*", path, mount.serve, expect_handler=_later)
     return app
@@ -99,6 +95,7 @@ class _Mount:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._runtime: Runtime
+        self.second = SecondReplies()
 
     async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
         """From the start of whatever application it is part of to its end. Raises CannotStart."""
@@ -118,6 +115,8 @@ class _Mount:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("client gone")
+        if begun(request):
+            raise self.second.dropped(request, "has the proxy answer again")
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
 
@@ -136,41 +135,25 @@ class _Mount:
         with theirs:
             theirs.setblocking(False)
             await connect(introduced, ours)
-            leaves = partial(_hang_up, theirs)
-            feeding = loop.create_task(_feed(request, theirs, leaves))
+            feeding = loop.create_task(feed(request, theirs))
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
-                    await _write(request, data)
+                    await write(request, data)
                     size += len(data)
+                    if not made[0].answered:  # 1xx: the reply has not begun
+                        request.writer.output_size = 0
+            except BaseException:
+                if begun(request):  # in part
+                    cut(transport)
+                raise
             finally:
                 feeding.cancel()
                 await asyncio.wait((feeding,))
         connection = made[0]
         if connection.broken:
-            _cut(transport)
+            cut(transport)
         follows = connection.may_follow and not request.headers.get("Upgrade")
-        return _Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
-
-
-class _Sent(web.StreamResponse):
-    """A reply that has been sent already: for middlewares, and for the access log of aiohttp."""
-
-    def __init__(self, status: int, size: int, *, keep_alive: bool) -> None:
-        """``size``: bytes of it, its head included."""
-        super().__init__(status=status)
-        self._keep_alive = keep_alive
-        self._size = size
-
-    @property
-    def body_length(self) -> int:
-        """What the access log of aiohttp shows as the size."""
-        return self._size
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Its head is out."""
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """So is its body."""
+        return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
 
 def _prefix(app: web.Application) -> str:
@@ -193,108 +176,3 @@ def below(config: Config, prefix: str) -> Config:
         for route in config.routes
     )
     return msgspec.structs.replace(config, routes=routes)
-
-
-async def _write(request: web.Request, data: bytes) -> None:
-    """Have the client take it. Raises ConnectionError where it has gone."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
-        raise ConnectionResetError("client gone")
-    await request.writer.write(data)
-
-
-def _hang_up(theirs: socket.socket) -> None:
-    """The client has left: the proxy is to see that at once."""
-    with contextlib.suppress(OSError):
-        theirs.shutdown(socket.SHUT_RDWR)
-
-
-def _cut(transport: asyncio.Transport) -> None:
-    """End the client's connection so that no reply passes for a whole one."""
-    sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError, AttributeError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    transport.abort()
-
-
-async def _feed(request: web.Request, theirs: socket.socket, leaves: Any) -> None:
-    """Pass on what the client sends, and that it has left."""
-    loop = asyncio.get_running_loop()
-    cancel = request._cancel
-
-    def left(error: BaseException) -> None:
-        """aiohttp calls this when the connection has ended, whatever is being asked."""
-        cancel(error)
-        leaves()
-
-    # No public name says so: a handler without a body to read is told nothing.
-    object.__setattr__(request, "_cancel", left)
-    head, chunked = _head(request)
-    if "Upgrade" in request.headers:
-        later = _Later(request, leaves)
-        handler = request.protocol
-        handler.set_parser(later)  # type: ignore[arg-type]
-        await loop.sock_sendall(theirs, head)
-        while data := await later.read():
-            await loop.sock_sendall(theirs, data)
-        return
-    await loop.sock_sendall(theirs, head)
-    with contextlib.suppress(ConnectionError):
-        while data := await request.content.readany():
-            await loop.sock_sendall(theirs, CHUNK % (len(data), data) if chunked else data)
-        if chunked:
-            await loop.sock_sendall(theirs, LAST_CHUNK)
-
-
-def _head(request: web.Request) -> tuple[bytes, bool]:
-    """The head of a request as it came, and whether its body is to be sent in chunks."""
-    fields: RawHeaders = request.raw_headers
-    chunked = has(fields, b"transfer-encoding")
-    if has(fields, b"content-encoding") and request.can_read_body and _decompresses(request):
-        fields = without(without(fields, b"content-encoding"), b"content-length")
-        if not chunked:
-            fields = [*fields, (b"Transfer-Encoding", b"chunked")]
-            chunked = True
-    version = request.version
-    line = f"{request.method} {request.raw_path} HTTP/{version.major}.{version.minor}\r\n"
-    return line.encode("utf-8", "surrogateescape") + encode(fields, None) + b"\r\n", chunked
-
-
-def _decompresses(request: web.Request) -> bool:
-    """Whether aiohttp's server takes codings away, as it does by default."""
-    handler = request.protocol
-    server = handler._manager
-    kind = request.headers.get("Content-Encoding", "").lower()
-    known = kind in ("gzip", "deflate", "br", "zstd")
-    return known and bool(server is None or server._kwargs.get("auto_decompress", True))
-
-
-class _Later:
-    """Stands in the place of a parser behind an offer to upgrade: bytes stay as they come."""
-
-    def __init__(self, request: web.Request, leaves: Any) -> None:
-        self._handler = request.protocol
-        self._leaves = leaves
-        self._waiting = bytearray()
-        self._moved = asyncio.Event()
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """The client has sent this."""
-        self._waiting += data
-        self._moved.set()
-        if len(self._waiting) > _AHEAD:
-            self._handler.pause_reading()
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """The client has left."""
-        self._leaves()
-
-    async def read(self) -> bytes:
-        """What has come."""
-        await self._moved.wait()
-        self._moved.clear()
-        data = bytes(self._waiting)
-        self._waiting.clear()
-        self._handler.resume_reading()
-        return data

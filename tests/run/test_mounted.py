@@ -1,13 +1,7 @@
 """``proxy.create_app``: the proxy as an application of aiohttp, on its own or in another one."""
 
 import asyncio
-import contextlib
-import gzip
-import hashlib
-import io
 import logging
-import os
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -18,41 +12,9 @@ from proxy import create_app
 from proxy.config.load import ConfigError
 from tests.support.client import RawClient
 from tests.support.message import get, post
+from tests.support.mounted import OK, mounted, served, tables
 from tests.support.process import PATIENCE
 from tests.support.upstream import RawUpstream
-
-OK = b"HTTP/1.1 200 OK\r\nx-Odd: 1\r\nContent-Length: 2\r\n\r\nok"
-
-
-def tables(upstream: RawUpstream, **more: Any) -> dict[str, Any]:
-    return {"upstreams": [{"name": "api", "servers": [upstream.url]}], **more}
-
-
-@contextlib.asynccontextmanager
-async def served(app: web.Application, **options: Any) -> AsyncIterator[tuple[str, int]]:
-    """By aiohttp's own server."""
-    runner = web.AppRunner(app, **{"access_log": None, **options})
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield host, port
-    finally:
-        await runner.cleanup()
-
-
-def mounted(config: dict[str, Any], prefix: str) -> web.Application:
-    app = create_app(config)
-    if not prefix:
-        return app
-    parent = web.Application()
-
-    async def own(_: web.Request) -> web.Response:
-        return web.Response(text="its own")
-
-    parent.router.add_get("/own", own)
-    parent.add_subapp(prefix, app)
-    return parent
 
 
 @pytest.mark.parametrize("prefix", ["", "/api", "/a/b"])
@@ -128,46 +90,6 @@ async def test_routes_and_statuses_are_those_of_the_configuration() -> None:
                     assert response.status == status
                     if status != 200:
                         assert response.value("Proxy-Status")
-
-
-async def test_large_bodies_go_both_ways_and_are_waited_for() -> None:
-    body = os.urandom(5 << 20)
-
-    async def echo(connection: Any, request: Any) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request.body)
-        await connection.send(head)
-        await connection.send(request.body)
-
-    async with (
-        RawUpstream(("wait-body", echo)) as upstream,
-        served(mounted(tables(upstream), "/api")) as (host, port),
-        aiohttp.ClientSession() as session,
-    ):
-        for data in (io.BytesIO(body), _pieces(body)):
-            async with session.post(f"http://{host}:{port}/api", data=data) as response:
-                found = await response.read()
-        assert hashlib.sha256(found).digest() == hashlib.sha256(body).digest()
-        assert [request.framing for request in upstream.requests] == ["length", "chunked"]
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), 100_000):
-        yield body[start : start + 100_000]
-
-
-@pytest.mark.parametrize("plain", [True, False])
-async def test_a_compressed_body_and_its_fields_agree(plain: bool) -> None:
-    """aiohttp decompresses, unless its server is told not to."""
-    packed = gzip.compress(b"hello" * 1000)
-    async with (
-        RawUpstream() as upstream,
-        served(mounted(tables(upstream), "/api"), auto_decompress=plain) as address,
-        await RawClient.connect(address) as client,
-    ):
-        assert (await client.ask(post(packed, "/api", b"Content-Encoding: gzip\r\n"))).status == 200
-        asked = upstream.requests[0]
-        assert asked.body == (b"hello" * 1000 if plain else packed)
-        assert asked.head.value("Content-Encoding") == (None if plain else b"gzip")
 
 
 async def test_a_client_that_leaves_ends_its_request_at_once() -> None:
@@ -269,22 +191,6 @@ async def test_websockets_go_through() -> None:
                 await socket.send_str(word)
                 async with asyncio.timeout(PATIENCE):
                     assert (await socket.receive()).data == f"{word}!"
-
-
-async def test_an_upload_waits_for_100_continue_of_the_upstream() -> None:
-    async with (
-        RawUpstream((b"HTTP/1.1 100 Continue\r\n\r\n", "wait-body", OK)) as upstream,
-        served(mounted(tables(upstream), "/api")) as address,
-        await RawClient.connect(address) as client,
-    ):
-        head, _, body = post(b"hello", "/api", b"Expect: 100-continue\r\n").partition(b"\r\n\r\n")
-        await client.send(head + b"\r\n\r\n")
-        async with asyncio.timeout(PATIENCE):
-            while not upstream.requests:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        await client.send(body)
-        response = await client.receive()
-        assert response.status in (100, 200)
 
 
 def test_a_wrong_configuration_says_all_its_problems() -> None:

@@ -12,9 +12,9 @@ from proxy.core.size import Size
 from proxy.run.stores import store_of
 from proxy.store.memory import MemoryStore
 from proxy.store.sqlite import SqliteStore
-from tests.run.test_mounted import served
 from tests.support.client import Address, ask
 from tests.support.message import get, length
+from tests.support.mounted import served
 from tests.support.process import started
 from tests.support.upstream import RawUpstream
 from tests.support.workers import where

@@ -1,0 +1,101 @@
+"""What aiohttp has read of a request, and reads on, written out again for a connection of ours."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, Final
+
+from aiohttp import web
+
+from proxy.http.chunked import CHUNK, LAST_CHUNK
+from proxy.http.fields import RawHeaders, encode, has, without
+
+_AHEAD: Final = 256 << 10
+"""Bytes of an upgraded connection that wait to be taken; more stop the client."""
+
+
+async def feed(request: web.Request, theirs: socket.socket) -> None:
+    """Pass on what the client sends, and that it has left."""
+    loop = asyncio.get_running_loop()
+    cancel = request._cancel
+
+    def leaves() -> None:
+        """The proxy is to see that at once."""
+        with contextlib.suppress(OSError):
+            theirs.shutdown(socket.SHUT_RDWR)
+
+    def left(error: BaseException) -> None:
+        """aiohttp calls this when the connection has ended, whatever is being asked."""
+        cancel(error)
+        leaves()
+
+    # No public name says so: a handler without a body to read is told nothing.
+    object.__setattr__(request, "_cancel", left)
+    head, chunked = _head(request)
+    with contextlib.suppress(OSError):
+        if "Upgrade" in request.headers:
+            later = _Later(request, leaves)
+            request.protocol.set_parser(later)  # type: ignore[arg-type]
+            await loop.sock_sendall(theirs, head)
+            while data := await later.read():
+                await loop.sock_sendall(theirs, data)
+            return
+        await loop.sock_sendall(theirs, head)
+        while data := await request.content.readany():
+            await loop.sock_sendall(theirs, CHUNK % (len(data), data) if chunked else data)
+        if chunked:
+            await loop.sock_sendall(theirs, LAST_CHUNK)
+
+
+def _head(request: web.Request) -> tuple[bytes, bool]:
+    """The head of a request as it came, and whether its body is to be sent in chunks."""
+    fields: RawHeaders = request.raw_headers
+    chunked = has(fields, b"transfer-encoding")
+    if has(fields, b"content-encoding") and request.can_read_body and _decompresses(request):
+        fields = without(without(fields, b"content-encoding"), b"content-length")
+        if not chunked:
+            fields = [*fields, (b"Transfer-Encoding", b"chunked")]
+            chunked = True
+    version = request.version
+    line = f"{request.method} {request.raw_path} HTTP/{version.major}.{version.minor}\r\n"
+    return line.encode("utf-8", "surrogateescape") + encode(fields, None) + b"\r\n", chunked
+
+
+def _decompresses(request: web.Request) -> bool:
+    """Whether aiohttp's server takes codings away, as it does by default."""
+    handler = request.protocol
+    server = handler._manager
+    kind = request.headers.get("Content-Encoding", "").lower()
+    known = kind in ("gzip", "deflate", "br", "zstd")
+    return known and bool(server is None or server._kwargs.get("auto_decompress", True))
+
+
+class _Later:
+    """Stands in the place of a parser behind an offer to upgrade: bytes stay as they come."""
+
+    def __init__(self, request: web.Request, leaves: Any) -> None:
+        self._handler = request.protocol
+        self._leaves = leaves
+        self._waiting = bytearray()
+        self._moved = asyncio.Event()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """The client has sent this."""
+        self._waiting += data
+        self._moved.set()
+        if len(self._waiting) > _AHEAD:
+            self._handler.pause_reading()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The client has left."""
+        self._leaves()
+
+    async def read(self) -> bytes:
+        """What has come."""
+        await self._moved.wait()
+        self._moved.clear()
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        self._handler.resume_reading()
+        return data
