@@ -11,6 +11,7 @@ server was told not to. A body that it has decompressed is sent on without Conte
 """
 
 import asyncio
+import logging
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -21,16 +22,25 @@ import msgspec
 from aiohttp import web
 
 from proxy.config.model import Config
+from proxy.core.errors import InternalError
 from proxy.edge.http1.connection import Connection
+from proxy.edge.responses import error_response
+from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, write
-from proxy.run.mounted_request import feed
+from proxy.run.mounted_request import feed, lost
 from proxy.run.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 _PIECE: Final = 64 << 10
 _ANY: Final = "/{target:.*}"
 _NO_ANSWER: Final = 499
 """As in the access log of the command: the client has left before."""
+_LOST: Final = (
+    "a part of the request's body was read before the proxy had it, and is gone: a middleware of "
+    "the application around the proxy has to read all of it by request.read(), or nothing"
+)
 
 
 class OneRequest(Connection):
@@ -117,6 +127,8 @@ class _Mount:
             raise ConnectionResetError("client gone")
         if begun(request):
             raise self.second.dropped(request, "has the proxy answer again")
+        if lost(request):
+            return self._without_body(request)
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
 
@@ -154,6 +166,15 @@ class _Mount:
             cut(transport)
         follows = connection.may_follow and not request.headers.get("Upgrade")
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
+
+    def _without_body(self, request: web.Request) -> web.Response:
+        log.error("%s", _LOST)
+        error = InternalError(_LOST)
+        reply = error_response(
+            error, self._config.errors, request_id=ensure_ids(request.raw_headers)[1]
+        )
+        fields = [(name.decode(), value.decode()) for name, value in reply.fields]
+        return web.Response(status=reply.status, headers=fields, body=reply.body)
 
 
 def _prefix(app: web.Application) -> str:

@@ -1,4 +1,9 @@
-"""What aiohttp has read of a request, and reads on, written out again for a connection of ours."""
+"""What aiohttp has read of a request, and reads on, written out again for a connection of ours.
+
+The body is where aiohttp has put it: still to come, or read already by a middleware of the
+application around the proxy (``request.read()``). A body of which a part was read and let go cannot
+be sent any more (``lost``).
+"""
 
 import asyncio
 import contextlib
@@ -12,6 +17,14 @@ from proxy.http.fields import RawHeaders, encode, has, without
 
 _AHEAD: Final = 256 << 10
 """Bytes of an upgraded connection that wait to be taken; more stop the client."""
+
+
+def lost(request: web.Request) -> bool:
+    """Whether a part of its body was read and is not there any more."""
+    if request._read_bytes is not None or not request.body_exists:
+        return False
+    content = request.content
+    return content._size != content.total_bytes
 
 
 async def feed(request: web.Request, theirs: socket.socket) -> None:
@@ -41,8 +54,11 @@ async def feed(request: web.Request, theirs: socket.socket) -> None:
                 await loop.sock_sendall(theirs, data)
             return
         await loop.sock_sendall(theirs, head)
-        while data := await request.content.readany():
+        read = request._read_bytes
+        while data := await request.content.readany() if read is None else read:
             await loop.sock_sendall(theirs, CHUNK % (len(data), data) if chunked else data)
+            if read is not None:
+                break
         if chunked:
             await loop.sock_sendall(theirs, LAST_CHUNK)
 
@@ -51,7 +67,7 @@ def _head(request: web.Request) -> tuple[bytes, bool]:
     """The head of a request as it came, and whether its body is to be sent in chunks."""
     fields: RawHeaders = request.raw_headers
     chunked = has(fields, b"transfer-encoding")
-    if has(fields, b"content-encoding") and request.can_read_body and _decompresses(request):
+    if has(fields, b"content-encoding") and request.body_exists and _decompresses(request):
         fields = without(without(fields, b"content-encoding"), b"content-length")
         if not chunked:
             fields = [*fields, (b"Transfer-Encoding", b"chunked")]

@@ -10,12 +10,18 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from proxy import create_app
 from tests.support.client import RawClient
 from tests.support.message import post
 from tests.support.mounted import OK, mounted, served, tables
 from tests.support.process import PATIENCE
 from tests.support.upstream import RawUpstream
+
+CHUNKED = (
+    b"POST /api HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+)
 
 
 async def test_large_bodies_go_both_ways_and_are_waited_for() -> None:
@@ -72,3 +78,82 @@ async def test_an_upload_waits_for_100_continue_of_the_upstream() -> None:
         await client.send(body)
         response = await client.receive()
         assert response.status in (100, 200)
+
+
+def around(upstream: RawUpstream, handle: Any) -> web.Application:
+    """An application with this middleware around the proxy."""
+    parent = web.Application(middlewares=[web.middleware(handle)])
+    parent.add_subapp("/api", create_app(tables(upstream)))
+    return parent
+
+
+@pytest.mark.parametrize("data", [post(b"hello", "/api"), CHUNKED % b""])
+async def test_a_body_that_a_middleware_has_read_is_sent(data: bytes) -> None:
+    async def read(request: web.Request, handler: Any) -> Any:
+        assert await request.read() == b"hello"
+        return await handler(request)
+
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(around(upstream, read)) as address,
+        await RawClient.connect(address) as client,
+    ):
+        for _ in range(2):
+            assert (await client.ask(data)).status == 200
+            assert upstream.requests[-1].body == b"hello"
+
+
+async def test_a_compressed_body_that_a_middleware_has_read_is_sent_as_it_was_read() -> None:
+    async def read(request: web.Request, handler: Any) -> Any:
+        await request.read()
+        return await handler(request)
+
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(around(upstream, read)) as address,
+        await RawClient.connect(address) as client,
+    ):
+        data = post(gzip.compress(b"hello" * 1000), "/api", b"Content-Encoding: gzip\r\n")
+        assert (await client.ask(data)).status == 200
+        assert upstream.requests[0].body == b"hello" * 1000
+        assert upstream.requests[0].head.value("Content-Encoding") is None
+
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_that_is_gone_in_part_is_refused(
+    chunked: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def read(request: web.Request, handler: Any) -> Any:
+        if request.content_type == "multipart/form-data":
+            await request.post()
+        else:
+            await request.content.read(2)
+        return await handler(request)
+
+    async with RawUpstream() as upstream, served(around(upstream, read)) as address:
+        form = post(FORM, "/api", b"Content-Type: multipart/form-data; boundary=b\r\n")
+        for data in (CHUNKED % b"" if chunked else post(b"hello", "/api"), form):
+            async with await RawClient.connect(address) as client:
+                response = await client.ask(data)
+                assert response.status == 500
+                assert b"proxy_internal_error" in (response.value("Proxy-Status") or b"")
+                assert "is gone: a middleware" in caplog.text
+        assert not upstream.requests
+
+
+async def test_a_body_that_a_middleware_has_only_looked_at_is_sent() -> None:
+    async def look(request: web.Request, handler: Any) -> Any:
+        with pytest.warns(DeprecationWarning, match="unread_data"):
+            request.content.unread_data(await request.content.readany())
+        return await handler(request)
+
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(around(upstream, look)) as address,
+        await RawClient.connect(address) as client,
+    ):
+        assert (await client.ask(CHUNKED % b"")).status == 200
+        assert upstream.requests[0].body == b"hello"
