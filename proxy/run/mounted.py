@@ -28,7 +28,7 @@ from proxy.edge.responses import error_response
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, write
-from proxy.run.mounted_request import feed, lost
+from proxy.run.mounted_request import feed, lost, tunnels
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -129,6 +129,7 @@ class _Mount:
             raise self.second.dropped(request, "has the proxy answer again")
         if lost(request):
             return self._without_body(request)
+        tunnel = tunnels(request)
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
 
@@ -147,7 +148,7 @@ class _Mount:
         with theirs:
             theirs.setblocking(False)
             await connect(introduced, ours)
-            feeding = loop.create_task(feed(request, theirs))
+            feeding = loop.create_task(feed(request, theirs, tunnel=tunnel))
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     await write(request, data)
@@ -164,7 +165,7 @@ class _Mount:
         connection = made[0]
         if connection.broken:
             cut(transport)
-        follows = connection.may_follow and not request.headers.get("Upgrade")
+        follows = connection.may_follow and not tunnel
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
     def _without_body(self, request: web.Request) -> web.Response:

@@ -14,9 +14,19 @@ from aiohttp import web
 
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
+from proxy.http.upgrade import offered
 
 _AHEAD: Final = 256 << 10
 """Bytes of an upgraded connection that wait to be taken; more stop the client."""
+
+
+def tunnels(request: web.Request) -> bool:
+    """Whether it offers another protocol, for which bytes have to stay as they come.
+
+    aiohttp reads a body by HTTP, so a request that has one goes on without the offer.
+    """
+    offers = request.version >= (1, 1) and offered(request.raw_headers)
+    return bool(offers) and not request.body_exists
 
 
 def lost(request: web.Request) -> bool:
@@ -27,7 +37,7 @@ def lost(request: web.Request) -> bool:
     return content._size != content.total_bytes
 
 
-async def feed(request: web.Request, theirs: socket.socket) -> None:
+async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> None:
     """Pass on what the client sends, and that it has left."""
     loop = asyncio.get_running_loop()
     cancel = request._cancel
@@ -44,9 +54,9 @@ async def feed(request: web.Request, theirs: socket.socket) -> None:
 
     # No public name says so: a handler without a body to read is told nothing.
     object.__setattr__(request, "_cancel", left)
-    head, chunked = _head(request)
+    head, chunked = _head(request, tunnel=tunnel)
     with contextlib.suppress(OSError):
-        if "Upgrade" in request.headers:
+        if tunnel:
             later = _Later(request, leaves)
             request.protocol.set_parser(later)  # type: ignore[arg-type]
             await loop.sock_sendall(theirs, head)
@@ -63,10 +73,12 @@ async def feed(request: web.Request, theirs: socket.socket) -> None:
             await loop.sock_sendall(theirs, LAST_CHUNK)
 
 
-def _head(request: web.Request) -> tuple[bytes, bool]:
+def _head(request: web.Request, *, tunnel: bool) -> tuple[bytes, bool]:
     """The head of a request as it came, and whether its body is to be sent in chunks."""
     fields: RawHeaders = request.raw_headers
     chunked = has(fields, b"transfer-encoding")
+    if not tunnel and has(fields, b"upgrade"):
+        fields = without(fields, b"upgrade")
     if has(fields, b"content-encoding") and request.body_exists and _decompresses(request):
         fields = without(without(fields, b"content-encoding"), b"content-length")
         if not chunked:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from proxy import create_app
 from tests.support.client import RawClient
-from tests.support.message import post
+from tests.support.message import get, post
 from tests.support.mounted import OK, mounted, served, tables
 from tests.support.process import PATIENCE
 from tests.support.upstream import RawUpstream
@@ -22,6 +22,7 @@ from tests.support.upstream import RawUpstream
 CHUNKED = (
     b"POST /api HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 )
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: AAMAAABk\r\n"
 
 
 async def test_large_bodies_go_both_ways_and_are_waited_for() -> None:
@@ -157,3 +158,28 @@ async def test_a_body_that_a_middleware_has_only_looked_at_is_sent() -> None:
     ):
         assert (await client.ask(CHUNKED % b"")).status == 200
         assert upstream.requests[0].body == b"hello"
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"other/1"])
+@pytest.mark.parametrize("data", [post(b"hello", "/api", UPGRADE), CHUNKED.replace(b"%b", UPGRADE)])
+async def test_an_offer_to_upgrade_does_not_keep_a_body_back(data: bytes, protocol: bytes) -> None:
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        for _ in range(2):
+            assert (await client.ask(data.replace(b"%b", protocol))).status == 200
+            asked = upstream.requests[-1]
+            assert asked.body == b"hello"
+            assert asked.head.value("Upgrade") is None
+
+
+async def test_an_offer_of_http_2_leaves_the_connection_as_it_is() -> None:
+    async with (
+        RawUpstream((OK,)) as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        for _ in range(2):
+            assert (await client.ask(get("/api", UPGRADE % b"h2c"))).status == 200
