@@ -165,7 +165,8 @@ class _Mount:
         connection = made[0]
         if connection.broken:
             cut(transport)
-        follows = connection.may_follow and not tunnel
+        whole = request.content.exception() is None
+        follows = connection.may_follow and whole and not tunnel
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
     def _without_body(self, request: web.Request) -> web.Response:

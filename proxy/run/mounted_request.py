@@ -2,11 +2,12 @@
 
 The body is where aiohttp has put it: still to come, or read already by a middleware of the
 application around the proxy (``request.read()``). A body of which a part was read and let go cannot
-be sent any more (``lost``).
+be sent any more (``lost``). One that breaks is passed on as a broken one, never as a whole one.
 """
 
 import asyncio
 import contextlib
+import logging
 import socket
 from typing import Any, Final
 
@@ -16,8 +17,12 @@ from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
 from proxy.http.upgrade import offered
 
+log = logging.getLogger(__name__)
+
 _AHEAD: Final = 256 << 10
 """Bytes of an upgraded connection that wait to be taken; more stop the client."""
+_NO_CHUNK: Final = b"!\r\n"
+"""In the place of a chunk: the body ends here and is not whole."""
 
 
 def tunnels(request: web.Request) -> bool:
@@ -64,13 +69,35 @@ async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> 
                 await loop.sock_sendall(theirs, data)
             return
         await loop.sock_sendall(theirs, head)
-        read = request._read_bytes
-        while data := await request.content.readany() if read is None else read:
-            await loop.sock_sendall(theirs, CHUNK % (len(data), data) if chunked else data)
-            if read is not None:
-                break
+        if (whole := request._read_bytes) is not None:
+            if whole:
+                await loop.sock_sendall(theirs, _framed(whole, chunked=chunked))
+        elif not await _pass_on(request, theirs, chunked=chunked):
+            if chunked:
+                await loop.sock_sendall(theirs, _NO_CHUNK)
+            else:
+                leaves()
+            return
         if chunked:
             await loop.sock_sendall(theirs, LAST_CHUNK)
+
+
+async def _pass_on(request: web.Request, theirs: socket.socket, *, chunked: bool) -> bool:
+    """Send a body as it comes. False where it has turned out not to be valid."""
+    loop = asyncio.get_running_loop()
+    content = request.content
+    try:
+        while data := await content.readany():
+            await loop.sock_sendall(theirs, _framed(data, chunked=chunked))
+    except web.RequestPayloadError:
+        log.info("the body of a request cannot be decompressed: it is passed on as a broken one")
+        content.feed_eof()  # nobody has to wait for the rest of it
+        return False
+    return True
+
+
+def _framed(data: bytes, *, chunked: bool) -> bytes:
+    return CHUNK % (len(data), data) if chunked else data
 
 
 def _head(request: web.Request, *, tunnel: bool) -> tuple[bytes, bool]:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import os
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -183,3 +184,33 @@ async def test_an_offer_of_http_2_leaves_the_connection_as_it_is() -> None:
     ):
         for _ in range(2):
             assert (await client.ask(get("/api", UPGRADE % b"h2c"))).status == 200
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
+async def test_a_body_that_cannot_be_decompressed_is_refused_at_once(
+    coding: bytes, length: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    packer = zlib.compressobj(wbits=31 if coding == b"gzip" else 15)
+    pieces = [packer.compress(b"hello") + packer.flush(zlib.Z_SYNC_FLUSH), b"\xff" * 50]
+    size = sum(map(len, pieces))
+    head = b"Content-Length: %d\r\n" % size if length else b"Transfer-Encoding: chunked\r\n"
+    if not length:
+        pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(mounted(tables(upstream, retry=False), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        head = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Encoding: %b\r\n%b\r\n" % (coding, head)
+        await client.send(head + pieces[0])
+        async with asyncio.timeout(PATIENCE):
+            while not (upstream.requests and upstream.requests[0].body):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await client.send(pieces[1])
+        response = await client.receive()
+        assert response.status == 400
+        await client.closed()
+        await upstream.connections[0].closed.wait()
+        assert (upstream.requests[0].body, upstream.requests[0].complete) == (b"hello", False)
+        assert "Unhandled" not in caplog.text
