@@ -56,6 +56,14 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
     return not tracker.under_way.requests
 
 
+async def drain_unheard(tracker: ConnectionTracker, grace: float) -> bool:
+    """The same where clients are not read any more: tunnels end first, and what is left is cut."""
+    await tracker.tunnels_closed(_CLOSING)
+    finished = await drain(tracker, grace)
+    tracker.expire()
+    return finished
+
+
 def _tell_drained(left: UnderWay, sentence: str, began: float) -> None:
     level = logging.WARNING if left.requests else logging.INFO
     seconds = round(monotonic() - began, 3)

@@ -22,6 +22,7 @@ import msgspec
 from aiohttp import web
 
 from proxy.config.model import Config
+from proxy.core.duration import Duration
 from proxy.core.errors import InternalError
 from proxy.edge.http1.connection import Connection
 from proxy.edge.responses import error_response
@@ -89,6 +90,7 @@ def application(config: Config) -> web.Application:
     mount = _Mount(config)
     app = web.Application()
     app.cleanup_ctx.append(mount.lifespan)
+    app.on_shutdown.append(mount.stop)
     app.on_response_prepare.append(mount.second.prepared)
     for path in ("", _ANY):
         app.router.add_route("*", path, mount.serve, expect_handler=_later)
@@ -105,20 +107,33 @@ class _Mount:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._runtime: Runtime
+        self._stopping: asyncio.Task[bool] | None = None
         self.second = SecondReplies()
 
     async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
         """From the start of whatever application it is part of to its end. Raises CannotStart."""
         config = below(self._config, _prefix(app))
         server = msgspec.structs.replace(config.server, listen=(), tls=None, proxy_protocol=False)
-        config = msgspec.structs.replace(config, server=server, admin=None)
+        shutdown = msgspec.structs.replace(config.shutdown, delay=Duration(0))
+        config = msgspec.structs.replace(config, server=server, shutdown=shutdown, admin=None)
         self._runtime = Runtime(config)
         await self._runtime.open()
         try:
             yield
         finally:
             self._runtime.ready = False
+            stopping, self._stopping = self._stopping, None
+            if stopping is not None:
+                stopping.cancel()
+                await asyncio.wait((stopping,))
             await self._runtime.close()
+
+    async def stop(self, _: web.Application) -> None:
+        """aiohttp accepts and reads nobody any more, and waits until all has been answered.
+
+        The application around the proxy has its own to do meanwhile: the drain goes on beside that.
+        """
+        self._stopping = asyncio.get_running_loop().create_task(self._runtime.drain(unheard=True))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Have the proxy serve it."""

@@ -17,7 +17,7 @@ from proxy.core.pipes import without_waiting
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
-from proxy.edge.drain import drain
+from proxy.edge.drain import drain, drain_unheard
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
@@ -261,10 +261,11 @@ class Runtime:
         self.ready = False
         self._tracker.draining = True
 
-    async def drain(self, *, replaced: bool = False) -> bool:
+    async def drain(self, *, replaced: bool = False, unheard: bool = False) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut.
 
-        ``replaced``: another worker goes on with the sockets, at once.
+        ``replaced``: another worker goes on with the sockets, at once. ``unheard``: nobody reads
+        what clients send.
         """
         self.fail_readiness()
         async with self._changing:  # a reload that has begun comes to its end
@@ -274,7 +275,8 @@ class Runtime:
             await asyncio.sleep(shutdown.delay)
         await self._listeners.retire(replaced=replaced)
         self._generations.retire()
-        return await drain(self._tracker, shutdown.grace_period)
+        drained = (drain_unheard if unheard else drain)(self._tracker, shutdown.grace_period)
+        return await drained
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""

@@ -1,6 +1,7 @@
 """``proxy.create_app``: the proxy as an application of aiohttp, on its own or in another one."""
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -191,6 +192,64 @@ async def test_websockets_go_through() -> None:
                 await socket.send_str(word)
                 async with asyncio.timeout(PATIENCE):
                     assert (await socket.receive()).data == f"{word}!"
+
+
+async def test_a_stop_tells_websockets_and_lets_requests_finish() -> None:
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    behind = web.Application()
+    behind.router.add_get("/ws", talk)
+    go = asyncio.Event()
+    async with served(behind) as (host, port), RawUpstream((go, OK)) as slow:
+        upstreams = [
+            {"name": "ws", "servers": [f"http://{host}:{port}"]},
+            {"name": "slow", "servers": [slow.url]},
+        ]
+        routes = [{"path": f"/{name}", "upstream": name} for name in ("ws", "slow")]
+        app = mounted({"upstreams": upstreams, "routes": routes}, "/api")
+        async with contextlib.AsyncExitStack() as running, aiohttp.ClientSession() as session:
+            front, number = await running.enter_async_context(served(app))
+            client = await RawClient.connect((front, number))
+            await client.send(get("/api/slow"))
+            async with session.ws_connect(f"http://{front}:{number}/api/ws") as socket:
+                await socket.send_str("a")
+                await socket.receive_str(timeout=PATIENCE)
+                await _until(lambda: bool(slow.requests))
+                stopping = asyncio.ensure_future(running.aclose())
+                told = await socket.receive(timeout=PATIENCE)
+                assert (told.type, told.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+            go.set()
+            response = await client.receive()
+            assert (response.status, response.body) == (200, b"ok")
+            assert response.value("Connection") == b"close"
+            client.close()
+            await stopping
+
+
+async def test_a_stop_cuts_what_outlasts_the_grace_period() -> None:
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+    async with RawUpstream((stream, "hold")) as upstream:
+        config = tables(upstream, shutdown={"grace_period": "50ms", "delay": "1h"})
+        app = mounted(config, "/api")
+        async with contextlib.AsyncExitStack() as running:
+            address = await running.enter_async_context(served(app, shutdown_timeout=3600))
+            async with await RawClient.connect(address) as client:
+                await client.send(get("/api/x"))
+                await client.read_until(b"data: 1\n\n\r\n")
+                async with asyncio.timeout(PATIENCE):
+                    await running.aclose()
+                assert await client.closed() == "rst"
+
+
+async def _until(seen: Any) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not seen():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def test_a_wrong_configuration_says_all_its_problems() -> None:
