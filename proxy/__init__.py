@@ -7,6 +7,7 @@ aiohttp, and ``proxy.testing`` has a fixture for pytest (``docs/library.md``).
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "create_app"]
 __version__ = "0.1.0"
+_FIRST = threading.Lock()
+"""At the first use msgspec learns its types; a second thread that finds one half learnt crashes."""
 
 
 def create_app(config: str | os.PathLike[str] | Mapping[str, Any]) -> web.Application:
@@ -24,7 +27,8 @@ def create_app(config: str | os.PathLike[str] | Mapping[str, Any]) -> web.Applic
     are not used. Paths of routes begin where the application is mounted. Raises
     ``proxy.config.load.ConfigError`` with all problems where the configuration is wrong.
     """
-    from proxy.config.load import from_tables, load  # noqa: PLC0415 - commands start without these
-    from proxy.run.mounted import application  # noqa: PLC0415 - nor this
+    with _FIRST:
+        from proxy.config.load import from_tables, load  # noqa: PLC0415 - commands start without
+        from proxy.run.mounted import application  # noqa: PLC0415 - nor this
 
-    return application(from_tables(config) if isinstance(config, Mapping) else load(config))
+        return application(from_tables(config) if isinstance(config, Mapping) else load(config))

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import aiohttp
@@ -257,3 +259,30 @@ def test_a_wrong_configuration_says_all_its_problems() -> None:
         create_app({"upstreams": [{"name": "a", "servers": ["nonsense"]}], "retry": {"atempts": 1}})
     assert "upstreams[0].servers[0]: " in str(caught.value)
     assert "retry.atempts: unknown option, did you mean 'attempts'?" in str(caught.value)
+
+
+THREADS = """
+import sys, threading, proxy
+sys.setswitchinterval(1e-6)
+tables = {"upstreams": [{"name": "a", "servers": ["http://127.0.0.1:1"]}]}
+made = []
+threads = [
+    threading.Thread(target=lambda: made.append(proxy.create_app(tables))) for _ in range(8)
+]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(made))
+"""
+
+
+def test_threads_may_make_their_first_ones_at_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert done.stdout.split() == ["8"], done.stderr
