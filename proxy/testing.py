@@ -65,7 +65,10 @@ class RunningProxy:
 
     @property
     def errors(self) -> str:
-        """What stands on standard error so far."""
+        """What stands on standard error so far, all of it after ``stop``.
+
+        A line comes a moment after the reply that it is about: it is written beside the requests.
+        """
         return "".join(self._errors)
 
 
