@@ -12,13 +12,20 @@ from typing import Any, Final, TypeVar
 
 from proxy.core.recording import Answer, Question
 from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, media_type, values
+from proxy.http.framing import has_no_body
+from proxy.http.hop_by_hop import HOP_BY_HOP
 
 T = TypeVar("T", int, float)
 _LONGEST: Final = 60
 """Letters of a path in the name of a file."""
 _NUMBER: Final = re.compile(r"(\d+)\Z")
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9.]+")
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_OF_CONNECTION: Final = HOP_BY_HOP - _FRAMING - {b"trailer"}
+"""Trailer is kept: it goes to the clients that take trailers."""
+_UPGRADE_REQUIRED: Final = 426
+_UPGRADE: Final = (b"connection", b"upgrade")
+"""What a 426 has beside Upgrade (RFC 9110 15.5.22)."""
 _ENDINGS: Final = {
     b"application/json": "json",
     b"text/html": "html",
@@ -120,15 +127,26 @@ def question_of(request: dict[str, Any], body: bytes) -> Question:
     return Question(str(method), _bytes(request.get("target", "/")), _fields(request), body)
 
 
-def answer_of(reply: dict[str, Any], body: bytes) -> Answer:
-    """What the table of a reply means. A body may be longer or shorter now than its pieces say."""
+def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
+    """What the table of a reply to a request of this method means.
+
+    A body may be longer or shorter now than its pieces say, and there is none where HTTP has none.
+    """
+    status = _status(reply.get("status"))
+    bodiless = has_no_body(method, status)
+    ended = bodiless or bool(reply.get("ended", True))
     length: int | None = len(body)
     if reply.get("chunked"):
         length = None
     elif "length" in reply:
         length = _number(reply, "length", int)
+        # A stream that was left had more to come.
+        if not bodiless and (length < len(body) or (ended and length > len(body))):
+            raise ValueError(f"length: the body has {len(body)} bytes, not {length}; leave it out")
+    if bodiless:
+        body = b""
     return Answer(
-        status=_status(reply.get("status")),
+        status=status,
         reason=_line(reply.get("reason", ""), "reason"),
         fields=_fields(reply),
         body=body,
@@ -136,7 +154,7 @@ def answer_of(reply: dict[str, Any], body: bytes) -> Answer:
         trailers=_fields(reply, "trailers"),
         wait=_number(reply, "wait", float),
         length=length,
-        ended=bool(reply.get("ended", True)),
+        ended=ended,
     )
 
 
@@ -177,8 +195,13 @@ def _fields(table: dict[str, Any], name: str = "fields") -> Fields:
     for field in fields:
         if not FIELD_LINE.fullmatch(b":".join(field)):
             raise ValueError(f"{name}: {field[0].decode('latin-1')!r} is no field as HTTP has them")
-        if field[0].lower() in _FRAMING:
+        if (low := field[0].lower()) in _FRAMING:
             raise ValueError(f"{name}: {field[0].decode()} follows from the body; leave it out")
+        if low in _OF_CONNECTION and not (
+            table.get("status") == _UPGRADE_REQUIRED
+            and (low == b"upgrade" or (low, field[1].lower()) == _UPGRADE)
+        ):
+            raise ValueError(f"{name}: {field[0].decode()} is the proxy's to write; leave it out")
     return fields
 
 

@@ -99,8 +99,9 @@ class RecordingFolder:
 
     def answer(self, key: str, number: int) -> Answer:
         """One of them, from 0 on. Raises OSError or ValueError where its file is not good."""
-        reply = table_of(tables_of(self._found[key][number].path), "reply")
-        return answer_of(reply, self._body(reply))
+        found = self._found[key][number]
+        reply = table_of(tables_of(found.path), "reply")
+        return answer_of(reply, self._body(reply), found.question.method)
 
     def _read_all(self) -> tuple[str, ...]:
         """What is to be hidden, as the index says. Raises OSError or NoRecording."""
@@ -130,7 +131,9 @@ class RecordingFolder:
         tables = tables_of(path)
         request, reply = table_of(tables, "request"), table_of(tables, "reply")
         question = question_of(request, self._body(request))
-        answer_of(reply, self._body(reply))  # so that what is wrong is told at the start
+        answer_of(
+            reply, self._body(reply), question.method
+        )  # so that what is wrong is told at the start
         names = [table["body"] for table in (request, reply) if "body" in table]
         return _Found(path, question, [self._folder / name for name in names])
 

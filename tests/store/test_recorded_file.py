@@ -41,12 +41,46 @@ ANSWER = Answer(200, b"OK", [(b"X-A", b"\xe9")], b"ab", [(0.0, 2)], [], 0.5, 2)
         ({"wait": "long"}, "wait: 'long' is no number"),
         ({"wait": float("nan")}, "wait: nan is no number"),
         ({"length": True}, "length: True is no number"),
+        ({"length": 3}, "length: the body has 4 bytes, not 3; leave it out"),
+        ({"length": 50}, "length: the body has 4 bytes, not 50"),
+        ({"length": 3, "ended": False}, "length: the body has 4 bytes, not 3"),
+        ({"fields": [["Connection", "close"]]}, "Connection is the proxy's to write"),
+        ({"fields": [["keep-alive", "x"]]}, "keep-alive is the proxy's to write"),
+        ({"fields": [["Upgrade", "websocket"]]}, "Upgrade is the proxy's to write"),
+        ({"trailers": [["TE", "x"]]}, "TE is the proxy's to write"),
+        ({"status": 426, "fields": [["Connection", "close"]]}, "Connection is the proxy's"),
     ],
 )
 def test_a_reply_that_is_wrong_says_why(reply: dict[str, Any], reason: str) -> None:
     table = {"status": 200, **reply} if reply else {}
     with pytest.raises(ValueError, match=re.escape(reason)):
-        answer_of(table, b"body")
+        answer_of(table, b"body", "GET")
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 304)]
+)
+@pytest.mark.parametrize(
+    ("more", "length"), [({}, 4), ({"length": 99}, 99), ({"chunked": True, "length": 9}, None)]
+)
+def test_there_is_no_body_where_http_has_none(
+    method: str, status: int, more: dict[str, Any], length: int | None
+) -> None:
+    table = {"status": status, "pieces": [[0.5, 4]], "ended": False, **more}
+    answer = answer_of(table, b"body", method)
+    assert (answer.body, answer.pieces, answer.length, answer.ended) == (b"", [], length, True)
+
+
+def test_a_length_may_be_that_of_the_body_or_of_a_stream_that_was_left() -> None:
+    for length, ended in ((4, True), (99, False)):
+        table = {"status": 200, "length": length, "ended": ended}
+        assert answer_of(table, b"body", "GET").length == length
+
+
+def test_fields_that_a_reply_was_recorded_with_may_stand_in_it() -> None:
+    upgrade = [["Upgrade", "TLS/1.3"], ["Connection", "Upgrade"]]
+    assert len(answer_of({"status": 426, "fields": upgrade}, b"", "GET").fields) == len(upgrade)
+    assert answer_of({"status": 200, "fields": [["Trailer", "X-A"]]}, b"", "GET").fields
 
 
 def test_a_request_is_written_a_byte_a_letter() -> None:
@@ -60,7 +94,7 @@ def test_a_file_has_what_it_was_made_of() -> None:
     asked = Question("GET", b"/\x7f\xe9", [(b"X", b"'\"\\")], b"")
     tables = tomllib.loads(text_of(asked, ANSWER, {}))
     assert question_of(table_of(tables, "request"), b"") == asked
-    assert answer_of(table_of(tables, "reply"), b"ab") == ANSWER
+    assert answer_of(table_of(tables, "reply"), b"ab", "GET") == ANSWER
 
 
 @pytest.mark.parametrize(

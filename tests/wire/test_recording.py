@@ -45,6 +45,11 @@ def all_of(folder: Path) -> bytes:
     return b"".join(path.name.encode() + path.read_bytes() for path in folder.iterdir())
 
 
+def edit(folder: Path, before: str, after: str) -> None:
+    for file in folder.glob("GET-a-*.toml"):
+        file.write_text(file.read_text().replace(before, after))
+
+
 def lines(response: Response) -> list[bytes]:
     """The fields that the API has sent."""
     own = (b"via:", b"x-request-id:", b"connection:")
@@ -223,3 +228,29 @@ async def test_targets_count_as_they_were_sent(tmp_path: Path, target: str) -> N
         assert (await ask(process, get(target))).status == 200
     async with replaying(tmp_path) as process:
         assert (await ask(process, get(target))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked", "first"),
+    [
+        ("status = 200", "status = 204", b"GET", b"HTTP/1.1 204 OK"),
+        ("status = 200", "status = 304", b"GET", b"HTTP/1.1 304 OK"),
+        ('method = "GET"', 'method = "HEAD"', b"HEAD", b"HTTP/1.1 200 OK"),
+    ],
+)
+async def test_what_was_edited_to_have_no_body_is_followed_by_the_next_reply(
+    tmp_path: Path, before: str, after: str, asked: bytes, first: bytes
+) -> None:
+    async with (
+        RawUpstream(*(["wait-body", length(body)] for body in (b"one", b"two"))) as upstream,
+        recording(upstream, tmp_path) as process,
+    ):
+        for target in ("/a", "/b"):
+            await ask(process, get(target))
+    edit(tmp_path, before, after)
+    async with replaying(tmp_path) as process, await process.client() as client:
+        await client.send(get("/a").replace(b"GET", asked))
+        assert (await client.receive(head_only=True)).head.first == first
+        await client.send(get("/b"))
+        second = await client.receive()
+        assert (second.head.first, second.body) == (b"HTTP/1.1 200 OK", b"two")
