@@ -27,7 +27,6 @@ middleware/cache/problems: tests/config/test_tables.py  beside those of all tabl
 middleware/deadline/options: tests/config/test_tables.py  beside those of all tables
 middleware/coalesce/options: tests/config/test_without_effect.py  where they do something
 middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
-middleware/load_balance/options: tests/config/test_doubts.py  beside the other warnings
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 policy/endpoint: tests/middleware/load_balance/test_targets.py  servers that are out of service

@@ -156,6 +156,12 @@ def _written(text: str) -> set[str]:
     return found
 
 
+def writings(value: bytes) -> set[bytes]:
+    """The same for bytes: as they are, and in all these ways."""
+    ways = _written(value.decode("latin-1"))
+    return {value, *(way.encode("utf-8", "surrogatepass") for way in ways)}
+
+
 def redact(names: Iterable[str]) -> None:
     """Hide the values of these query parameters and fields too: ``[log] redact``."""
     global _rules_now  # noqa: PLW0603

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from proxy.core.redaction import conceal, hashed, redact, rotating, sent, shown
+from proxy.core.redaction import conceal, hashed, redact, rotating, sent, shown, writings
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -100,3 +100,8 @@ def test_the_scheme_of_credentials_is_no_secret(name: bytes) -> None:
 @pytest.mark.parametrize("value", [b"abcdef123456", b"abcdef123456 ", b"abcdef123456, more"])
 def test_without_a_scheme_all_of_it_is_one(value: bytes) -> None:
     assert "abcdef123456" not in conceal("x abcdef123456 y", sent([(b"Authorization", value)]))
+
+
+def test_a_secret_has_the_writings_of_urls_json_and_python() -> None:
+    ways = {b'a/"\xff', b"a%2F%22%FF", b'a/\\"\\u00ff', b'a/\\"\xc3\xbf', b'a/"\\xff'}
+    assert ways <= writings(b'a/"\xff')

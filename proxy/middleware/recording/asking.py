@@ -8,7 +8,7 @@ from typing import Any, Final
 from proxy.core.exchange import Exchange
 from proxy.core.recording import Question, compared, is_json
 from proxy.http.fields import media_type, values
-from proxy.middleware.recording.scrubbing import FORM, Scrubber, kind_of, secrets_of
+from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
 
 _SHOWN: Final = 40
 """Letters of a value that a sentence shows."""
@@ -28,8 +28,8 @@ def secrets_asked(exchange: Exchange, content: bytes, scrubber: Scrubber) -> lis
     """What the request has sent as a credential, which must not be found anywhere."""
     fields = exchange.headers
     own = [exchange.proxy_credentials] if exchange.proxy_credentials else []
-    form = content if kind_of(fields) == FORM else b""
-    found = {*secrets_of(fields, own), *scrubber.secrets_in(exchange.raw_target, form)}
+    sent = scrubber.secrets_in(exchange.raw_target, content, fields)
+    found = {*secrets_of(fields, own), *sent}
     return sorted(found, key=len, reverse=True)
 
 

@@ -6,27 +6,34 @@ Content-Length and the pieces of a stream stay right.
 
 Secrets are: the fields and parameters that ``core/redaction`` knows, cookies, members of JSON and
 parameters of forms that are called as a secret is, the secrets of the configuration, and whatever a
-request has sent as a credential, in a field or a parameter, wherever it stands.
+request has sent as a credential, in a field, a parameter or a member, wherever it stands.
 """
 
+import json
 import re
 import zlib
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, underlined
+from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, plain_name, underlined
 from proxy.core.targets_shown import Targets
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, media_type, values, without
 from proxy.http.hop_by_hop import HOP_BY_HOP
+from proxy.middleware.recording import masking
+from proxy.middleware.recording.masking import LONG, SHORT, Mask
+from proxy.middleware.recording.members import Members
 
 _HIDDEN: Final = HIDDEN.encode()
 _SHORTEST: Final = 6
 _SHORTEST_VALUE: Final = 16
 """Bytes of a cookie or a parameter that is looked for: a short one may well be ``accepted``."""
+_SHORTEST_NAMED: Final = 8
+"""Bytes of a value with a digit and a letter whose name says that it is a secret."""
+_UNLIKE_A_WORD: Final = re.compile(rb"(?=.*[0-9])(?=.*[A-Za-z])", re.DOTALL)
 _MEMBERS: Final = frozenset(
     b"""access_token refresh_token id_token client_secret client_assertion password passwd
     passphrase api_key apikey api_secret app_secret secret_key private_key auth_token session_token
@@ -35,7 +42,14 @@ _MEMBERS: Final = frozenset(
 )
 """Members of JSON that hold nothing but a secret; ``key``, ``code``, ``token`` may be anything."""
 _COOKIES: Final = (b"set-cookie", b"set-cookie2")
-_PLACES: Final = (b"location", b"content-location")
+_PLACES: Final = (b"location", b"content-location", b"referer")
+"""Fields that are an address: Referer is that of the page before."""
+_QUERY: Final = re.compile(rb"""[?#]((?:[^\s"'<>\\^`{|}]|\\+u0026|\\+/)+)""")
+_OF_PATHS: Final = re.compile(rb"""[^\s"'<>?#]*""")
+_ADDRESS: Final = re.compile(rb"https?:\\{0,7}/|(?:^|[(=])\\{0,7}/")
+"""What an address in a body has before its query: a question mark in a program is none."""
+_LONGEST_PATH: Final = 1024
+_PARTING: Final = re.compile(rb"([&;?#()]|\\+u0026)")
 _LEFT_OUT: Final = TRACING_FIELDS | HOP_BY_HOP
 """What proxies add, and what differs each time: it would be noise in every comparison."""
 FORM: Final = b"application/x-www-form-urlencoded"
@@ -51,7 +65,7 @@ _CODINGS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
 class Scrubber:
     """Hides the secrets of one recording."""
 
-    __slots__ = ("_fields", "_form", "_members", "_targets")
+    __slots__ = ("_fields", "_members", "_sure", "_targets")
 
     def __init__(self, redact: Iterable[str] = ()) -> None:
         """``redact``: names of fields, parameters and members whose values are hidden too."""
@@ -59,16 +73,12 @@ class Scrubber:
         self._targets = Targets(redact)
         self._fields = CREDENTIALS | more
         wanted = set(map(underlined, _MEMBERS | more))
-        names = b"|".join(re.escape(name).replace(b"_", b"[-_]") for name in sorted(wanted))
-        # As raw bytes: what is not hidden stays as it was written, and bodies need not be whole.
-        self._members = re.compile(
-            rb'(?i)("(?:%b)"\s*:\s*")((?:[^"\\]|\\.)+)|(\\"(?:%b)\\"\s*:\s*\\")([^"\\]+)'
-            % (names, names)
-        )
+        self._sure = wanted
+        self._members = Members(wanted)
 
     def target(self, target: bytes, secrets: Sequence[bytes]) -> bytes:
         """A request's target, or an address."""
-        return _without(self._targets.show(target), secrets, _short)
+        return masking.without(self._targets.show(target), secrets, SHORT)
 
     def request_fields(self, fields: RawHeaders, secrets: Sequence[bytes]) -> Fields:
         """What a client has sent: without what proxies add."""
@@ -77,29 +87,31 @@ class Scrubber:
             low = name.lower()
             if low in _LEFT_OUT or low.startswith(b"x-forwarded-"):
                 continue
-            hidden = _HIDDEN if low in self._fields else _without(value, secrets, _short)
-            kept.append((name, hidden))
+            kept.append((name, self._value(low, value, secrets)))
         return kept
 
     def request_body(self, body: bytes, fields: RawHeaders, secrets: Sequence[bytes]) -> bytes:
         """The body of a request."""
-        return self._body(body, fields, secrets, _short)
+        return self._body(body, fields, secrets, SHORT)
 
     def reply_fields(self, fields: RawHeaders, secrets: Sequence[bytes]) -> Fields:
         """What the API has answered."""
         kept: Fields = []
         for name, value in fields:
             low = name.lower()
-            shown = value
             if low in _COOKIES:
                 pair, semicolon, rest = value.partition(b";")
-                shown = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest
-            elif low in self._fields:
-                shown = _HIDDEN
-            elif low in _PLACES:
-                shown = self._targets.show(value)
-            kept.append((name, _without(shown, secrets, _short)))
+                value = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest  # noqa: PLW2901
+            kept.append((name, self._value(low, value, secrets)))
         return kept
+
+    def _value(self, low: bytes, value: bytes, secrets: Sequence[bytes]) -> bytes:
+        """Of a field of any message."""
+        if low in self._fields:
+            return _HIDDEN
+        if low in _PLACES:
+            return self.target(value, secrets)
+        return masking.without(self._addresses(value, SHORT, _is_any), secrets, SHORT)
 
     def reply_body(
         self, body: bytes, fields: Fields, secrets: Sequence[bytes]
@@ -110,52 +122,100 @@ class Scrubber:
         """
         codings = values(fields, b"content-encoding")
         if not codings:
-            return self._body(body, fields, secrets, _long), fields
+            return self._body(body, fields, secrets, LONG), fields
         plain = _decoded(body, codings)
-        if plain is None or (hidden := self._body(plain, fields, secrets, _long)) == plain:
+        if plain is None or (hidden := self._body(plain, fields, secrets, LONG)) == plain:
             return body, fields
         return hidden, without(fields, b"content-encoding")
 
-    def secrets_in(self, target: bytes, form: bytes = b"") -> list[bytes]:
-        """What a request sends in parameters that are never shown, which an API may repeat."""
-        found: set[bytes] = set()
-        for part in re.split(rb"[&;?]", b"%b&%b" % (target.partition(b"?")[2], form)):
+    def secrets_in(self, target: bytes, body: bytes = b"", fields: RawHeaders = ()) -> list[bytes]:
+        """What a request sends in parameters and members that are never shown.
+
+        The API may repeat it under another name.
+        """
+        found = set(self._parameters(target.partition(b"?")[2]))
+        kind = kind_of(fields)
+        if kind == FORM:
+            found.update(self._parameters(body))
+        elif kind == _MULTIPART:
+            found.update((name, body[start:end]) for name, start, end in self._hidden_parts(body))
+        for member in self._members.find(body):
+            for start, end, _ in member.scalars:
+                text = body[start:end]
+                found.update({(b"password", text), (b"password", _unescaped(text))})
+        return _longest_first({value for name, value in found if self._is_telling(name, value)})
+
+    def _parameters(self, query: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for part in re.split(rb"[&;?]", query):
             name, _, value = part.partition(b"=")
             if self._targets.hides(name):
-                found.update((value, unquote_to_bytes(value.replace(b"+", b" "))))
-        return _longest_first(value for value in found if len(value) >= _SHORTEST_VALUE)
+                yield name, value
+                yield name, unquote_to_bytes(value.replace(b"+", b" "))
 
-    def _body(
-        self,
-        body: bytes,
-        fields: RawHeaders,
-        secrets: Sequence[bytes],
-        mask: Callable[[bytes], bytes],
-    ) -> bytes:
-        def member(found: re.Match[bytes]) -> bytes:
-            name, value = (found[1], found[2]) if found[1] else (found[3], found[4])
-            return name + mask(value)
+    def _is_telling(self, name: bytes, value: bytes) -> bool:
+        """Whether it is looked for elsewhere."""
+        if plain_name(name) in self._sure and _UNLIKE_A_WORD.match(value):
+            return len(value) >= _SHORTEST_NAMED
+        return len(value) >= _SHORTEST_VALUE
 
+    def _body(self, body: bytes, fields: RawHeaders, secrets: Sequence[bytes], mask: Mask) -> bytes:
         kind = kind_of(fields)
         if kind == FORM:  # GitHub answers a request for a token so
             parts = re.split(rb"([&;?])", body)
             body = b"".join([self._parameter(part, mask) for part in parts])
         elif kind == _MULTIPART:
             body = self._parts(body, mask)
-        return _without(self._members.sub(member, body), secrets, mask)
-
-    def _parameter(self, part: bytes, mask: Callable[[bytes], bytes]) -> bytes:
-        name, equals, value = part.partition(b"=")
-        return name + equals + mask(value) if value and self._targets.hides(name) else part
-
-    def _parts(self, body: bytes, mask: Callable[[bytes], bytes]) -> bytes:
         shown, at = [], 0
+        for member in self._members.find(body):
+            shown += [body[at : member.start], mask.member(body, member)]
+            at = member.end
+        body = self._addresses(b"".join([*shown, body[at:]]), mask, _is_address)
+        return masking.without(body, secrets, mask)
+
+    def _addresses(self, text: bytes, mask: Mask, holds: Callable[[bytes, int], bool]) -> bytes:
+        """A text, and addresses in it without the values of their secret parameters.
+
+        ``holds``: whether an address has its query there.
+        """
+
+        def shown(found: re.Match[bytes]) -> bytes:
+            parts = _PARTING.split(found[1])
+            query = b"".join([self._parameter(part, mask) for part in parts])
+            if query == found[1] or not holds(text, found.start()):
+                return found[0]
+            return found[0][:1] + query
+
+        return _QUERY.sub(shown, text)
+
+    def _parameter(self, part: bytes, mask: Mask) -> bytes:
+        name, equals, value = part.partition(b"=")
+        return name + equals + mask.secret(value) if value and self._targets.hides(name) else part
+
+    def _parts(self, body: bytes, mask: Mask) -> bytes:
+        shown, at = [], 0
+        for _, start, end in self._hidden_parts(body):
+            shown += [body[at:start], mask.secret(body[start:end])]
+            at = end
+        return b"".join([*shown, body[at:]])
+
+    def _hidden_parts(self, body: bytes) -> Iterator[tuple[bytes, int, int]]:
+        """Name, start and end of each part that is never shown."""
+        at = 0
         for head in _PART.finditer(body):
             end = body.find(b"\r\n--", head.end())
             if end > head.end() >= at and self._targets.hides(head[1]):
-                shown += [body[at : head.end()], mask(body[head.end() : end])]
+                yield head[1], head.end(), end
                 at = end
-        return b"".join([*shown, body[at:]])
+
+
+def _is_any(_: bytes, __: int) -> bool:
+    return True
+
+
+def _is_address(text: bytes, at: int) -> bool:
+    """Whether an address ends there but for its query."""
+    backwards = _OF_PATHS.match(text[max(0, at - _LONGEST_PATH) : at][::-1])
+    return backwards is not None and _ADDRESS.search(backwards[0][::-1]) is not None
 
 
 def kind_of(fields: RawHeaders) -> bytes:
@@ -202,19 +262,12 @@ def _credentials(value: bytes) -> Iterable[bytes]:
     return found
 
 
-def _short(_: bytes) -> bytes:
-    return _HIDDEN
-
-
-def _long(secret: bytes) -> bytes:
-    return b"*" * len(secret)
-
-
-def _without(text: bytes, secrets: Sequence[bytes], mask: Callable[[bytes], bytes]) -> bytes:
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, mask(secret))
-    return text
+def _unescaped(text: bytes) -> bytes:
+    """What a text of JSON means."""
+    try:
+        return str(json.loads(b'"%b"' % text)).encode("utf-8", "surrogatepass")
+    except ValueError:
+        return text
 
 
 def _decoded(body: bytes, codings: Sequence[bytes]) -> bytes | None:

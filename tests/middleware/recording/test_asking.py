@@ -1,5 +1,7 @@
 """What a request is found by, and what is said of one that is not found."""
 
+from urllib.parse import quote
+
 import pytest
 
 from proxy.core.recording import Question
@@ -29,6 +31,17 @@ def test_any_other_secret_may_be_sent_in_its_place() -> None:
 
     assert key(b"sk-real-and-long-one") == key(b"not-real")
     assert question_of(get("/a"), b"", Scrubber()).key != key(b"not-real")
+
+
+def test_a_secret_that_other_places_write_otherwise_may_be_another_one_too() -> None:
+    def key(secret: str, body: bytes) -> str:
+        fields = [*JSON, (b"Authorization", b"Bearer " + secret.encode())]
+        asked = post(f"/a?x={quote(secret, safe='')}", body, fields)
+        return question_of(asked, body, Scrubber()).key
+
+    first = key("a/b+c==", b'{"client_secret": 18181818, "url": "/x?sig=abc", "b": "a\\/b+c=="}')
+    second = key("d/e+f==", b'{"client_secret": ["x"], "url": "/x?sig=def", "b": "d/e+f=="}')
+    assert first == second
 
 
 @pytest.mark.parametrize(

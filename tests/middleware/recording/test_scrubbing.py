@@ -60,6 +60,9 @@ def test_targets_lose_theirs(target: bytes, shown: bytes) -> None:
         (JSON, b'{"my-own": "a", "my_own": "b"}', b'{"my-own": "***", "my_own": "***"}'),
         (JSON, b'{"code": "not_found", "key": "name"}', b'{"code": "not_found", "key": "name"}'),
         (FORM, b"grant=x&client_secret=abc&code=7", b"grant=x&client_secret=***&code=***"),
+        (JSON, b'{"client_secret": 18181818, "a": 1}', b'{"client_secret": "***", "a": 1}'),
+        (JSON, b'{"api_key": ["a", {"b": "c"}]}', b'{"api_key": "***"}'),
+        (JSON, b'{"u": "/a?api_key=x&b=c"}', b'{"u": "/a?api_key=***&b=c"}'),
         (JSON, b"\xff\x00", b"\xff\x00"),
     ],
 )
@@ -99,14 +102,68 @@ def test_fields_of_a_reply_lose_cookies_and_tokens() -> None:
         (b"Set-Cookie", b"session=abcdef; Path=/; HttpOnly"),
         (b"Location", b"https://me:pw@app.example.com/cb?code=abc&x=1"),
         (b"X-Echo", b"Bearer " + KEY),
+        (b"Link", b'</a?page=2&access_token=abc>; rel="next", </b?sig=d>; rel="key=e"'),
+        (b"Refresh", b"0; url=/x?access_token=abc"),
+        (b"X-Next", b"x?token=abc#code=1"),
         (b"ETag", b'"a"'),
     ]
     assert SCRUBBER.reply_fields(fields, SECRETS) == [
         (b"Set-Cookie", b"session=***; Path=/; HttpOnly"),
         (b"Location", b"https://app.example.com/cb?code=***&x=1"),
         (b"X-Echo", b"Bearer ***"),
+        (b"Link", b'</a?page=2&access_token=***>; rel="next", </b?sig=***>; rel="key=e"'),
+        (b"Refresh", b"0; url=/x?access_token=***"),
+        (b"X-Next", b"x?token=***#code=***"),
         (b"ETag", b'"a"'),
     ]
+
+
+def test_a_referer_loses_its_user_and_its_tokens() -> None:
+    fields = [(b"Referer", b"https://me:pw@a.example.com/b?api_key=abc&x=%b" % KEY)]
+    shown = [(b"Referer", b"https://a.example.com/b?api_key=***&x=***")]
+    assert SCRUBBER.request_fields(fields, SECRETS) == shown
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"u": "https://s/x?X-Amz-Signature=abc&y=1"}', b"https://s/x?X-Amz-Signature=***&y=1"),
+        (b'{"u": "https:\\/\\/s\\/x?y=1\\u0026sig=abc"}', b"?y=1\\u0026sig=***"),
+        (b'<a href="/x?y=1&amp;token=abc">', b"?y=1&amp;token=***"),
+        (b"[next](/x?token=abc) and so on", b"?token=***) and"),
+        (b"see https://s/cb#access_token=abc now", b"#access_token=*** now"),
+        (b'{"u": "{\\"v\\": \\"/x?token=abc\\"}"}', b'/x?token=***\\"}'),
+        (b"y = a?key=b:c", b"y = a?key=b:c"),
+        (b"what? key=abc", b"what? key=abc"),
+    ],
+)
+def test_addresses_in_bodies_lose_the_values_of_their_secret_parameters(
+    body: bytes, shown: bytes
+) -> None:
+    hidden, _ = SCRUBBER.reply_body(body, [], ())
+    assert shown in hidden
+    assert len(hidden) == len(body)
+
+
+def test_a_secret_that_was_sent_as_a_member_or_a_part_is_looked_for_elsewhere() -> None:
+    body = (
+        b'{"password": "hunter22", "api_key": ["sk-\\u00e9-17"], "client_secret": 1234567890123456}'
+    )
+    found = SCRUBBER.secrets_in(b"/", body, JSON)
+    assert set(found) == {
+        b"hunter22",
+        b"sk-\\u00e9-17",
+        "sk-\u00e9-17".encode(),
+        b"1234567890123456",
+    }
+    form = part(b"file", b"sk-1234567") + part(b"password", b"hunter22") + b"--b--"
+    assert SCRUBBER.secrets_in(b"/", form, PARTS) == [b"hunter22"]
+    assert SCRUBBER.secrets_in(b"/?password=hunter22&key=item-2024") == [b"hunter22"]
+
+
+def test_words_that_were_sent_as_passwords_are_not_looked_for() -> None:
+    for value in (b"password", b"accepted", b"12345678", b"pass1"):
+        assert not SCRUBBER.secrets_in(b"/", b'{"password": "%b"}' % value, JSON)
 
 
 def test_secrets_are_those_of_the_request_and_of_the_configuration() -> None:
@@ -164,7 +221,7 @@ def test_a_form_that_is_cut_stays_as_it_is(cut: bytes) -> None:
 
 def test_a_key_in_a_parameter_is_hidden_wherever_it_is_repeated() -> None:
     target, form = b"/a?api_key=%b%%2B&key=name" % KEY, b"client_secret=12345678901234567&x=y"
-    secrets = SCRUBBER.secrets_in(target, form)
+    secrets = SCRUBBER.secrets_in(target, form, FORM)
     assert set(secrets) == {KEY + b"%2B", KEY + b"+", b"12345678901234567"}
     body = b'{"next": "/a?api_key=%b%%2B&page=2", "key": "name"}' % KEY
     shown, _ = SCRUBBER.reply_body(body, JSON, secrets)
