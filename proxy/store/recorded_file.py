@@ -4,9 +4,11 @@ Text and values of fields are written with a letter for each byte. What is wrong
 ValueError with a sentence.
 """
 
+import difflib
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +25,16 @@ _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9.]+")
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _OF_CONNECTION: Final = HOP_BY_HOP - _FRAMING - {b"trailer"}
 """Trailer is kept: it goes to the clients that take trailers."""
+_KNOWN: Final = {
+    "request": ("method", "target", "body", "fields"),
+    "reply": (
+        *("status", "reason", "body", "fields", "trailers"),
+        *("chunked", "length", "ended", "wait", "pieces"),
+    ),
+}
+"""What may stand in each table."""
+_TOO_MUCH: Final = 1e18
+"""No number of a file is so large."""
 _UPGRADE_REQUIRED: Final = 426
 _UPGRADE: Final = (b"connection", b"upgrade")
 """What a 426 has beside Upgrade (RFC 9110 15.5.22)."""
@@ -109,8 +121,14 @@ def _text(value: bytes) -> str:
 
 
 def tables_of(path: Path) -> dict[str, Any]:
-    """What stands in a file. Raises OSError too."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    """What stands in a file, which begins with a byte order mark where Windows wrote it.
+
+    Raises OSError too.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
@@ -118,13 +136,31 @@ def table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
     table = tables.get(name)
     if not isinstance(table, dict):
         raise ValueError(f"there is no table [{name}]")
+    check_names(table, _KNOWN[name], f"{name}.")
     return table
+
+
+def check_names(table: dict[str, Any], known: Iterable[str], place: str = "") -> None:
+    """Refuse what has another name: it would be passed over without a word."""
+    for name in table:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f", did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{place}{name}: this name is not known here{meant}")
+
+
+def texts(table: dict[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts."""
+    found = table.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(f'{name}: a list of ["TEXT"] is expected')
+    return tuple(found)
 
 
 def question_of(request: dict[str, Any], body: bytes) -> Question:
     """What the table of a request means."""
-    method = request.get("method", "GET")
-    return Question(str(method), _bytes(request.get("target", "/")), _fields(request), body)
+    method, target = _string(request, "method", "GET"), _string(request, "target", "/")
+    return Question(method, _bytes(target), _fields(request), body)
 
 
 def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
@@ -134,9 +170,9 @@ def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
     """
     status = _status(reply.get("status"))
     bodiless = has_no_body(method, status)
-    ended = bodiless or bool(reply.get("ended", True))
+    ended = _flag(reply, "ended", usual=True) or bodiless
     length: int | None = len(body)
-    if reply.get("chunked"):
+    if _flag(reply, "chunked", usual=False):
         length = None
     elif "length" in reply:
         length = _number(reply, "length", int)
@@ -147,7 +183,7 @@ def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
         body = b""
     return Answer(
         status=status,
-        reason=_line(reply.get("reason", ""), "reason"),
+        reason=_line(_string(reply, "reason", ""), "reason"),
         fields=_fields(reply),
         body=body,
         pieces=_pieces(reply.get("pieces", []), len(body)),
@@ -160,9 +196,24 @@ def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
 
 def _number(table: dict[str, Any], name: str, kind: type[T]) -> T:
     value = table.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e18:
+    kinds = int if kind is int else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < _TOO_MUCH:
         raise ValueError(f"{name}: {value!r} is no number")
     return kind(value)
+
+
+def _flag(table: dict[str, Any], name: str, *, usual: bool) -> bool:
+    value = table.get(name, usual)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: {value!r} is neither true nor false")
+    return value
+
+
+def _string(table: dict[str, Any], name: str, usual: str) -> str:
+    value = table.get(name, usual)
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: {value!r} is no text")
+    return value
 
 
 def _status(value: Any) -> int:
@@ -171,14 +222,14 @@ def _status(value: Any) -> int:
     return value
 
 
-def _bytes(text: Any) -> bytes:
+def _bytes(text: str) -> bytes:
     try:
-        return str(text).encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError:
         raise ValueError(f"{text!r}: write each byte beyond ASCII as \\u00XX") from None
 
 
-def _line(text: Any, name: str) -> bytes:
+def _line(text: str, name: str) -> bytes:
     found = _bytes(text)
     if not FIELD_LINE.fullmatch(b"x:" + found):
         raise ValueError(f"{name}: {text!r} has a control character")
@@ -188,7 +239,7 @@ def _line(text: Any, name: str) -> bytes:
 def _fields(table: dict[str, Any], name: str = "fields") -> Fields:
     pairs = table.get(name, [])
     if not isinstance(pairs, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 for pair in pairs
+        isinstance(pair, list) and [type(each) for each in pair] == [str, str] for pair in pairs
     ):
         raise ValueError(f'{name}: a list of ["NAME", "VALUE"] is expected')
     fields = [(_bytes(key), _bytes(value)) for key, value in pairs]
@@ -209,9 +260,11 @@ def _pieces(pairs: Any, size: int) -> list[tuple[float, int]]:
     """The pieces of a body of ``size`` bytes, which may have been edited: the last one gives."""
     pieces: list[tuple[float, int]] = []
     left = size
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in pairs
+    ):
+        raise ValueError("pieces: a list of [SECONDS, BYTES] is expected")
     for pair in pairs:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ValueError("pieces: a list of [SECONDS, BYTES] is expected")
         named = {"pieces": pair[0], "bytes": pair[1]}
         at, length = _number(named, "pieces", float), _number(named, "bytes", int)
         if left > 0:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from proxy.core.recording import Answer, Question
 from proxy.store.recorded_file import (
     answer_of,
+    check_names,
     ending,
     name_of,
     order,
@@ -21,6 +22,7 @@ from proxy.store.recorded_file import (
     table_of,
     tables_of,
     text_of,
+    texts,
 )
 
 INDEX: Final = "recording.toml"
@@ -110,8 +112,9 @@ class RecordingFolder:
         try:
             index = tables_of(self._folder / INDEX)
             if index.get("format") != _FORMAT:
-                problems.append(f"{INDEX}: format {index.get('format')!r} is not known here")
-            redact = tuple(map(str, index.get("redact", [])))
+                raise ValueError(f"format {index.get('format')!r} is not known here")
+            check_names(index, ("format", "servers", "redact"))
+            redact = texts(index, "redact")
         except ValueError as error:
             problems.append(f"{INDEX}: {error}")
         for path in sorted(self._folder.glob("*.toml"), key=order):
@@ -129,6 +132,7 @@ class RecordingFolder:
 
     def _read(self, path: Path) -> _Found:
         tables = tables_of(path)
+        check_names(tables, ("request", "reply"))
         request, reply = table_of(tables, "request"), table_of(tables, "reply")
         question = question_of(request, self._body(request))
         answer_of(

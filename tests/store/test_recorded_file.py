@@ -16,6 +16,7 @@ from proxy.store.recorded_file import (
     order,
     question_of,
     table_of,
+    tables_of,
     text_of,
 )
 
@@ -41,6 +42,14 @@ ANSWER = Answer(200, b"OK", [(b"X-A", b"\xe9")], b"ab", [(0.0, 2)], [], 0.5, 2)
         ({"wait": "long"}, "wait: 'long' is no number"),
         ({"wait": float("nan")}, "wait: nan is no number"),
         ({"length": True}, "length: True is no number"),
+        ({"pieces": 5}, "pieces: a list of [SECONDS, BYTES] is expected"),
+        ({"pieces": "ab"}, "pieces: a list of"),
+        ({"pieces": [[0, 2.5]]}, "bytes: 2.5 is no number"),
+        ({"length": 4.0}, "length: 4.0 is no number"),
+        ({"ended": "no"}, "ended: 'no' is neither true nor false"),
+        ({"chunked": 1}, "chunked: 1 is neither true nor false"),
+        ({"reason": 5}, "reason: 5 is no text"),
+        ({"fields": [["a", True]]}, "fields: a list of"),
         ({"length": 3}, "length: the body has 4 bytes, not 3; leave it out"),
         ({"length": 50}, "length: the body has 4 bytes, not 50"),
         ({"length": 3, "ended": False}, "length: the body has 4 bytes, not 3"),
@@ -81,6 +90,36 @@ def test_fields_that_a_reply_was_recorded_with_may_stand_in_it() -> None:
     upgrade = [["Upgrade", "TLS/1.3"], ["Connection", "Upgrade"]]
     assert len(answer_of({"status": 426, "fields": upgrade}, b"", "GET").fields) == len(upgrade)
     assert answer_of({"status": 200, "fields": [["Trailer", "X-A"]]}, b"", "GET").fields
+
+
+@pytest.mark.parametrize("name", ["method", "target"])
+def test_a_request_has_texts(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: 5 is no text"):
+        question_of({name: 5}, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "[reply]\nstatsu = 200",
+            "reply.statsu: this name is not known here, did you mean 'status'?",
+        ),
+        ("[reply]\nbody_file = 'x'", "reply.body_file: this name is not known here"),
+        ("reply = 5", "there is no table [reply]"),
+        ("x = " + "[" * 5000, "it is nested too deeply"),
+        ("x = " + "{a=" * 5000, "it is nested too deeply"),
+    ],
+)
+def test_a_file_that_is_wrong_says_why(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        table_of(tables_of(tmp_path / "a.toml"), "reply")
+
+
+def test_a_byte_order_mark_is_none_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[reply]\nstatus = 200\n")
+    assert table_of(tables_of(tmp_path / "a.toml"), "reply") == {"status": 200}
 
 
 def test_a_request_is_written_a_byte_a_letter() -> None:

@@ -157,6 +157,9 @@ def test_a_request_may_be_edited(tmp_path: Path) -> None:
         ('[request]\nbody = "/etc/passwd"\n[reply]\nstatus = 200', "is no file of this folder"),
         ('[request]\n[reply]\nstatus = 200\nbody = "../x"', "'../x' is no file of this folder"),
         ('[request]\nbody = "gone"\n[reply]\nstatus = 200', "No such file"),
+        ("[replay]", "replay: this name is not known here, did you mean 'reply'?"),
+        ("status = 200", "status: this name is not known here"),
+        ("[request]\n[reply]\nstatus = 200\npieces = 5", "pieces: a list of"),
         ("[request]\n[reply]\nstatus = 1", "status: 1 is no status of a reply"),
     ],
 )
@@ -185,7 +188,35 @@ def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     begun(tmp_path)
-    (tmp_path / INDEX).write_text("format = 99\n")
+    (tmp_path / INDEX).write_text("format = 99\nnew = 1\n")
     for use in (begun, RecordingFolder.opened):
         with pytest.raises(NoRecording, match="format 99 is not known"):
             use(tmp_path)
+
+
+def test_files_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    begun(tmp_path).add(ASKED, ANSWER)
+    for file in tmp_path.glob("*.toml"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    recording = RecordingFolder.opened(tmp_path)
+    assert recording.answer(ASKED.key, 0) == ANSWER
+    assert recording.redact == ("X-Mine",)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("redact = 5", 'redact: a list of ["TEXT"] is expected'),
+        ('redact = "x"', 'redact: a list of ["TEXT"] is expected'),
+        ("redact = [1]", 'redact: a list of ["TEXT"] is expected'),
+        ('redakt = ["x"]', "redakt: this name is not known here, did you mean 'redact'?"),
+        ("x = " + "[" * 5000, "it is nested too deeply"),
+    ],
+)
+def test_an_index_that_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    begun(tmp_path)
+    (tmp_path / INDEX).write_text(f"format = 1\n{text}\n")
+    for use in (begun, RecordingFolder.opened):
+        with pytest.raises(NoRecording) as failed:
+            use(tmp_path)
+        assert failed.value.reasons == [f"{tmp_path}/{INDEX}: {reason}"]
