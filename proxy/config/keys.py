@@ -6,7 +6,7 @@ from typing import Any, Final
 from proxy.config.model import Config, Route
 from proxy.core.findings import Finding, Written
 from proxy.edge.forwarded import about_the_client
-from proxy.middleware.retry.options import RetryOptions
+from proxy.policy.balance import POLICIES
 
 _KEYS: Final = (
     ("routes", "rate_limit", "key"),
@@ -24,10 +24,10 @@ def key_doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for kind, table, option in _KEYS:
         entries = config.routes if kind == "routes" else config.upstreams
         for index, entry in enumerate(entries):
-            written = Written(raw, (kind, index), entry, set(), RetryOptions())
+            written = Written(raw, (kind, index), entry, set())
             options = getattr(entry, table)
             place = None if options is None else written.at(table, option)
-            if place is None or getattr(options, "policy", "hash") != "hash":
+            if place is None or (option == "hash_key" and not POLICIES[options.policy].by_key):
                 continue
             routes = [entry] if isinstance(entry, Route) else config.routes
             alone = _SPREAD if option == "hash_key" else _SHARED

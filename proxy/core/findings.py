@@ -18,7 +18,6 @@ What they find is a `Finding`; one that begins with ``WARNING`` keeps no file fr
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from proxy.core.outcome import RepeatRules
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 from proxy.http.request_id import REQUEST_ID
@@ -47,19 +46,14 @@ class Written:
     __slots__ = ("_inherited", "_place", "_raw", "entry", "options")
 
     def __init__(
-        self,
-        raw: Mapping[str, Any],
-        place: Place,
-        options: Any,
-        inherited: set[str],
-        _: RepeatRules | None = None,
+        self, raw: Mapping[str, Any], place: Place, options: Any, inherited: set[str]
     ) -> None:
         """``raw``: the file. ``place``: ``("routes", 0)``, or ``()`` for the file itself.
 
         ``options``: all tables, merged.
 
         ``inherited``: the tables of the top that an entry before has been checked with; shared by
-        all entries. The last is not used any more.
+        all entries.
         """
         self._raw = raw
         self._place = place
