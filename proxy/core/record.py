@@ -149,6 +149,8 @@ class Record:
     """The traceparent that came, where spans are made of it."""
     span_id: str = ""
     """Of the span of the last attempt, as the upstream was told it."""
+    left_behind: bool = False
+    """Whether its attempts go on without it: they are counted when they have ended."""
     shared_span: tuple[str, str] | None = None
     """Trace and span of the call of another request, whose answer it was given."""
 

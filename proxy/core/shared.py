@@ -57,12 +57,12 @@ class Shared:
         "_things",
         "clock",
         "deck",
-        "refreshed",
         "rng",
         "show_keys",
         "store",
         "tasks",
         "traced",
+        "unseen",
         "uses",
         "watched",
     )
@@ -84,8 +84,9 @@ class Shared:
         """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
-        self.refreshed: Callable[[Exchange, float], None] = _untold
-        """Is told of what was asked anew of an upstream for no client, and when that ended."""
+        self.unseen: Callable[[Exchange, float], None] = _untold
+        """Is told of what an upstream was asked for no client that is there, and when that ended: a
+        refresh of what is stored, or a call that goes on without the one that it was made for."""
         self.traced = False
         """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []

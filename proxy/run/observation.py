@@ -110,10 +110,10 @@ class Observation:
             self._collector = None if wanted is None else collector(*wanted)
         return None if self._collector is None else self._collector.tracer.record
 
-    def refreshed(self, exchange: Exchange, now: float) -> None:
-        """What is stored was asked for anew; no client was told anything."""
+    def unseen(self, exchange: Exchange, now: float) -> None:
+        """An upstream was asked for no client that is there, see ``Shared.unseen``."""
         if self._recorder is not None:
-            self.counters.count_refresh(exchange, now)
+            self.counters.count_unseen(exchange, now)
         if self._collector is not None:
             self._collector.tracer.record_refresh(exchange, now)
 

@@ -164,7 +164,7 @@ class Runtime:
     def _become(self, generation: Generation) -> None:
         """Begin with this generation whatever begins from now on."""
         self._config = generation.config
-        generation.tree.shared.refreshed = self._observation.refreshed
+        generation.tree.shared.unseen = self._observation.unseen
         before = self._generations.current
         self._generations.become(generation)
         self._service.generation = generation

@@ -11,9 +11,12 @@ from proxy.core.record import ABANDONED, NOT_ATTEMPTED, Attempt
 def attempts(exchange: Exchange, now: float) -> tuple[Attempt, ...]:
     """Those that were made, of an exchange that ends ``now``; the one that counts stands last.
 
-    Those before its last wait for a server are not known any more.
+    Those before its last wait for a server are not known any more; those that go on without it are
+    told when they have ended.
     """
     record = exchange.record
+    if record.left_behind:
+        return ()
     tries = record.attempt_log
     if any(each.outcome == NOT_ATTEMPTED for each in tries):
         tries = tuple(each for each in tries if each.outcome != NOT_ATTEMPTED)

@@ -80,7 +80,6 @@ class Counters:
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         record = exchange.record
-        counts["attempts"] += record.attempt_count
         tries = attempts(exchange, now)
         if exchange.status == SWITCHING:
             counts["tunnels"] += 1
@@ -95,14 +94,14 @@ class Counters:
         traffic = self._traffic[exchange.route, record.upstream]
         traffic.add_odd(exchange, times(exchange, spent, now), behind + now)
 
-    def count_refresh(self, exchange: Exchange, now: float) -> None:
-        """What is stored was asked for anew, for no client: nobody's request, but attempts."""
-        counts = self._routes[exchange.route]
-        counts["attempts"] += exchange.record.attempt_count
-        self._serve(counts, exchange, attempts(exchange, now))
+    def count_unseen(self, exchange: Exchange, now: float) -> None:
+        """What nobody was told of: no request, but attempts. See ``Shared.unseen``."""
+        self._serve(self._routes[exchange.route], exchange, attempts(exchange, now))
 
     def _serve(self, counts: Counts, exchange: Exchange, tries: tuple[Attempt, ...]) -> None:
         """There are none where another's call answered it, or nobody was asked."""
+        if not exchange.record.left_behind:
+            counts["attempts"] += exchange.record.attempt_count
         for attempt in tries[:-1]:
             counts[HEDGED if attempt.hedged else f"retry {attempt.outcome}"] += 1
         for attempt in tries:

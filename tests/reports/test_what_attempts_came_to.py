@@ -1,14 +1,14 @@
 """Metrics of attempts say what the server did, not what the client was told."""
 
-import asyncio
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from tests.support.attempts import until
 from tests.support.message import get, length, post
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script, closed_port
+from tests.support.proxy import proxied
+from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
 ADMIN = {"admin": {"listen": "127.0.0.1:0"}, "retry": {"attempts": 1}}
 FIELDS = b'Cache-Control: max-age=1\r\nAge: 10\r\nETag: "a"\r\n'
@@ -16,24 +16,6 @@ OLD: Script = [length(b"old", fields=FIELDS)]
 NOT_MODIFIED: Script = [b"HTTP/1.1 304 Not Modified\r\n" + FIELDS + b"\r\n"]
 JUNK: Script = ["wait-body", b"junk\r\n\r\n"]
 BUSY: Script = [length(b"bad", b"503 Busy")]
-
-
-def outcomes(proxy: Proxy) -> Counter[str]:
-    """How many attempts came to what; by route there are as many."""
-    found: Counter[str] = Counter()
-    for each in proxy.runtime._observation.counters.describe():
-        if each.name == "served_attempts":
-            found[each.labels["outcome"]] += int(each.value)
-        elif each.name == "route_attempts":
-            found["all"] += int(each.value)
-    assert found.pop("all", 0) == found.total()
-    return found
-
-
-async def until(proxy: Proxy, expected: dict[str, int]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while outcomes(proxy) != expected:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

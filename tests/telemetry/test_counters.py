@@ -258,7 +258,7 @@ def test_what_is_asked_for_in_the_background_counts_as_attempts_alone() -> None:
     exchange = ended("/a", 0, "", "503")
     exchange.record.attempt_log = exchange.record.attempt_log[:1]
     exchange.record.first_byte_at, exchange.record.reply_status = 1.0, 304
-    counters.count_refresh(exchange, 2.0)
+    counters.count_unseen(exchange, 2.0)
     told = {(each.name, *each.labels.values()): each.value for each in counters.describe()}
     assert told == {
         ("route_attempts", "/a"): 2,

@@ -75,4 +75,4 @@ class Refresher:
             self.under_way.discard(ident)
             if reply is not None:
                 reply.close(ending)
-            self._shared.refreshed(twin, self._shared.clock())
+            self._shared.unseen(twin, self._shared.clock())

@@ -37,7 +37,7 @@ Events while a call is pending or streaming:
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -82,6 +82,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         memory,
         shared.tasks,
         known=(counts, bypassed),
+        unseen=lambda exchange: shared.unseen(exchange, shared.clock()),
         clock=shared.clock,
     )
     shared.watch(coalesce, route=scope.route)
@@ -100,6 +101,7 @@ class Coalesce:
         "_max_waiters",
         "_memory",
         "_tasks",
+        "_unseen",
         "_unshareable",
         "_wait_timeout",
         "bypassed",
@@ -114,12 +116,14 @@ class Coalesce:
         tasks: set[asyncio.Task[None]],
         *,
         known: tuple[Counter[str], Counter[str]] | None = None,
+        unseen: Callable[[Exchange], None] = lambda _: None,
         clock: Clock,
     ) -> None:
         """``memory`` and the set of running ``tasks`` are shared by all routes.
 
         ``known``: what the configuration before has counted, and requests that went alone by
-        reason; nothing, where left out.
+        reason; nothing, where left out. ``unseen`` is told of calls that their leader did not see
+        the end of.
         """
         self._inner = inner
         self._max_waiters = options.max_waiters
@@ -127,6 +131,7 @@ class Coalesce:
         self._memory = memory
         self._tasks = tasks
         self._clock = clock
+        self._unseen = unseen
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[bytes, float] = OrderedDict()
         self.counts, self.bypassed = (Counter(), Counter()) if known is None else known
@@ -209,7 +214,7 @@ class Coalesce:
         twin = exchange.twin(body)
         twin.send_informational = partial(_inform, exchange)
         remember = partial(self._remember, key)
-        call = SharedCall(exchange, twin, self._memory, remember, clock=self._clock)
+        call = SharedCall(exchange, twin, self._memory, remember, self._unseen, clock=self._clock)
         call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(send))

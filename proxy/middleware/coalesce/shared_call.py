@@ -13,10 +13,14 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.record import ANSWER, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
-from proxy.http.cache_control import for_one_client
-from proxy.http.sse import streams_events
 from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal
-from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
+from proxy.middleware.coalesce.shared_reply import (
+    MemoryBudget,
+    SharedBody,
+    SharedReply,
+    is_unshareable,
+)
+from proxy.middleware.coalesce.unseen import note_end
 
 _NEVER: Final = float("inf")
 
@@ -32,11 +36,13 @@ class SharedCall:
         "_leader",
         "_leader_reply",
         "_leader_task",
+        "_left_behind",
         "_memory",
         "_on_unshareable",
         "_shared_reply",
         "_taking",
         "_twin",
+        "_unseen",
         "clients",
         "head_pending",
         "on_joining_ends",
@@ -49,14 +55,18 @@ class SharedCall:
         twin: Exchange,
         memory: MemoryBudget,
         on_unshareable: Callable[[], None],
+        unseen: Callable[[Exchange], None],
         *,
         clock: Clock,
     ) -> None:
-        """``on_unshareable`` is called when the reply may not be shared."""
+        """``on_unshareable`` is called when the reply may not be shared; ``unseen`` at the end,
+        with the twin, where the leader has left before the head came."""
         self._leader: Exchange | None = leader
         self._leader_task: asyncio.Task[Any] | None = None
         """Which passes on a reply that is for the leader only."""
         self._twin = twin
+        self._unseen = unseen
+        self._left_behind = False
         # What holds a permit for the call has the twin: it may lend it while nobody reads.
         twin.stalled = self._taking = Taking()
         self._clock = clock
@@ -94,10 +104,14 @@ class SharedCall:
 
         A task that ends with an error would keep it, and its frames with it.
         """
-        try:  # noqa: SIM105 - suppress() costs three calls for each request that is shared
+        try:
             await self._run(inner)
         except asyncio.CancelledError:
             pass
+        finally:
+            if self._left_behind:
+                note_end(self._twin, self._error or self._leader_reply or self._shared_reply)
+                self._unseen(self._twin)
 
     async def _run(self, inner: Handler) -> None:
         try:
@@ -248,11 +262,13 @@ class SharedCall:
         return self.refused and (not again or is_of_a_quota(self._error))
 
     def _tell_of_call(self, exchange: Exchange) -> None:
-        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""
+        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``.
+        Attempts of a leader are counted when they have ended, with the call."""
         known, leads = self._twin.record, exchange is self._leader
         exchange.record.adopt(known, started_at=exchange.started_at, shared=not leads)
         if leads:
             exchange.record.attempt_log = known.attempt_log
+            exchange.record.left_behind = self._left_behind = not self.task.done()
 
     def _remove_client(self, exchange: Exchange) -> None:
         """A client has left or has read all; the call ends with the last one."""
@@ -281,14 +297,3 @@ def _own_error(error: Exception) -> Exception:
     if not isinstance(error, ProxyError):
         return InternalError("an error of the proxy itself, see its log")
     return copy.copy(error)
-
-
-def is_unshareable(reply: Reply) -> bool:
-    """Whether a reply may be for one client only, or may never end (RFC 9111 3, 4.1)."""
-    if (
-        reply.upgraded is not None
-        or (reply.length or 0) > MAX_KEPT
-        or streams_events(reply.headers)
-    ):
-        return True
-    return for_one_client(reply.status, reply.headers)

@@ -10,6 +10,8 @@ from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, gauge
 from proxy.core.taking import Taking
+from proxy.http.cache_control import for_one_client
+from proxy.http.sse import streams_events
 
 READ_AHEAD: Final = 256 << 10
 """Bytes that are read before the fastest client has taken them."""
@@ -110,7 +112,8 @@ class SharedReply:
         """Bytes of memory that the kept chunks cost."""
         self.joinable = True
         """Whether clients can still join."""
-        self.ended = False
+        self.ended: Ending | None = None
+        """How; None while its body comes."""
         self._error: Exception | None = None
         self._chunk_waiters: set[asyncio.Future[None]] = set()
         self._pause: asyncio.Future[None] | None = None
@@ -146,7 +149,7 @@ class SharedReply:
 
     def _finish(self, ending: Ending) -> None:
         if not self.ended:
-            self.ended = True
+            self.ended = ending
             if ending is not Ending.COMPLETE:
                 self._error = self._error or ReplyBroken("the reply was given up")
             else:
@@ -247,3 +250,14 @@ class SharedBody:
     def close(self, ending: Ending) -> None:
         """The client has left or has read all."""
         self._on_close()
+
+
+def is_unshareable(reply: Reply) -> bool:
+    """Whether a reply may be for one client only, or may never end (RFC 9111 3, 4.1)."""
+    if (
+        reply.upgraded is not None
+        or (reply.length or 0) > MAX_KEPT
+        or streams_events(reply.headers)
+    ):
+        return True
+    return for_one_client(reply.status, reply.headers)

@@ -32,7 +32,7 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
 
     shared = Shared(random.Random(1), clock=loop_clock())
     told: list[tuple[Exchange, float]] = []
-    shared.refreshed = lambda exchange, now: told.append((exchange, now))
+    shared.unseen = lambda exchange, now: told.append((exchange, now))
     refresher = Refresher(shared, Rests(loop_clock()), log_covered)
     for _ in range(3):
         refresher.begin(ASKED, b"i", ask)
@@ -74,7 +74,7 @@ async def test_a_failure_begins_a_rest_and_the_log_says_why(
     rests = Rests(loop_clock())
     shared = Shared(random.Random(1), clock=loop_clock())
     outcomes: list[str] = []
-    shared.refreshed = lambda exchange, _: outcomes.append(exchange.record.outcome)
+    shared.unseen = lambda exchange, _: outcomes.append(exchange.record.outcome)
     Refresher(shared, rests, log_covered).begin(ASKED, b"i", ask)
     await settled()
     assert outcomes == ["connect-failure" if isinstance(fault, Exception) else ""]

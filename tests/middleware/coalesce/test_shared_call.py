@@ -7,7 +7,7 @@ import pytest
 
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.coalesce.coalesce import Coalesce
-from proxy.middleware.coalesce.shared_call import is_unshareable
+from proxy.middleware.coalesce.shared_reply import is_unshareable
 from proxy.middleware.resume.resume import resume_key
 from tests.support.loop import get as asked
 from tests.support.loop import reply
