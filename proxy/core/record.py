@@ -98,6 +98,8 @@ class Record:
     """How many more attempts may follow this one."""
     attempt_log: tuple[Attempt, ...] = ()
     """All attempts, the first one first, where there was more than one."""
+    inherited: int = 0
+    """How many of those are none of its own: a copy of a request knows what was asked before."""
     unlogged: int = 0
     """Attempts that are not there any more: those before its last wait for a server."""
     upstream: str = ""
@@ -161,7 +163,7 @@ class Record:
     def log_last(self, outcome: str, started_at: float, now: float) -> None:
         """Log the last attempt, which ends now, unless it is logged; the next one has an outcome of
         its own. ``started_at``: when the request began."""
-        if self.attempt_count - self.unlogged > len(self.attempt_log):
+        if self.is_unlogged:
             began = self.attempt_began_at or started_at + self.queue_s
             self.log_attempt(self.endpoint, outcome, began, now)
         self.outcome = ""
@@ -181,8 +183,18 @@ class Record:
     @property
     def has_head(self) -> bool:
         """Whether the head of a reply has come to the attempt that is under way."""
-        begun = self.attempt_count - self.unlogged > len(self.attempt_log)
-        return begun and self.first_byte_at is not None
+        return self.is_unlogged and self.first_byte_at is not None
+
+    @property
+    def logged(self) -> int:
+        """How many of its own attempts are logged; an entry of one that was not made is none."""
+        own = self.attempt_log[self.inherited :]
+        return sum(each.outcome != NOT_ATTEMPTED for each in own) if own else 0
+
+    @property
+    def is_unlogged(self) -> bool:
+        """Whether the last attempt is not logged: it is under way, or has just ended."""
+        return self.attempt_count - self.unlogged > self.logged
 
     def copy(self) -> "Record":
         """Another one that says the same."""

@@ -20,7 +20,7 @@ def attempts(exchange: Exchange, now: float) -> tuple[Attempt, ...]:
     tries = record.attempt_log
     if any(each.outcome == NOT_ATTEMPTED for each in tries):
         tries = tuple(each for each in tries if each.outcome != NOT_ATTEMPTED)
-    if record.attempt_count - record.unlogged > len(tries):  # the last is not logged
+    if record.is_unlogged:
         began = record.attempt_began_at or exchange.asked_at + record.queue_s
         return (*tries, record.attempt(record.endpoint, _outcome(exchange), began, now))
     if tries and exchange.committed and exchange.error:  # it was, when its head came

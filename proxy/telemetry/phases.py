@@ -41,7 +41,7 @@ def phases(exchange: Exchange, now: float) -> Phases:
     record, started = exchange.record.with_call(), exchange.started_at
     head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
     ended = bool(exchange.status)
-    between = bool(tries) and not ended and record.attempt_count - record.unlogged <= len(tries)
+    between = bool(tries) and not ended and not record.is_unlogged
     wait = record.wait
     if between or (wait is not None and wait.what != ANSWER):
         head_at = None  # what is known is of the attempt that has failed
@@ -91,8 +91,7 @@ def phase_of(record: Record) -> str:
         return "queue" if wait.what != ANSWER or record.first_byte_at is None else "body"
     if not record.attempt_count:
         return "queue"
-    tries = record.attempt_log
-    if tries and record.attempt_count - record.unlogged <= len(tries):
+    if record.attempt_log and not record.is_unlogged:
         return "retries"
     if record.connect_s is None:
         return "connect"

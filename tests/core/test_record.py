@@ -2,7 +2,17 @@
 
 import pytest
 
-from proxy.core.record import ANSWER, HEDGED, PERMIT, QUOTA, TOKEN, Attempt, Record, Wait
+from proxy.core.record import (
+    ANSWER,
+    HEDGED,
+    NOT_ATTEMPTED,
+    PERMIT,
+    QUOTA,
+    TOKEN,
+    Attempt,
+    Record,
+    Wait,
+)
 
 
 def call() -> Record:
@@ -105,3 +115,35 @@ def test_a_head_is_that_of_the_attempt_under_way() -> None:
     record.attempt_count, record.first_byte_at = 2, None
     found.append(record.has_head)
     assert found == [True, False, False]
+
+
+def test_an_attempt_behind_one_that_was_not_made_is_logged() -> None:
+    record = call()
+    record.log_last("503", 0.0, 51.0)
+    assert [each.outcome for each in record.attempt_log] == ["503"]
+    record.attempt_log = (Attempt("a", "503", 0.1), Attempt("a", NOT_ATTEMPTED, 0.1))
+    assert (record.logged, record.is_unlogged, record.has_head) == (1, True, True)
+    record.outcome = "reset"
+    record.log_last("reset", 0.0, 52.0)
+    assert [each.outcome for each in record.attempt_log] == ["503", NOT_ATTEMPTED, "reset"]
+    assert not record.is_unlogged
+    assert record.outcome == ""  # it is in the log; the next one has one of its own
+    record.log_last("reset", 0.0, 53.0)
+    assert len(record.attempt_log) == 3
+
+
+def test_what_a_copy_knows_of_others_is_none_of_its_own_attempts() -> None:
+    record = Record()
+    record.attempt_log, record.inherited = (Attempt("a", HEDGED, 0.1),), 1
+    record.attempt_count = 1
+    assert (record.logged, record.is_unlogged) == (0, True)
+
+
+def test_what_the_last_attempt_of_a_call_came_to_is_known_of_its_request() -> None:
+    record, made = Record(), call()
+    made.outcome = "reset"
+    record.adopt(made)
+    assert record.outcome == "reset"
+    other = Record()
+    other.adopt(made, shared=True)
+    assert other.outcome == ""

@@ -1,13 +1,17 @@
 """Metrics of attempts say what the server did, not what the client was told."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from proxy.middleware.concurrency.reconnection import Reconnection
+from proxy.telemetry.attempts import attempts
 from tests.support.attempts import until
 from tests.support.message import get, length, post
 from tests.support.proxy import proxied
+from tests.support.scope import watched
 from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
 ADMIN = {"admin": {"listen": "127.0.0.1:0"}, "retry": {"attempts": 1}}
@@ -102,3 +106,29 @@ async def test_what_nobody_else_may_take_over_is_one_attempt() -> None:
         assert (await proxy.ask(post(b"x"))).status == 503
         await until(proxy, {"503": 1})
         assert proxy.records[0].record.attempt_log == ()
+
+
+LONG: Script = [length(b"x" * 100_000, b"503 Busy")]
+TWICE: dict[str, Any] = {"attempts": 2, "backoff_base": "1ms"}
+OPENS = {"circuit_breaker": {"consecutive_failures": 1, "base_ejection_time": "50ms"}}
+
+
+async def test_what_waits_behind_an_attempt_that_was_not_made_is_counted_once() -> None:
+    """An attempt that a circuit breaker refused stood in the log, and was taken for one."""
+    port = closed_port()
+    options: dict[str, Any] = {**ADMIN, **OPENS, "retry": TWICE | {"wait_for_connect": "60s"}}
+    async with (
+        RawUpstream(LONG) as first,
+        proxied(
+            first,
+            **options,
+            routes=[{"upstream": "api", "fallback": ["other"]}],
+            others=[{"name": "other", "servers": [f"http://127.0.0.1:{port}"]}],
+        ) as proxy,
+    ):
+        asked = asyncio.ensure_future(proxy.ask(get()))
+        await first.until(lambda: any(each.places for each in watched(proxy, Reconnection)))
+        async with RawUpstream(port=port):
+            assert (await asked).status == 200
+        made = attempts(await proxy.record(), 0.0)
+        assert [each.outcome for each in made] == ["503", "connect-failure", "200"]

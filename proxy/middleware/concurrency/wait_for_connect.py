@@ -121,7 +121,7 @@ class WaitForConnect:
             await self._turn(exchange, key, until, again=again)
             again = True
             record.attempt_log = attempts  # the log shows the attempts since the last wait
-            record.unlogged = record.attempt_count - len(attempts)
+            record.unlogged = record.attempt_count - record.logged
             record.connect_s = None
             task = asyncio.current_task()
             try:
