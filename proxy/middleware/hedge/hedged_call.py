@@ -151,6 +151,7 @@ class HedgedCall:
             _attempt(one, *self._ends.get(one, (HEDGED, now)), launched_at)
             for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
+        twin.record.inherited = len(twin.record.attempt_log)
         task = source.launch(twin)
         self._running[task] = (twin, now)
         self._launched.append((twin, now))
@@ -207,6 +208,8 @@ class HedgedCall:
             return
         counts = winner or self._exchange
         began, now = self._log_others(counts, HEDGED), self._source.clock()
+        if winner is not None:
+            self._exchange.record.attempt_log += _own(winner)
         counts.record.attempt_began_at = began  # for the retry above, which logs it
         if self._source.records_outcome:
             record, came = counts.record, attempt_outcome(outcome)
@@ -224,9 +227,10 @@ class HedgedCall:
                 began = launched_at
                 continue
             came, ended_at = self._ends.get(one, (outcome, now))
+            came = came if one.record.is_unlogged else NOT_ATTEMPTED
             if one is not self._exchange:
                 record.attempt_count += one.record.attempt_count
-                came = came if one.record.attempt_count else NOT_ATTEMPTED
+                record.attempt_log += _own(one)
             record.attempt_log += (_attempt(one, came, ended_at, launched_at),)
         return began
 
@@ -260,6 +264,12 @@ async def answer(inner: Handler, twin: Exchange) -> Reply:
     except BaseException as error:
         forget_frames(error)  # the task keeps the error, and some of the frames hold the task
         raise
+
+
+def _own(copy: Exchange) -> tuple[Attempt, ...]:
+    """Those of a copy that are in its log, because another one followed: a key was refused."""
+    own = copy.record.attempt_log[copy.record.inherited :]
+    return tuple(each._replace(beside=True) for each in own)
 
 
 def _attempt(one: Exchange, outcome: str, ended_at: float, began: float) -> Attempt:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import ConnectFailed, ConnectionTerminated
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.hedge.hedge import Hedge, link
@@ -51,7 +51,7 @@ class Servers:
 
 
 def hedge(
-    servers: Servers,
+    servers: Handler,
     delay: str = "1s",
     calm: bool = True,
     records_outcome: bool = True,

@@ -118,3 +118,44 @@ async def test_a_copy_that_was_never_sent_is_none(jumping: JumpingLoop) -> None:
     await hedge(Crowded((2, reply()))).handle(exchange)
     assert [each.outcome for each in exchange.record.attempt_log] == ["not-attempted", "200"]
     assert exchange.record.attempt_count == 1
+
+
+async def test_a_copy_is_told_of_those_that_have_ended(jumping: JumpingLoop) -> None:
+    """With what they came to, as what balances looks at it."""
+    seen: list[list[tuple[str, str]]] = []
+    servers = Servers((9, reply()), (0.25, ConnectFailed("no")), (0.5, reply()))
+
+    async def sees(exchange: Exchange) -> Reply:
+        log = exchange.record.attempt_log
+        seen.append([(each.endpoint, each.outcome) for each in log])
+        return await servers(exchange)
+
+    await hedge(sees, max=1).handle(get())
+    assert seen == [[], [("s1", "hedged")], [("s1", "hedged"), ("s2", "connect-failure")]]
+
+
+@pytest.mark.parametrize(
+    ("own", "second", "log"),
+    [
+        (9.0, 0.25, [("s1", "hedged", 1.25), ("s2", "401", 0.125), ("s2", "200", 0.25)]),
+        (1.5, 9.0, [("s2", "401", 0.125), ("s2", "hedged", 0.5), ("s1", "200", 1.5)]),
+    ],
+    ids=["the copy wins", "the copy loses"],
+)
+async def test_what_a_copy_has_logged_itself_is_told(
+    jumping: JumpingLoop, own: float, second: float, log: Told
+) -> None:
+    """A key that was refused: another one follows within the same attempt of the call."""
+    servers = Servers((own, reply()), (second, reply()))
+
+    async def refused(exchange: Exchange) -> Reply:
+        if exchange.record.attempt_log:
+            exchange.record.attempt_count += 1
+            exchange.record.log_attempt("s2", "401", loop_clock()() - 0.125, loop_clock()())
+        return await servers(exchange)
+
+    exchange = get()
+    await hedge(refused).handle(exchange)
+    assert told(exchange) == log
+    assert exchange.record.attempt_count == 3
+    assert not exchange.record.is_unlogged
