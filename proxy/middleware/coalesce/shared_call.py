@@ -10,7 +10,7 @@ from typing import Any, Final
 from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.record import ANSWER, Wait
+from proxy.core.record import ANSWER, Record, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
 from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal
@@ -36,7 +36,7 @@ class SharedCall:
         "_leader",
         "_leader_reply",
         "_leader_task",
-        "_left_behind",
+        "_left",
         "_memory",
         "_on_unshareable",
         "_shared_reply",
@@ -66,7 +66,7 @@ class SharedCall:
         """Which passes on a reply that is for the leader only."""
         self._twin = twin
         self._unseen = unseen
-        self._left_behind = False
+        self._left: Record | None = None
         # What holds a permit for the call has the twin: it may lend it while nobody reads.
         twin.stalled = self._taking = Taking()
         self._clock = clock
@@ -109,8 +109,10 @@ class SharedCall:
         except asyncio.CancelledError:
             pass
         finally:
-            if self._left_behind:
-                note_end(self._twin, self._error or self._leader_reply or self._shared_reply)
+            if self._left is not None:
+                note_end(
+                    self._twin, self._left, self._error or self._leader_reply or self._shared_reply
+                )
                 self._unseen(self._twin)
 
     async def _run(self, inner: Handler) -> None:
@@ -160,9 +162,8 @@ class SharedCall:
     def _wake(self) -> None:
         """The head is here, or an error."""
         waiters = self._head_waiters
-        if (
-            self._error is not None and self.refused
-        ):  # the first to wake makes the next call: who has most time left for it
+        if self._error is not None and self.refused:
+            # the first to wake makes the next call: who has most time left for it
             waiters = dict(sorted(waiters.items(), key=itemgetter(1), reverse=True))
         for future in waiters:
             if not future.done():
@@ -262,13 +263,13 @@ class SharedCall:
         return self.refused and (not again or is_of_a_quota(self._error))
 
     def _tell_of_call(self, exchange: Exchange) -> None:
-        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``.
-        Attempts of a leader are counted when they have ended, with the call."""
+        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""
         known, leads = self._twin.record, exchange is self._leader
         exchange.record.adopt(known, started_at=exchange.started_at, shared=not leads)
         if leads:
             exchange.record.attempt_log = known.attempt_log
-            exchange.record.left_behind = self._left_behind = not self.task.done()
+            if not self.task.done():
+                exchange.record.left_behind, self._left = True, exchange.record
 
     def _remove_client(self, exchange: Exchange) -> None:
         """A client has left or has read all; the call ends with the last one."""

@@ -75,6 +75,14 @@ async def test_what_ends_with_its_only_client(shared: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("shared", SHARED_BY)
+async def test_what_ends_with_the_time_of_its_only_client(shared: dict[str, Any]) -> None:
+    options = {**OPTIONS, **shared, "timeouts": {"total": "20ms"}}
+    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+        assert (await proxy.ask(get())).status == 504
+        await until(proxy, {"timeout": 1})
+
+
+@pytest.mark.parametrize("shared", SHARED_BY)
 async def test_copies_that_end_with_their_only_client(shared: dict[str, Any]) -> None:
     options = {**OPTIONS, **shared, **HEDGE}
     async with (
