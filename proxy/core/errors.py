@@ -183,6 +183,8 @@ class ReplyBroken(UpstreamError):
     """The body of the reply ended early, stalled or lost its framing."""
 
     default_stage = Stage.ANSWERED
+    whole = False
+    """Whether it is all right, but cannot be shown: its client has the head of another one."""
 
 
 class AllSaid(Exception):

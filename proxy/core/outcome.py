@@ -138,7 +138,9 @@ def last_outcome(error: BaseException) -> str:
     attempt."""
     if isinstance(error, NotAttempted) or not isinstance(error, UpstreamError):
         return ""
-    return BROKEN if isinstance(error, ReplyBroken) else attempt_outcome(error)
+    if isinstance(error, ReplyBroken):
+        return "" if error.whole else BROKEN
+    return attempt_outcome(error)
 
 
 def lasts(error: UpstreamError) -> bool:

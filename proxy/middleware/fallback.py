@@ -20,6 +20,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import FAILED, attempt_outcome, refusal, takes_over
 from proxy.core.pipes import content
+from proxy.core.record import NOT_ATTEMPTED
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 
@@ -168,8 +169,9 @@ class Fallback:
         record.covered = came
         if error.clock:
             record.clock = error.clock
-        if not record.outcome and record.attempt_log:  # the last upstream was not asked
-            record.outcome = record.attempt_log[-1].outcome
+        if not record.outcome:  # the last upstream was not asked
+            made = [each.outcome for each in record.attempt_log if each.outcome != NOT_ATTEMPTED]
+            record.outcome = made[-1] if made else ""
         return fixed.reply(exchange.error)
 
 

@@ -24,6 +24,7 @@ from proxy.telemetry.access_log_line import (
     stamp,
     tried,
 )
+from proxy.telemetry.attempts import all_tries
 
 Ended: TypeAlias = Sequence[tuple[Exchange, float]]
 """Exchanges, and when each ended: a time of ``time.monotonic``."""
@@ -120,7 +121,7 @@ class Lines:
                     agent,
                     _PROTOCOLS.get(exchange.version, "") if method else "",
                     trace,
-                    [tried(attempt) for attempt in tries] if tries else None,
+                    [tried(each) for each in all_tries(exchange, now)] if tries else None,
                     record.coalesced,
                     record.hedged if tries else False,
                     theirs,

@@ -11,6 +11,7 @@ from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
+from proxy.telemetry.attempts import all_tries
 from proxy.telemetry.phases import Phases, phase_now, phase_of
 from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, sentence
 
@@ -83,7 +84,8 @@ class Teller:
         record, seconds = exchange.record.with_call(), now - exchange.started_at
         upstream, server = where(record, now)
         agent, trace = named_by(exchange)
-        tries = _tries(record.attempt_log, exchange.started_at)
+        made = record.attempt_log if in_flight else all_tries(exchange, now)
+        tries = _tries(made, exchange.started_at)
         counted = not in_flight or exchange.status == SWITCHING
         bytes_in = exchange.bytes_in if counted else exchange.body.received
         reason, failure = record.failure

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.middleware.concurrency.reconnection import Reconnection
-from proxy.telemetry.attempts import attempts
+from proxy.telemetry.attempts import all_tries, attempts
 from tests.support.attempts import until
 from tests.support.message import get, length, post
 from tests.support.proxy import proxied
@@ -132,3 +132,61 @@ async def test_what_waits_behind_an_attempt_that_was_not_made_is_counted_once() 
             assert (await asked).status == 200
         made = attempts(await proxy.record(), 0.0)
         assert [each.outcome for each in made] == ["503", "connect-failure", "200"]
+
+
+EARLY: dict[str, Any] = {"stream": {"heartbeat": "10ms", "on_error": "event"}}
+EVENTS = get(fields=b"Accept: text/event-stream\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "expected"),
+    [
+        (BUSY, {}, {"503": 1}),
+        (BUSY, {"retry": TWICE}, {"503": 2}),
+        (LONG, {"retry": TWICE, **OPENS}, {"503": 1}),  # the second is refused
+        ([length(b"no", b"401 Unauthorized")], {}, {"401": 1}),
+        (HEALTHY, {}, {"200": 1}),  # no events
+        (["rst"], {}, {"reset": 1}),
+    ],
+    ids=["503", "503 twice", "503, refused", "401", "no events", "reset"],
+)
+async def test_behind_a_heartbeat_the_server_s_own_word_counts(
+    answer: Script, options: dict[str, Any], expected: dict[str, int]
+) -> None:
+    """The client has the head of a stream by then, and is told in an event."""
+    go = asyncio.Event()
+    script: Script = ["wait-body", go, *answer]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, **{**ADMIN, **EARLY, **options}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(EVENTS)
+        await client.read_until(b": heartbeat")
+        go.set()
+        await client.read_until(b"event: error")
+        await proxy.record()
+        await until(proxy, expected)
+
+
+async def test_a_fixed_reply_behind_an_attempt_that_was_not_made() -> None:
+    """``not-attempted`` is no outcome."""
+    routes = [{"upstream": "api", "fallback": {"status": 200, "file": "README.md"}}]
+    options: dict[str, Any] = {**ADMIN, **OPENS, "retry": TWICE}
+    async with RawUpstream(LONG) as upstream, proxied(upstream, **options, routes=routes) as proxy:
+        assert (await proxy.ask(get())).status == 200
+        await until(proxy, {"503": 1})
+        assert (await proxy.record()).record.outcome == "503"
+
+
+async def test_the_log_has_the_original_too_whose_client_left_its_copies() -> None:
+    hedge = {"delay": "1ms", "budget_percent": 100}
+    async with (
+        RawUpstream(["hold"], BUSY, ["hold"]) as upstream,
+        proxied(upstream, **ADMIN, hedge=hedge) as proxy,
+    ):
+        async with await proxy.connect() as client:
+            await client.send(get())
+            await upstream.until(lambda: len(upstream.requests) == 3)
+        tries = all_tries(await proxy.record(), 0.0)
+        assert sorted(each.outcome for each in tries) == ["503", "abandoned", "abandoned"]

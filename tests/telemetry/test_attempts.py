@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.core.record import HEDGED, Attempt
-from proxy.telemetry.attempts import attempts
+from proxy.telemetry.attempts import all_tries, attempts
 from tests.support.ended import SERVER, ended
 
 REFUSED = {"connect": None, "error": "connection_refused", "status": 502}
@@ -71,3 +71,32 @@ def test_one_that_was_logged_at_its_head_has_the_outcome_of_its_body(
     tries = (Attempt("http://a", HEDGED, 0.1, 0.5), Attempt(SERVER, "200", 0.1, 0.1))
     told = came(outcome, asked=2, tries=tries, error=error, head_at=1.0, committed=True)
     assert told == [("http://a", HEDGED), (SERVER, expected)]
+
+
+@pytest.mark.parametrize(
+    ("logged", "outcome", "error", "status"),
+    [
+        ("503", "", "destination_unavailable", 200),  # the head was there before: a heartbeat
+        ("503", "503", "http_response_incomplete", 200),  # likewise
+        ("503", "503", "destination_unavailable", 503),  # a fixed reply
+        ("reset", "broken", "http_response_incomplete", 200),  # it was held until it is whole
+    ],
+)
+def test_one_whose_reply_is_not_what_the_client_was_given_keeps_its_outcome(
+    logged: str, outcome: str, error: str, status: int
+) -> None:
+    tries = (Attempt(SERVER, logged, 0.1, 0.1),)
+    known: dict[str, Any] = {"error": error, "status": status, "head_at": 1.0, "committed": True}
+    assert came(outcome, tries=tries, **known) == [(SERVER, logged)]
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(2, ["503", "abandoned"]), (1, ["503"])])
+def test_the_log_has_the_one_too_that_was_under_way(asked: int, expected: list[str]) -> None:
+    tries = (Attempt("http://a", "503", 0.1, 0.5),)
+    gone: dict[str, Any] = {"error": "client_gone", "status": 499, "connect": None}
+    exchange = ended(3.0, asked=asked, tries=tries, **gone)
+    assert [each.outcome for each in all_tries(exchange, 3.0)] == expected
+
+
+def test_of_one_alone_the_log_has_no_list() -> None:
+    assert all_tries(ended(3.0), 3.0) == ()

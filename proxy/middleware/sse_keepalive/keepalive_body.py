@@ -211,9 +211,14 @@ class EarlyBody(KeepAliveBody):
             reply.drop()
             # A fixed reply is no word of the upstream's: what it stands in for is told.
             self._came = (exchange.record.covered if exchange.error else None) or reply
-            raise ReplyBroken(
+            record = exchange.record
+            if not record.outcome and record.first_byte_at is not None:
+                record.outcome = str(record.reply_status)
+            error = ReplyBroken(
                 f"the upstream answered {reply.status} to a stream that was open already"
             )
+            error.whole = True
+            raise error
         self._reply = reply
         return await self._read()
 
