@@ -16,7 +16,8 @@ A counter that shall outlive a reload is not the link's own: links have it from
 ``shared.share((NAME, scope.identity), Counter)``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, TypeAlias
@@ -68,3 +69,26 @@ def counter(name: str, value: float, labels: Labels = NONE) -> Sample:
 def info(name: str, value: str, labels: Labels = NONE) -> Sample:
     """A word."""
     return Sample(name, Kind.INFO, value, labels)
+
+
+class Counts(Counter[str]):
+    """What is counted by name, and shown by itself: several may count here, and it is told once."""
+
+    __slots__ = ("_label", "_names", "_prefix")
+
+    def __init__(self, prefix: str, *names: str, label: str = "") -> None:
+        """``names`` are told as ``{prefix}_{name}``, also while they are 0; without them there is
+        one name, the prefix, and what is counted stands under this ``label``."""
+        super().__init__()
+        self._prefix = prefix
+        self._names = names
+        self._label = label
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        if self._names:
+            for name in self._names:
+                yield counter(f"{self._prefix}_{name}", self[name])
+        else:
+            for name, number in self.items():
+                yield counter(self._prefix, number, {self._label: name})

@@ -149,3 +149,19 @@ async def test_what_a_route_counted_goes_with_it() -> None:
         for prefix, name in (("cache_", "cache_misses"), ("rate_limit_", "rate_limit_refused")):
             assert counters(proxy, prefix, "/a")[name] == 0
             assert counters(proxy, prefix, "/b")[name] == 1
+
+
+async def test_routes_that_take_the_same_are_counted_once() -> None:
+    """Both count in one place: each counter was shown twice, and added up."""
+    routes = [{"upstream": "api"}, {"upstream": "api"}]
+    options: dict[str, Any] = {"admin": ADMIN, "cache": {}, "coalesce": {}, "hedge": HEDGE}
+    async with (
+        RawUpstream(STORED) as upstream,
+        proxied(upstream, **options, routes=routes) as proxy,
+    ):
+        for _ in range(2):
+            assert (await proxy.ask(get())).status == 200
+        shown = [(each.name, each.value) for each in proxy.runtime.describe()]
+        for name in ("cache_hits", "cache_misses", "coalesce_calls"):
+            assert [value for what, value in shown if what == name] == [1]
+        assert len([name for name, _ in shown if name == "hedge_copies_sent"]) == 1

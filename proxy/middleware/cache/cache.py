@@ -32,7 +32,7 @@ from proxy.core.errors import ConnectionLimit, NotCached, ProxyError, UpstreamEr
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.core.samples import Sample, counter, gauge
+from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import Scope
 from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
@@ -64,7 +64,8 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     if options is None or scope.sharing is None or shared.store is None:
         return None
     shared.watch(shared.store)
-    counts: Counter[str] = shared.share(("cache", scope.identity), Counter)
+    counts = shared.share(("cache", scope.identity), partial(Counts, "cache", *_COUNTED))
+    shared.watch(counts, route=scope.route)
     made = Cache(scope.sharing, options, shared.store, scope, counts=counts, clock=shared.clock)
     shared.watch(made, route=scope.route)
     return made.handle
@@ -294,6 +295,4 @@ class Cache:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        for kind in _COUNTED:
-            yield counter(f"cache_{kind}", self.counts[kind])
         yield gauge("cache_refreshing", len(self._refresher.under_way))

@@ -36,7 +36,7 @@ Events while a call is pending or streaming:
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -47,7 +47,7 @@ from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.redaction import digest
 from proxy.core.reply import Reply
-from proxy.core.samples import Sample, counter, gauge
+from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import Scope
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
@@ -62,6 +62,9 @@ _REMEMBERED_FOR: Final = 60.0
 _MAX_COMPARED: Final = 64 << 10
 """Bytes of a QUERY's body that is read before it is sent, to compare it with others."""
 
+_counts: Final = partial(Counts, "coalesce", "calls", "joined")
+_bypassed: Final = partial(Counts, "coalesce_bypassed", label="reason")
+
 Key: TypeAlias = tuple[Any, ...]
 
 
@@ -74,8 +77,10 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     shared = scope.shared
     memory = shared.share("coalesce", MemoryBudget)
     shared.watch(memory)
-    counts: Counter[str] = shared.share(("coalesce", scope.identity), Counter)
-    bypassed: Counter[str] = shared.share(("coalesce bypassed", scope.identity), Counter)
+    counts = shared.share(("coalesce", scope.identity), _counts)
+    bypassed = shared.share(("coalesce bypassed", scope.identity), _bypassed)
+    for each in (counts, bypassed):
+        shared.watch(each, route=scope.route)
     coalesce = Coalesce(
         inner,
         options or CoalesceOptions(),
@@ -115,7 +120,7 @@ class Coalesce:
         memory: MemoryBudget,
         tasks: set[asyncio.Task[None]],
         *,
-        known: tuple[Counter[str], Counter[str]] | None = None,
+        known: tuple[Counts, Counts] | None = None,
         unseen: Callable[[Exchange], None] = lambda _: None,
         clock: Clock,
     ) -> None:
@@ -134,7 +139,7 @@ class Coalesce:
         self._unseen = unseen
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[bytes, float] = OrderedDict()
-        self.counts, self.bypassed = (Counter(), Counter()) if known is None else known
+        self.counts, self.bypassed = (_counts(), _bypassed()) if known is None else known
 
     @property
     def inner(self) -> Handler:
@@ -247,11 +252,7 @@ class Coalesce:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield counter("coalesce_calls", self.counts["calls"])
-        yield counter("coalesce_joined", self.counts["joined"])
         yield gauge("coalesce_in_flight", len(self._calls))
-        for reason, number in self.bypassed.items():
-            yield counter("coalesce_bypassed", number, {"reason": reason})
 
 
 def _inform(leader: Exchange, status: int, reason: bytes, fields: RawHeaders) -> None:

@@ -45,7 +45,7 @@ from proxy.core.clock import Clock
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
-from proxy.core.samples import Sample, counter, gauge
+from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable, answer
 from proxy.middleware.hedge.options import HedgeOptions
@@ -64,6 +64,8 @@ _WINDOW: Final = 300.0
 _SHORTEST: Final = 0.001
 """Seconds of delay at the least."""
 
+_copies: Final = partial(Counts, "hedge_copies", "sent", "won", "over_budget")
+
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     """Where there is ``[hedge]``."""
@@ -78,6 +80,8 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         options.budget_percent,
     )
     conditions = scope.has_headroom  # not the scope, which has this handler in it
+    copies = share(("hedge", *whose), _copies)
+    scope.shared.watch(copies, route=scope.route, upstream=scope.upstream)
     hedge = Hedge(
         inner,
         options,
@@ -88,7 +92,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         clock=scope.shared.clock,
         latencies=share(("usual answers", *whose), partial(Quantiles, _WINDOW)),
         budget=share(("copies", *whose, percent), partial(DepositBudget, percent)),
-        copies=share(("hedge", *whose), Counter),
+        copies=copies,
     )
     scope.shared.watch(hedge, route=scope.route, upstream=scope.upstream)
     scope.sends_copies = True
@@ -130,7 +134,7 @@ class Hedge:
         clock: Clock,
         latencies: Quantiles | None = None,
         budget: DepositBudget | None = None,
-        copies: Counter[str] | None = None,
+        copies: Counts | None = None,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
@@ -155,7 +159,7 @@ class Hedge:
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
         self.clock = clock
-        self.copies: Counter[str] = Counter() if copies is None else copies
+        self.copies: Counter[str] = _copies() if copies is None else copies
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
@@ -237,9 +241,5 @@ class Hedge:
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
-        copies = self.copies
-        yield counter("hedge_copies_sent", copies["sent"])
-        yield counter("hedge_copies_won", copies["won"])
-        yield counter("hedge_copies_over_budget", copies["over_budget"])
         if (delay := self.delay(now)) is not None:
             yield gauge("hedge_delay_seconds", delay)

@@ -14,7 +14,6 @@ from proxy.core.reply import Reply
 from tests.support.caching import Caching, fresh, settled
 from tests.support.loop import JumpingLoop, get, post, reply
 from tests.support.pieces import body
-from tests.support.samples import told
 
 TAG = (b"ETag", b'"a"')
 
@@ -40,8 +39,8 @@ async def test_a_fresh_reply_is_asked_for_once() -> None:
     third = await caching.ask()
     assert (third.body, third.cache) == (b"two", "fwd=stale; fwd-status=200; stored")
     assert caching.script.sends == 2
-    found = told(caching.cache)
-    assert (found["cache_hits"], found["cache_misses"], found["cache_stored"]) == (1, 2, 2)
+    found = caching.cache.counts
+    assert (found["hits"], found["misses"], found["stored"]) == (1, 2, 2)
 
 
 @pytest.mark.parametrize(
