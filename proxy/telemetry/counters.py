@@ -80,6 +80,7 @@ class Counters:
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         record = exchange.record
+        counts["attempts"] += 0 if record.left_behind else record.attempt_count
         tries = attempts(exchange, now)
         if exchange.status == SWITCHING:
             counts["tunnels"] += 1
@@ -96,12 +97,12 @@ class Counters:
 
     def count_unseen(self, exchange: Exchange, now: float) -> None:
         """What nobody was told of: no request, but attempts. See ``Shared.unseen``."""
-        self._serve(self._routes[exchange.route], exchange, attempts(exchange, now))
+        counts, record = self._routes[exchange.route], exchange.record
+        counts["attempts"] += 0 if record.left_behind else record.attempt_count
+        self._serve(counts, exchange, attempts(exchange, now))
 
     def _serve(self, counts: Counts, exchange: Exchange, tries: tuple[Attempt, ...]) -> None:
         """There are none where another's call answered it, or nobody was asked."""
-        if not exchange.record.left_behind:
-            counts["attempts"] += exchange.record.attempt_count
         for attempt in tries[:-1]:
             counts[HEDGED if attempt.hedged else f"retry {attempt.outcome}"] += 1
         for attempt in tries:
