@@ -190,3 +190,17 @@ async def test_the_log_has_the_original_too_whose_client_left_its_copies() -> No
             await upstream.until(lambda: len(upstream.requests) == 3)
         tries = all_tries(await proxy.record(), 0.0)
         assert sorted(each.outcome for each in tries) == ["503", "abandoned", "abandoned"]
+
+
+async def test_a_304_that_confirms_what_the_store_has_lost_is_one_too() -> None:
+    long: Script = [length(b"x" * 200_000, fields=FIELDS)]
+    async with (
+        RawUpstream(long, NOT_MODIFIED, HEALTHY) as upstream,
+        proxied(upstream, **ADMIN, cache={}) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+        store: Any = proxy.tree.shared.store
+        for entry in store._trial.values():
+            entry.pieces.clear()
+        assert (await proxy.ask(get())).status == 200
+        await until(proxy, {"200": 2, "304": 1})

@@ -52,8 +52,7 @@ from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
 _COUNTED: Final = (
-    *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
-    *("hit_bytes", "lease_waits"),
+    *("hits", "stale", "revalidated", "misses", "collapsed", "stored", "hit_bytes", "lease_waits"),
 )
 
 
@@ -75,6 +74,7 @@ class Cache:
     """Answers from the store where it may."""
 
     __slots__ = (
+        "_clock",
         "_covered",
         "_fetcher",
         "_inner",
@@ -102,7 +102,7 @@ class Cache:
     ) -> None:
         self._sharing = sharing
         self._inner = sharing.inner
-        self._covered = scope.covered
+        self._clock, self._covered = clock, scope.covered
         self._store = store
         self._now = now = never_back(time_of_day, clock)
         self._post = options.post
@@ -230,7 +230,9 @@ class Cache:
 
     async def _alone(self, asked: Asked, reason: str) -> Reply:
         """From the upstream, where an entry turns out to be of no use."""
-        asked.exchange.record.coalesced = False
+        record = asked.exchange.record
+        record.log_last(str(record.reply_status), asked.exchange.asked_at, self._clock())
+        record.coalesced = False
         reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
         return self._noted(asked.exchange, reply)
 

@@ -48,6 +48,8 @@ class Refresher:
         if twin.method == "HEAD":
             twin.method = "GET"
         twin.started_at = self._shared.clock()
+        twin.record.head_s = twin.record.queue_s = 0.0  # it begins now, and has waited for nothing
+        twin.record.longest_wait = None
         twin.deadline = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
         task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
+from proxy.core.record import TOKEN, Wait
 from proxy.core.reply import Reply
 from proxy.core.shared import Shared
 from proxy.edge.responses import log_covered
@@ -34,6 +35,9 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     told: list[tuple[Exchange, float]] = []
     shared.unseen = lambda exchange, now: told.append((exchange, now))
     refresher = Refresher(shared, Rests(loop_clock()), log_covered)
+    asked = ASKED.exchange.record
+    asked.head_s, asked.queue_s = 1.5, 0.5
+    asked.longest_wait = Wait(TOKEN, 1.0, seconds=0.5)
     for _ in range(3):
         refresher.begin(ASKED, b"i", ask)
     assert len(shared.tasks) == 1
@@ -44,6 +48,8 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     assert not refresher.under_way
     [(exchange, ended)] = told  # whoever counts
     assert (exchange.started_at - began, ended - began) == (0.0, 1.0)
+    assert exchange.asked_at == exchange.started_at  # what its client took is not its own
+    assert (exchange.record.queue_s, exchange.record.longest_wait) == (0.0, None)
 
 
 @pytest.mark.parametrize(
