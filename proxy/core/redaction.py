@@ -210,7 +210,8 @@ def sent(fields: RawHeaders) -> list[str]:
             text = value.decode("latin-1")
             found.append(text)
             if name.lower() in _SCHEMED:
-                text = _SCHEME.sub("", text)
+                scheme = _SCHEME.match(text)
+                text = text[scheme.end() :] if scheme else text
             found += re.split(r"[\s;,=\"]+", text)
     parts = [part for part in found if len(part) >= _SHORTEST][:_PARTS]
     odd = [part for part in parts if not _PLAIN.fullmatch(part)]
@@ -226,8 +227,16 @@ def digest(*parts: bytes) -> bytes:
 
 
 _SCHEMED: Final = frozenset({b"authorization", b"proxy-authorization"})
-_SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,23} +(?=\S)")
-"""How the credentials behind it are shown (RFC 9110 11.4): no secret, and a word of our texts."""
+_SCHEME: Final = re.compile(
+    r"(?i)(?:basic|bearer|concealed|digest|dpop|gnap|hawk|hoba|mutual|negotiate|oauth|privatetoken"
+    r"|scram-sha-(?:1|256)|vapid|ntlm|token|api-?key|aws4-[a-z0-9-]{1,32}|jwt|mac|sharedkey"
+    r"|sharedkeylite|sharedaccesssignature|signature|key|aws|goog4-[a-z0-9-]{1,32}"
+    r"|genie-?key|splunk|ssws) +(?=\S)"
+)
+"""How the credentials behind it are shown (RFC 9110 11.4): no secret, and a word of our texts.
+
+Those that IANA has registered, and usual ones. Any other word may be a part of a secret.
+"""
 _PLAIN: Final = re.compile(r"[!#$&(-\[\]-~ ]*")
 """Text that Python, JSON and logs write as it is."""
 _key: Final = secrets.token_bytes(16)

@@ -97,7 +97,10 @@ def test_the_scheme_of_credentials_is_no_secret(name: bytes) -> None:
     assert "abcdef-123456" in secrets
 
 
-@pytest.mark.parametrize("value", [b"abcdef123456", b"abcdef123456 ", b"abcdef123456, more"])
+@pytest.mark.parametrize(
+    "value",
+    [b"abcdef123456", b"abcdef123456 ", b"abcdef123456, more", b"abcdef123456 more of it"],
+)
 def test_without_a_scheme_all_of_it_is_one(value: bytes) -> None:
     assert "abcdef123456" not in conceal("x abcdef123456 y", sent([(b"Authorization", value)]))
 
@@ -105,3 +108,22 @@ def test_without_a_scheme_all_of_it_is_one(value: bytes) -> None:
 def test_a_secret_has_the_writings_of_urls_json_and_python() -> None:
     ways = {b'a/"\xff', b"a%2F%22%FF", b'a/\\"\\u00ff', b'a/\\"\xc3\xbf', b'a/"\\xff'}
     assert ways <= writings(b'a/"\xff')
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        *("Basic", "bearer", "Digest", "Token", "ApiKey", "Api-Key", "Negotiate", "NTLM", "Hawk"),
+        *("GNAP", "DPoP", "HOBA", "Mutual", "SCRAM-SHA-256", "vapid", "PrivateToken", "OAuth"),
+        *("MAC", "JWT", "AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+    ],
+)
+def test_schemes_that_are_known_are_shown(scheme: str) -> None:
+    secrets = sent([(b"Authorization", f"{scheme} abcdef-123456".encode())])
+    shown = conceal(f"it takes {scheme} alone, no abcdef-123456", secrets)
+    assert shown == f"it takes {scheme} alone, no ***"
+
+
+def test_any_other_word_may_be_a_part_of_a_secret() -> None:
+    secrets = sent([(b"Authorization", b"correcthorse batterystaple")])
+    assert "correcthorse" not in conceal("the API does not know correcthorse", secrets)
