@@ -1,7 +1,4 @@
-"""Everything that can go wrong, by whose side it went wrong on.
-
-Statuses are not here: ``edge/statuses.py`` gives each of these its own.
-"""
+"""Everything that can go wrong, by whose side it went wrong on; ``edge/statuses`` has statuses."""
 
 import re
 from enum import Enum

@@ -15,6 +15,12 @@ BY_ROUTE = ("requests", "attempts", "tunnels", "status", "error", "retry", "hedg
 MADE = {
     "proxy/telemetry/counters.py": {f"route_{name}" for name in BY_ROUTE},
     "proxy/middleware/cache/cache.py": {f"cache_{kind}" for kind in COUNTED},
+    "proxy/middleware/coalesce/coalesce.py": {
+        f"coalesce_{kind}" for kind in ("calls", "joined", "bypassed")
+    },
+    "proxy/middleware/hedge/hedge.py": {
+        f"hedge_copies_{kind}" for kind in ("sent", "won", "over_budget")
+    },
     "proxy/telemetry/histograms.py": set(),  # named by telemetry/traffic, see TIMES
 }
 """Samples whose name is put together, by file."""
