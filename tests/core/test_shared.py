@@ -133,3 +133,15 @@ async def test_tasks_that_belong_to_no_request_are_over_at_the_end() -> None:
     one.tasks.add(task)
     await one.close()
     assert task.cancelled()
+
+
+async def test_one_that_fails_at_its_end_keeps_no_other_from_it() -> None:
+    class Fails(Ends):
+        async def close(self) -> None:
+            raise RuntimeError("no")
+
+    one, behind = Shared(random.Random(1)), Ends()
+    one.share("a", Fails)
+    one.share("b", lambda: behind)
+    await one.close()
+    assert behind.told == ["close"]

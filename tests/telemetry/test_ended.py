@@ -83,6 +83,16 @@ def test_others_are_told_one_by_one_with_what_their_time_went_on(odd: Exchange) 
     assert (told.odd, told.alike) == ([(odd, expected, 1.0)], [])
 
 
+def test_one_whose_attempt_came_to_something_else_is_told_by_itself() -> None:
+    """A fixed reply that has the status of what it stands in for, for example."""
+    gathered, told = gathering()
+    odd = ended(1.0)
+    odd.record.outcome = "connect-failure"
+    gathered.record(odd, 1.0)
+    gathered.flush()
+    assert ([each for each, *_ in told.odd], told.alike) == ([odd], [])
+
+
 def test_one_whose_body_was_there_at_once_is_plain() -> None:
     gathered, told = gathering()
     gathered.record(ended(body=BytesBody(b"abc", b"")), 1.0)
