@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 _BYTES: Final = re.compile(r"""\bb(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
-_OBJECT: Final = re.compile(r"\s*(?:\w+:)?<[\w.]+(?: object)? at 0x[0-9a-f]+>")
+_OBJECT: Final = re.compile(r" ?(?:\b\w++:)?<[\w.]++(?: object)? at 0x[0-9a-f]++>")
+"""Linear: peers write some of these sentences. Each blank or word is tried once, from its start."""
 _CLASS: Final = re.compile(r"^(?:[A-Z]\w*(?:Error|Exception|Timeout|Disconnected): )+")
 
 
@@ -13,10 +14,9 @@ def plain(sentence: str) -> str:
 
     ``b'x'`` is ``"x"``, an object's repr is left out, the name of an exception in front too.
     """
-    text = _CLASS.sub("", sentence)
+    text = _CLASS.sub("", " ".join(sentence.split()))
     text = _BYTES.sub(lambda found: f'"{found[1] if found[2] is None else found[2]}"', text)
-    text = _OBJECT.sub("", text)
-    return " ".join(text.split())
+    return _OBJECT.sub("", text).strip()
 
 
 def in_seconds(seconds: float) -> str:

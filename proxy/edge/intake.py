@@ -28,7 +28,7 @@ from proxy.http.authority import comparable, valid_host
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.framing import CHUNKED, CHUNKED_LINE, LENGTH_LINE
-from proxy.http.grammar import Malformed, members
+from proxy.http.grammar import Malformed, members, shown
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
 from proxy.http.request_id import EVERY, ensure_ids
 from proxy.http.target import check_escapes, normal_path, split_target
@@ -261,13 +261,15 @@ def _host(
         return authority or b""
     if not valid_host(host):
         user, _, name = host.rpartition(b"@")
-        shown = b"***@%b" % name if user else host  # a password may stand there
-        raise BadRequest(f"Host {shown!r} is not a host name")
+        named = b"***@%b" % name if user else host  # a password may stand there
+        raise BadRequest(f"Host {shown(named)!r} is not a host name")
     if authority is None:
         return host
     scheme = asked.partition(b":")[0].lower()
     if comparable(scheme, authority) == comparable(scheme, host):
         return host
     if strict:
-        raise BadRequest(f"Host {host!r} is not the host of the target, {authority!r}")
+        raise BadRequest(
+            f"Host {shown(host)!r} is not the host of the target, {shown(authority)!r}"
+        )
     return authority

@@ -8,6 +8,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.fields import RawHeaders, encode, replaced
 from proxy.http.framing import CRLF
+from proxy.http.grammar import shown
 
 COUNTED: Final = frozenset({"OPTIONS", "TRACE"})
 """For every other method the field means nothing."""
@@ -22,7 +23,7 @@ _SECRET: Final = re.compile(rb"(?i)auth|cookie|token|secret|key|session|password
 def count_down(raw: RawHeaders, value: bytes) -> RawHeaders | None:
     """The fields with one hop less to go; None where there is none left. Raises BadRequest."""
     if not _DIGITS.fullmatch(value):  # also where it came twice
-        raise BadRequest(f"Max-Forwards {value[:80]!r} is not one number")
+        raise BadRequest(f"Max-Forwards {shown(value)!r} is not one number")
     left = int(value) if _NUMBER.fullmatch(value) else _LARGEST
     if left == 0:
         return None

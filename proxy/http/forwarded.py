@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from proxy.http.authority import valid_host
-from proxy.http.grammar import QUOTABLE, TCHAR, TOKEN, Malformed, quoted, unquoted
+from proxy.http.grammar import QUOTABLE, TCHAR, TOKEN, Malformed, quoted, shown, unquoted
 
 Element: TypeAlias = dict[bytes, bytes]
 """Parameters by their lower-case name, values without their quotes."""
@@ -47,12 +47,12 @@ def elements(value: bytes) -> list[Element]:
     while at <= end:
         pair = _PAIR.match(value, at)
         if pair is None:
-            raise Malformed(f"Forwarded {value[at : at + 80]!r}")
+            raise Malformed(f"Forwarded {shown(value[at:])!r}")
         name, token, text, stop = pair.groups()
         if name is not None:
             name = name.lower()
             if name in element:
-                raise Malformed(f"Forwarded: {name!r} twice")
+                raise Malformed(f"Forwarded: {shown(name)!r} twice")
             element[name] = unquoted(text) if token is None else token
         if stop != b";" and element:
             found.append(element)

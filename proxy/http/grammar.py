@@ -18,6 +18,7 @@ TOKEN: Final = re.compile(rb"[%b]+" % TCHAR)
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """What a field value never holds: every control character but HTAB (RFC 9110 5.5)."""
 
+_SHOWN: Final = 200
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _TO_ESCAPE: Final = re.compile(rb'(["\\])')
 
@@ -28,6 +29,11 @@ class Malformed(ValueError):
 
 class TooLarge(Malformed):
     """It goes on for longer than it may."""
+
+
+def shown(said: bytes) -> bytes:
+    """As much of what a peer said as a sentence shows of it."""
+    return said[:_SHOWN]
 
 
 def members(value: bytes) -> list[bytes]:

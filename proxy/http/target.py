@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from proxy.http.authority import valid_host
-from proxy.http.grammar import Malformed
+from proxy.http.grammar import Malformed, shown
 
 ASTERISK: Final = b"*"
 
@@ -59,7 +59,7 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
 
 def _shown(target: bytes) -> bytes:
     """As much of it as holds no secrets: no user information, no query."""
-    return target.partition(b"?")[0].rpartition(b"@")[2][:200]
+    return shown(target.partition(b"?")[0].rpartition(b"@")[2])
 
 
 def check_escapes(target: bytes) -> None:
@@ -86,7 +86,7 @@ def normal_path(target: bytes) -> str:
     if path == ASTERISK:
         return "/"
     if not path.startswith(b"/"):
-        raise Malformed(f"path {path[:200]!r}")
+        raise Malformed(f"path {shown(path)!r}")
     return _without_dots(_escapes(path)).decode("ascii")
 
 

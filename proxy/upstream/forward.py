@@ -17,6 +17,7 @@ from proxy.core.words import in_seconds
 from proxy.http.chunked import chunked_body
 from proxy.http.fields import encode, of_name, values
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
+from proxy.http.grammar import shown
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
@@ -220,7 +221,7 @@ class Forward:
         exchange.record.reply_status = SWITCHING
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
-            raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
+            raise ProtocolViolation(f"101 to {shown(answer)!r}, which was not offered")
         source = UpgradedReply(connection, answer, self._timeouts.tunnel_idle)
         fields = self._filter(message.fields)
         reply = Reply(SWITCHING, fields, source, reason=message.reason, length=0)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from proxy.core.exchange import Exchange
+from proxy.core.redaction import conceal
 from proxy.core.reply import Reply
+from proxy.core.words import plain
 from proxy.edge.http1.request_reader import RequestReader
 from proxy.http.accept import prefers_events
 from proxy.http.authority import valid_host
@@ -226,6 +228,29 @@ def taken(run: Callable[[], object]) -> float:
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_of_any_shape_is_read_in_one_pass(name: str) -> None:
     assert taken(lambda: LOCATIONS.apply([VALUES[name]], OURS)) < GENEROUS
+
+
+SENTENCES = {
+    "a word": "x" * 60_000,
+    "words": "x " * 30_000,
+    "blanks": "a" + " " * 60_000 + "b",
+    "digits": "<a at 0x" + "f" * 60_000,
+    "errors": "A" + "Error" * 12_000,
+    "errors one by one": "AError: " * 7_500,
+    "objects that do not end": "a:<a at 0x" * 6_000,
+    "dots": "<" + "a." * 30_000,
+    "bytes that do not end": "b'\\" * 20_000,
+    "names of parameters": "?" + "a?" * 30_000,
+    "fields": "cookie: " * 7_500,
+    "logins": "bearer " + " " * 60_000,
+    "addresses": "http://" + "a@" * 30_000,
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_sentence_that_shows_what_a_peer_said_is_made_in_one_pass(name: str) -> None:
+    assert taken(lambda: plain(conceal(SENTENCES[name]))) < GENEROUS
+    assert taken(lambda: plain(SENTENCES[name])) < GENEROUS
 
 
 LISTS: dict[str, Callable[[int], object]] = {

@@ -96,3 +96,51 @@ async def test_one_connection_too_many_is_told_which_limit_it_met() -> None:
         "connection_limit",
         "1 connections are open, which is the limit",
     )
+
+
+LONG = b"a" * 15_000
+LONG_ASKED: list[bytes] = [
+    b"GET / HTTP/1.1\r\nHost: a" + b" " * 15_000 + b"b\r\n\r\n",
+    b"GET http://b/ HTTP/1.1\r\nHost: " + LONG + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: " + LONG + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: " + LONG + b"\r\n\r\n",
+    b"GET /" + LONG + b"\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n" + LONG + b"(: b\r\n\r\n",
+]
+LONG_ANSWERED: list[bytes] = [
+    b"HTTP/1.1 200 OK\r\n" + LONG + b"(: b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + LONG + b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: " + LONG + b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: " + b"0" * 15_000 + b"2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + LONG + b"\r\n\r\n",
+    b"HTTP/1.1 " + LONG + b"\r\n\r\n",
+    LONG,
+]
+
+
+@pytest.mark.parametrize("number", range(len(LONG_ASKED)))
+async def test_a_refusal_shows_little_of_a_long_request(number: int) -> None:
+    async with (
+        RawUpstream([OK]) as upstream,
+        proxied(
+            upstream,
+            server={"strict": True, "max_header_size": "32KiB"},
+            errors={"details": True},
+        ) as proxy,
+    ):
+        response = await proxy.ask(LONG_ASKED[number])
+    assert response.status in (400, 501)
+    assert len(response.body) < 700
+    assert len(response.value("Proxy-Status") or b"") < 700
+
+
+@pytest.mark.parametrize("number", range(len(LONG_ANSWERED)))
+async def test_a_refusal_shows_little_of_a_long_reply(number: int) -> None:
+    async with (
+        RawUpstream([LONG_ANSWERED[number]]) as upstream,
+        proxied(upstream, errors={"details": True}) as proxy,
+    ):
+        response = await proxy.ask(get())
+    assert response.status == 502
+    assert len(response.body) < 700
+    assert len(response.value("Proxy-Status") or b"") < 700

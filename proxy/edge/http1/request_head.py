@@ -11,7 +11,7 @@ from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLon
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
 from proxy.http.framing import CHUNKED, content_length, keeps_alive
-from proxy.http.grammar import TCHAR, Malformed, members
+from proxy.http.grammar import TCHAR, Malformed, members, shown
 from proxy.http.hop_by_hop import FRAMING
 from proxy.http.logins import names_login
 
@@ -19,7 +19,6 @@ _LONGEST_METHOD: Final = 32
 _LINE: Final = re.compile(rb"([%b]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n" % TCHAR)
 _LINE_BEGINS: Final = re.compile(rb"[%b]{1,32}(?:\Z| )" % TCHAR)
 _BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_SHOWN: Final = 80
 """Bytes of something malformed that a log line shows."""
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
@@ -121,7 +120,7 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
         if declared is None:
             return 0
         if (length := content_length(declared)) is None:
-            raise BadRequest(f"Content-Length {declared[:_SHOWN]!r} is not one number")
+            raise BadRequest(f"Content-Length {shown(declared)!r} is not one number")
         return length
     if version < (1, 1):  # RFC 9112 6.1
         raise BadRequest("Transfer-Encoding was sent in HTTP/1.0, which does not have it")
@@ -132,8 +131,8 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
         # Chunked in front of another coding, or twice: nobody knows where such a body ends.
         if b"chunked" in codings[:-1] or set(codings) <= {b"chunked"}:
             why = "does not say where the body ends"
-            raise BadRequest(f"transfer coding {coding[:_SHOWN]!r} {why}")
-        raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r} is not supported")
+            raise BadRequest(f"transfer coding {shown(coding)!r} {why}")
+        raise UnsupportedCoding(f"transfer coding {shown(coding)!r} is not supported")
     return CHUNKED
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from proxy.core.exchange import Exchange
 from proxy.http.authority import comparable
 from proxy.http.fields import RawHeaders
-from proxy.http.grammar import Malformed
+from proxy.http.grammar import Malformed, shown
 from proxy.http.target import normal_path, within
 from proxy.middleware.rewrite.paths import normal_prefix
 
@@ -89,5 +89,5 @@ class DestinationRewriter:
     def _target(self, target: bytes) -> bytes:
         path = normal_path(target)
         if self._strip and not within(path.encode("ascii"), self._strip):
-            raise Malformed(f"the address {target[:200]!r} is outside the route's prefix")
+            raise Malformed(f"the address {shown(target)!r} is outside the route's prefix")
         return target if self._rewrite is None else self._rewrite(target, path)

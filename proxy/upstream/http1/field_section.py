@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from proxy.http.fields import FIELD_LINE, Fields
-from proxy.http.grammar import CONTROL, TCHAR, Malformed
+from proxy.http.grammar import CONTROL, TCHAR, Malformed, shown
 
 _NAME: Final = re.compile(rb"[%b]*" % TCHAR)
 _BLANK: Final = b" \t"
@@ -71,7 +71,8 @@ class FieldLines:
             self._named = True
             return end + 1
         if begun or end:
-            raise Malformed(f"field name {bytes(self._kept) + piece[: end + 1]!r}")
+            name = bytes(self._kept) + piece[: end + 1]
+            raise Malformed(f"field name {shown(name)!r}")
         if found in _BLANK and self._folds():
             self._named = True
         elif piece != b"\r":
@@ -101,7 +102,9 @@ class FieldLines:
         if line[:1] not in _BLANK:
             name, colon, _ = line.partition(b":")
             raise Malformed(
-                f"field name {name!r}" if colon else f"a line without a colon: {line!r}"
+                f"field name {shown(name)!r}"
+                if colon
+                else f"a line without a colon: {shown(line)!r}"
             )
         if not more:  # some take it for the end of the head, others for nothing
             raise Malformed("a line of blanks among the fields")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import BODILESS, CHUNKED, UNTIL_CLOSE, content_length, keeps_alive
-from proxy.http.grammar import VCHAR, Malformed, members
+from proxy.http.grammar import VCHAR, Malformed, members, shown
 from proxy.upstream.http1.field_section import FieldLines
 
 _STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([%b]*))?" % VCHAR)
@@ -107,9 +107,9 @@ def _length(values: list[bytes]) -> int | None:
         return None
     lengths = {content_length(value): value for value in sorted(found)}
     if None in lengths:
-        raise Malformed(f"Content-Length is {lengths[None]!r}, which is no number of bytes")
+        raise Malformed(f"Content-Length is {shown(lengths[None])!r}, which is no number of bytes")
     if len(lengths) > 1:
-        said = ", ".join(sorted(value.decode() for value in found))
+        said = shown(b", ".join(sorted(found))).decode()
         raise Malformed(f"Content-Length was sent with different values: {said}")
     return lengths.popitem()[0]
 
@@ -122,7 +122,7 @@ def _check_codings(codings: list[bytes], lengths: list[bytes]) -> None:
             "server adds it; leave it to the server"
         )
     if codings != [b"chunked"]:
-        said = b", ".join(codings).decode("latin-1")
+        said = shown(b", ".join(codings)).decode("latin-1")
         raise Malformed(f"transfer coding {said!r}: only chunked is understood")
     if lengths:
         raise Malformed(
