@@ -7,6 +7,8 @@ from typing import Any, Final
 _SAFE: Final = 2**53 - 1
 """Integers beyond it are not the same to all readers (RFC 7493 2.2)."""
 _DEEPEST: Final = 100
+_MOST: Final = 60_000
+"""Pieces of text that a form has at most, two to four for a value: some 20 ms."""
 
 
 class _NotCanonical(ValueError):
@@ -14,43 +16,71 @@ class _NotCanonical(ValueError):
 
 
 def canonical(data: bytes) -> bytes | None:
-    """The canonical form; None of what has none: no JSON, names twice, numbers out of range."""
+    """The canonical form; None of what has none: no JSON, names twice, numbers out of range.
+
+    Nor has what holds so many values that it would keep the loop for long.
+    """
+    if data.count(b"[") > _MOST:  # reading them costs the most
+        return None
+    objects = _Objects()
     try:
-        value = json.loads(data, object_pairs_hook=_object, parse_constant=_refuse)
-        return "".join(_written(value, 0)).encode("utf-8")
+        value = json.loads(data, object_pairs_hook=objects.made, parse_constant=_refuse)
+        written: list[str] = []
+        _write(value, 0, written)
+        return "".join(written).encode("utf-8")
     except (ValueError, RecursionError):  # UnicodeError too
         return None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _NotCanonical("a name stands twice")
-    return found
+class _Objects:
+    """Makes objects while the text is read; too many, or too many members, are not."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self) -> None:
+        self._members = 0
+
+    def made(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """One of them."""
+        self._members += 1 + len(pairs)
+        if self._members > _MOST:
+            raise _NotCanonical("too many members")
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise _NotCanonical("a name stands twice")
+        return found
 
 
 def _refuse(text: str) -> Any:
     raise _NotCanonical(text)
 
 
-def _written(value: Any, depth: int) -> list[str]:
+def _write(value: Any, depth: int, written: list[str]) -> None:
+    """Add the text of a value, in pieces. Each value adds one at least."""
     if depth > _DEEPEST:
         raise _NotCanonical("nested too deeply")
+    if len(written) > _MOST:
+        raise _NotCanonical("too many values")
     if isinstance(value, dict):
-        parts = ["{"]
-        for number, name in enumerate(sorted(value, key=_units)):
-            parts += ["," * bool(number), _text(name), ":", *_written(value[name], depth + 1)]
-        return [*parts, "}"]
-    if isinstance(value, list):
-        parts = ["["]
-        for number, each in enumerate(value):
-            parts += ["," * bool(number), *_written(each, depth + 1)]
-        return [*parts, "]"]
-    if isinstance(value, str):
-        return [_text(value)]
-    if value is None or isinstance(value, bool):
-        return [{None: "null", True: "true", False: "false"}[value]]
-    return [_number(value)]
+        between = "{"
+        for name in sorted(value, key=_units):
+            written += (between, _text(name), ":")
+            _write(value[name], depth + 1, written)
+            between = ","
+        written.append("}" if value else "{}")
+    elif isinstance(value, list):
+        between = "["
+        for each in value:
+            written.append(between)
+            _write(each, depth + 1, written)
+            between = ","
+        written.append("]" if value else "[]")
+    elif isinstance(value, str):
+        written.append(_text(value))
+    elif value is None or isinstance(value, bool):
+        written.append({None: "null", True: "true", False: "false"}[value])
+    else:
+        written.append(_number(value))
 
 
 def _units(name: str) -> bytes:

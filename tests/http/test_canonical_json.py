@@ -47,6 +47,31 @@ def test_one_form(text: bytes, found: bytes | None) -> None:
     assert canonical(text) == found
 
 
+SIZE = 1 << 20
+MANY = {
+    "numbers": b"[" + b"1," * (SIZE // 2) + b"1]",
+    "deep numbers": b"[" * 98 + b"[" + b"1," * (SIZE // 2) + b"1]" + b"]" * 98,
+    "lists": b"[" + b"[]," * (SIZE // 3) + b"1]",
+    "deep lists": b"[" + (b"[" * 90 + b"]" * 90 + b",") * (SIZE // 181) + b"1]",
+    "texts": b"[" + b'"",' * (SIZE // 3) + b"1]",
+    "objects": b"[" + b"{}," * (SIZE // 3) + b"1]",
+    "members": b"{" + b",".join(b'"%x":1' % i for i in range(SIZE // 9)) + b"}",
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_more_values_than_there_is_time_for_have_no_form(name: str) -> None:
+    assert canonical(MANY[name]) is None
+
+
+def test_a_long_text_and_a_long_talk_have_a_form() -> None:
+    talk = b"[" + b",".join([b'{"role":"user","text":"[a], [b] and {c}, d"}'] * 5_000) + b"]"
+    for text in (talk, b'["' + b"a[," * (SIZE // 60) + b'"]', b"[" + b"1," * 20_000 + b"1]"):
+        form = canonical(text)
+        assert form is not None
+        assert json.loads(form) == json.loads(text)
+
+
 values = st.recursive(
     st.none()
     | st.booleans()
