@@ -28,15 +28,18 @@ def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
 
 
 def selecting_value(request: RawHeaders, name: bytes) -> bytes | None:
-    """What a request says in this field, in one form for what means the same; None: nothing.
+    """What a request says in this field, in one form for what means the same; None: nothing."""
+    lines = values(request, name)
+    return selecting_form(name, lines) if lines else None
+
+
+def selecting_form(name: bytes, lines: Iterable[bytes]) -> bytes:
+    """The same of these lines of the field, whose name is in lower case.
 
     Lines are put together, and blanks around commas are left out. Only of fields that are known
     to be lists the members without anything are left out too (RFC 9110 5.6.1): in ``10,`` and
     ``,10`` of others they may mean something.
     """
-    lines = values(request, name)
-    if not lines:
-        return None
     value = b",".join(lines)
     if name not in _LISTS:
         return _SINGLE.sub(_comma, value).strip(b" \t")

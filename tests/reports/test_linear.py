@@ -29,6 +29,7 @@ from proxy.http.target import normal_path
 from proxy.http.upgrade import offered
 from proxy.http.vary import selecting_value
 from proxy.http.websocket import Frames
+from proxy.middleware.cache.asked import content_key
 from proxy.middleware.rewrite.locations import LocationRewriter
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed
@@ -277,6 +278,9 @@ LISTS: dict[str, Callable[[int], object]] = {
     "commas that Vary names": lambda n: selecting_value([(b"a", b" , ," * n * 10)], b"a"),
     "quotes in Accept that Vary names": lambda n: selecting_value(
         [(b"accept", b'A="\\"="' * n * 10)], b"accept"
+    ),
+    "fields that shape replies": lambda n: content_key(
+        Exchange("POST", b"/", [(b"%d-Beta" % i, b"") for i in range(n)]), b"", b"{}"
     ),
     "a host": lambda n: valid_host(b"a" * n + b" "),
     "dots": lambda n: normal_path(b"/a/.." * n),

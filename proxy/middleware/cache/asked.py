@@ -12,7 +12,7 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
 from proxy.http.fields import RawHeaders, has, media_type, values
-from proxy.http.vary import selecting_value
+from proxy.http.vary import selecting_form, selecting_value
 from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER, PARTS
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
 
@@ -172,8 +172,12 @@ def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
     if exchange.method == "POST":
         form = canonical(content)
         raw = b"raw" if form is None else b""
-        for name in sorted({low for name, _ in exchange.headers if (low := _SHAPES[name])}):
-            kinds += (name, selecting_value(exchange.headers, name) or b"")
+        shaping: dict[bytes, list[bytes]] = {}
+        for name, value in exchange.headers:
+            if low := _SHAPES[name]:
+                shaping.setdefault(low, []).append(value)
+        for name in sorted(shaping):
+            kinds += (name, selecting_form(name, shaping[name]))
         return stable_digest(key, b"POST", *kinds, raw, form or content)
     return stable_digest(key, exchange.method.encode(), *kinds, content)
 
