@@ -96,9 +96,11 @@ def served_since(body: Body, began: float, now: float) -> float:
     return min(began + body.waited(now), now)
 
 
-async def read_whole(body: Body, limit: int) -> bytes | None:
+async def read_whole(body: Body, limit: int, *, spooled: bool = False) -> bytes | None:
     """The whole body; None if it is longer than ``limit`` bytes or has trailers.
 
+    Nor is it given where all bodies in memory take what they may, but from the disk if
+    ``spooled``: it is what was kept itself, so it counts among them.
     What was read is kept, so the body can still be sent from its start. Raises ClientError as
     reading does.
     """
@@ -109,14 +111,22 @@ async def read_whole(body: Body, limit: int) -> bytes | None:
     body.keep(limit, spool=True)
     body.proceed()
     reader = body.reader()
-    parts = []
     size = 0
     while data := await reader.read():
-        parts.append(data)
         size += len(data)
         if size > limit:
             return None
-    return None if body.trailers else b"".join(parts)
+    if body.trailers:
+        return None
+    if (copy := body.copy()) is not None:
+        return copy.buffered
+    if not (spooled and body.complete):
+        return None
+    again = body.reader()
+    parts = []
+    while data := await again.read():
+        parts.append(data)
+    return b"".join(parts)
 
 
 class BytesBody:

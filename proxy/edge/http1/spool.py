@@ -94,7 +94,7 @@ class Spool:
         self._on_disk = 0
         self.disk = disk
         self._loop = asyncio.get_running_loop()
-        self._memory: bytearray | None = bytearray()
+        self._memory: bytearray | bytes | None = bytearray()
         self._file: IO[bytes] | None = None
         self._busy: asyncio.Future[Any] | None = None
         self.size = 0
@@ -112,6 +112,7 @@ class Spool:
         if memory is not None:
             if self.size <= self.limit and room.has_memory(len(data)):
                 memory += data
+                self._memory = memory
                 room.memory += len(data)
                 return
             if not self.disk:
@@ -141,8 +142,10 @@ class Spool:
 
     @property
     def in_memory(self) -> bytes | None:
-        """All of it, where that is in memory."""
-        return None if self._memory is None else bytes(self._memory)
+        """All of it, where that is in memory: what is kept itself, so it takes no more room."""
+        if isinstance(self._memory, bytearray):
+            self._memory = bytes(self._memory)
+        return self._memory
 
     def close(self) -> None:
         """Let go of all of it."""

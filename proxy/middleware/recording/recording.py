@@ -215,7 +215,7 @@ class Replayer:
 
 
 async def _content(exchange: Exchange) -> bytes | None:
-    return b"" if exchange.body is EMPTY else await read_whole(exchange.body, MOST)
+    return b"" if exchange.body is EMPTY else await read_whole(exchange.body, MOST, spooled=True)
 
 
 def _name(exchange: Exchange) -> str:

@@ -7,10 +7,12 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
+from proxy.core.body import read_whole
 from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, InternalError, RequestTimeout
 from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
+from proxy.edge.http1.spool import Room
 from proxy.edge.options import ServerOptions
 from tests.support.loop import JumpingLoop
 
@@ -196,3 +198,23 @@ async def test_what_goes_past_it_counts_and_starts_its_clock_again(jumping: Jump
     with pytest.raises(RequestTimeout, match="too slowly"):
         await reading
     assert body.waited(jumping.time()) == pytest.approx(310)
+
+
+@pytest.mark.parametrize(("taken", "found"), [(0, b"x" * 3000), (8000, None)])
+async def test_a_body_is_read_whole_only_within_what_all_may_take(
+    taken: int, found: bytes | None
+) -> None:
+    loop: Any = asyncio.get_running_loop()  # which waits for the disk
+    room = Room(memory=10_000)
+    room.memory = taken
+    body, content = coming(loop, 0, room=room)
+    for piece in (b"x" * 1000, b"x" * 2000):
+        content.feed_data(piece)
+    content.feed_eof()
+    assert (whole := await read_whole(body, 4000)) == found
+    assert whole is None or (copy := body.copy()) is None or copy.buffered is whole
+    assert room.memory - taken == len(found or b"")
+    assert await read_whole(body, 4000, spooled=True) == b"x" * 3000
+    assert await read_all(body) == b"x" * 3000  # and it can still be sent
+    body.close()
+    assert room.memory == taken
