@@ -55,9 +55,10 @@ _LEFT_OUT: Final = TRACING_FIELDS | HOP_BY_HOP
 FORM: Final = b"application/x-www-form-urlencoded"
 _MULTIPART: Final = b"multipart/form-data"
 _PART: Final = re.compile(
-    rb'(?i)content-disposition:[^\r\n]*?[; ]name="?([^"\r\n;]*)[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n'
+    rb'(?im)^content-disposition:(?>[^\r\n]*?[; ]name="?)([^"\r\n;]*+)[^\r\n]*+\r\n'
+    rb"(?>(?:[^\r\n]++\r\n){0,30})\r\n"
 )
-"""The head of a part (RFC 7578 4.2), with its name."""
+"""The head of a part (RFC 7578 4.2), with its name. A line is looked at 31 times at most."""
 _CODINGS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
 """What zlib is told to read them; 47: with a head of zlib, or of gzip."""
 
@@ -200,9 +201,10 @@ class Scrubber:
 
     def _hidden_parts(self, body: bytes) -> Iterator[tuple[bytes, int, int]]:
         """Name, start and end of each part that is never shown."""
-        at = 0
+        at, end = 0, -1
         for head in _PART.finditer(body):
-            end = body.find(b"\r\n--", head.end())
+            if end < head.end() and (end := body.find(b"\r\n--", head.end())) < 0:
+                break
             if end > head.end() >= at and self._targets.hides(head[1]):
                 yield head[1], head.end(), end
                 at = end
