@@ -74,10 +74,10 @@ def without(text: bytes, secrets: Sequence[bytes], mask: Mask) -> bytes:
 @lru_cache(maxsize=256)
 def _writings(secret: bytes) -> re.Pattern[bytes]:
     """Finds it as it is, and as URLs, JSON and Python escape it, be it all or in part."""
+    in_part = b"".join([_byte(secret[at : at + 1]) for at in range(len(secret))])
     ways = sorted(writings(secret), key=len, reverse=True)
-    ways = [re.escape(way) for way in ways]
-    ways.append(b"".join([_byte(secret[at : at + 1]) for at in range(len(secret))]))
-    return re.compile(b"|".join(ways))
+    # In part first: an escaped per cent sign begins with one, as the secret itself may end.
+    return re.compile(b"|".join([in_part, *map(re.escape, ways)]))
 
 
 def _byte(one: bytes) -> bytes:
@@ -85,4 +85,5 @@ def _byte(one: bytes) -> bytes:
         return re.escape(one)
     escapes = rb"(?i:%%(?:25){0,2}%02x|\\{1,7}u00%02x)" % (one[0], one[0])
     before = rb"\\{0,7}" if one in b'"/\\' else b""
-    return rb"(?:%b%b%b|%b)" % (before, re.escape(one), rb"|\+" if one == b" " else b"", escapes)
+    plus = rb"|\+" if one == b" " else b""
+    return rb"(?:%b|%b%b%b)" % (escapes, before, re.escape(one), plus)

@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.middleware.recording.masking import LONG, SHORT, without
@@ -38,6 +38,8 @@ def test_a_secret_is_found_in_another_writing(written: bytes) -> None:
 
 
 @given(st.binary(min_size=6, max_size=30), st.sampled_from(["", "/", "+=!'()*"]))
+@example(b"\0'%\0'%", "+=!'()*")
+@example(b"0/2uu%", "/")
 def test_any_secret_is_found_as_urls_write_it(secret: bytes, safe: str) -> None:
     assert without(quote(secret, safe=safe).encode(), [secret], SHORT) == b"***"
 
