@@ -10,6 +10,8 @@ from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN = {"listen": "127.0.0.1:0"}
+TURNS = {"load_balance": {"policy": "round_robin"}}
+"""Each server is asked, whatever would be drawn."""
 
 
 def limit(**options: Any) -> dict[str, Any]:
@@ -78,7 +80,7 @@ async def test_an_upstream_that_refused_is_asked_no_more_until_its_time() -> Non
 async def test_another_server_is_asked_in_the_meantime() -> None:
     last = length(b"one", fields=b"X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 30\r\n")
     async with RawUpstream([last]) as one, RawUpstream([length(b"two")]) as two:
-        servers = {"upstream_options": {"servers": [one.url, two.url]}}
+        servers = {"upstream_options": {"servers": [one.url, two.url], **TURNS}}
         async with proxied(one, **limit(), **servers) as proxy:
             bodies = [(await proxy.ask(get())).body for _ in range(6)]
         assert bodies.count(b"one") == 1
