@@ -35,7 +35,7 @@ def _of(
         parts: dict[Place, list[str]] = {}
         for each in written:
             place = each.at(table, option)
-            if place and not (reason is uncounted and each.at("rate_limit", "average")):
+            if place and not (reason is uncounted and _is_off(each)):
                 why = reason(config, each.options)
                 found.setdefault(place, []).append(why)
                 # An entry that writes a table of its own inherits the rest of that at the top.
@@ -43,6 +43,11 @@ def _of(
         for place, whys in found.items():
             if all(whys) and all(parts.get(place, ()) if _is_table(raw, place) else ()):
                 yield Finding(place, whys[0])
+
+
+def _is_off(each: Written) -> bool:
+    """Whether it says itself that there is no limit: by an average of 0."""
+    return bool(each.at("rate_limit", "average")) and not each.options.rate_limit.average
 
 
 def _is_table(raw: Any, place: Place) -> bool:

@@ -11,7 +11,6 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a file."""
 _LONGEST: Final = 64 << 10
 """Bytes of a secret; no server takes a field that is longer."""
-"""What some editors write at the start of a file of UTF-8."""
 
 Mark: TypeAlias = tuple[int, int, int, int]
 

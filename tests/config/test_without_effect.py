@@ -121,6 +121,7 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         BOTH + "cache.post = true",
         "[rate_limit]\naverage = '${RATE:-0}'\nlearn = true\nperiod = '1m'\nkey = 'path'\n" + API,
         "[rate_limit]\nlearn = true\naverage = 0\n" + BOTH + "rate_limit.period = '1m'",
+        "[rate_limit]\nkey = 'path'\nperiod = '1m'\n" + BOTH + "rate_limit.average = 5\n" + REST,
         "[load_balance]\npolicy = 'round_robin'\n" + API,
         "[load_balance]\nmin_share = 100\npolicy = 'round_robin'\n" + API,
         "[load_balance]\nejection_time = '0'\n[circuit_breaker]\n" + API,

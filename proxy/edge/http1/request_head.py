@@ -19,7 +19,6 @@ _LONGEST_METHOD: Final = 32
 _LINE: Final = re.compile(rb"([%b]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n" % TCHAR)
 _LINE_BEGINS: Final = re.compile(rb"[%b]{1,32}(?:\Z| )" % TCHAR)
 _BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-"""Bytes of something malformed that a log line shows."""
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = FRAMING
