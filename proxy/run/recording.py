@@ -8,6 +8,7 @@ from typing import Final
 from proxy.config.load import ConfigError, Problem, usable, without_file
 from proxy.config.model import Config
 from proxy.core.deck import Deck
+from proxy.middleware.recording.asking import hidden_again
 from proxy.run import serve
 from proxy.store.recording import NoRecording, RecordingFolder
 
@@ -27,7 +28,8 @@ def record(
     """Forward everything to the servers and record it, until a signal comes; the exit status."""
     try:
         config = _usable(servers, listen, sets)
-        recording = RecordingFolder.begun(Path(folder), servers, tuple(config.log.redact))
+        redact = tuple(config.log.redact)
+        recording = RecordingFolder.begun(Path(folder), servers, redact, hidden_again)
     except ConfigError:
         return _BAD
     except NoRecording as error:
@@ -41,7 +43,7 @@ def replay(folder: str, listen: Sequence[str] | None, sets: Sequence[str], *, pa
     try:
         # Whoever runs tests wants to be told what was not recorded.
         config = _usable([_NOBODY], listen, ["errors.details=true", *sets])
-        recording = RecordingFolder.opened(Path(folder))
+        recording = RecordingFolder.opened(Path(folder), hidden_again)
     except ConfigError:
         return _BAD
     except NoRecording as error:

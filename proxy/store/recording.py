@@ -7,9 +7,9 @@ in which requests were recorded: what is recorded again has the same name again.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.recording import Answer, Question
 from proxy.store.recorded_file import (
@@ -26,6 +26,8 @@ from proxy.store.recorded_file import (
 )
 
 INDEX: Final = "recording.toml"
+Hide: TypeAlias = Callable[[Question, tuple[str, ...]], Question]
+"""A recorded request without what is secret by the rules of today, and by these names."""
 _FORMAT: Final = 1
 _ATTRIBUTES: Final = "# Git must not change line ends: bodies are kept byte for byte.\n* -text\n"
 
@@ -46,11 +48,16 @@ class _Found(NamedTuple):
     bodies: list[Path]
 
 
+def _as_it_is(question: Question, _: tuple[str, ...]) -> Question:
+    return question
+
+
 class RecordingFolder:
     """What ``Recording`` asks for, in a folder."""
 
-    def __init__(self, folder: Path, redact: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, redact: tuple[str, ...], hide: Hide) -> None:
         self._folder = folder
+        self._hide = hide
         self.redact = redact
         """Names of query parameters, fields and members whose values are hidden too."""
         self._found: defaultdict[str, list[_Found]] = defaultdict(list)
@@ -58,18 +65,21 @@ class RecordingFolder:
 
     @classmethod
     def begun(
-        cls, folder: Path, servers: Iterable[str], redact: tuple[str, ...]
+        cls,
+        folder: Path,
+        servers: Iterable[str],
+        redact: tuple[str, ...],
+        hide: Hide = _as_it_is,
     ) -> "RecordingFolder":
         """To record into; it is made if need be, and keeps what is not recorded again.
 
         Raises NoRecording.
         """
-        made = cls(folder, redact)
+        made = cls(folder, redact, hide)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / INDEX).exists():
-                # What was hidden before stays so, or its requests would not be found any more.
-                made.redact = tuple(dict.fromkeys((*made._read_all(), *redact)))
+                made._read_all()
             elif any(folder.iterdir()):
                 raise NoRecording([f"{folder}: there are files that are no recording"])
             made._write_index(servers)
@@ -78,11 +88,11 @@ class RecordingFolder:
         return made
 
     @classmethod
-    def opened(cls, folder: Path) -> "RecordingFolder":
+    def opened(cls, folder: Path, hide: Hide = _as_it_is) -> "RecordingFolder":
         """To replay. Raises NoRecording."""
-        made = cls(folder)
+        made = cls(folder, (), hide)
         try:
-            made.redact = made._read_all()
+            made._read_all()
         except FileNotFoundError:
             raise NoRecording([f"{folder}: there is no recording: no {INDEX}"]) from None
         except OSError as error:
@@ -105,16 +115,16 @@ class RecordingFolder:
         reply = table_of(tables_of(found.path), "reply")
         return answer_of(reply, self._body(reply), found.question.method)
 
-    def _read_all(self) -> tuple[str, ...]:
-        """What is to be hidden, as the index says. Raises OSError or NoRecording."""
+    def _read_all(self) -> None:
+        """Raises OSError or NoRecording."""
         problems = []
-        redact: tuple[str, ...] = ()
         try:
             index = tables_of(self._folder / INDEX)
             if index.get("format") != _FORMAT:
                 raise ValueError(f"format {index.get('format')!r} is not known here")
             check_names(index, ("format", "servers", "redact"))
-            redact = texts(index, "redact")
+            # What was hidden before stays so, or its requests would not be found any more.
+            self.redact = tuple(dict.fromkeys((*texts(index, "redact"), *self.redact)))
         except ValueError as error:
             problems.append(f"{INDEX}: {error}")
         for path in sorted(self._folder.glob("*.toml"), key=order):
@@ -128,7 +138,6 @@ class RecordingFolder:
                 self._found[found.question.key].append(found)
         if problems:
             raise NoRecording(f"{self._folder}/{problem}" for problem in problems)
-        return redact
 
     def _read(self, path: Path) -> _Found:
         tables = tables_of(path)
@@ -139,6 +148,8 @@ class RecordingFolder:
             reply, self._body(reply), question.method
         )  # so that what is wrong is told at the start
         names = [table["body"] for table in (request, reply) if "body" in table]
+        # What is asked is hidden by the rules of today, so the files of an older version are too.
+        question = self._hide(question, self.redact)
         return _Found(path, question, [self._folder / name for name in names])
 
     def _body(self, table: dict[str, Any]) -> bytes:

@@ -1,5 +1,7 @@
-"""The commands ``record`` and ``replay``, as far as they refuse to begin."""
+"""The commands ``record`` and ``replay``: what they refuse, and what they take from a folder."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -7,7 +9,11 @@ import pytest
 
 from proxy.config.model import Config
 from proxy.core.deck import Deck
+from proxy.core.recording import Question
+from proxy.middleware.recording.asking import question_of
+from proxy.middleware.recording.scrubbing import Scrubber
 from proxy.run import recording, serve
+from tests.support.loop import post
 
 Served: TypeAlias = list[tuple[Config, Deck]]
 
@@ -90,3 +96,60 @@ def test_a_folder_that_cannot_be_used_is_told(
     assert record(tmp_path / "file") == 2
     assert "cannot be written" in capsys.readouterr().err
     assert not served
+
+
+OLD = {
+    "number": ("/a", '{"password":12345678,"x":1}', '{"password":87654321,"x":1}'),
+    "list": ("/a", '{"api_key":["k1","k2"]}', '{"api_key":["k3"]}'),
+    "text": ("/a", '{"x":"{\\"password\\":[\\"a\\"]}"}', '{"x":"{\\"password\\":[\\"b\\"]}"}'),
+    "address": ("/a", '{"next":"/b?token=abc&y=1"}', '{"next":"/b?token=def&y=1"}'),
+    "target": ("/a?X-Mine=1", '{"y":1}', '{"y":1}'),
+}
+"""What versions with fewer rules have left: a target and a body; and the body that is asked."""
+
+
+def old_folder(folder: Path) -> None:
+    (folder / "recording.toml").write_text('format = 1\nservers = []\nredact = ["x-mine"]\n')
+    for name, (target, body, _) in OLD.items():
+        (folder / f"POST-a-{name}-1.request.json").write_text(body)
+        (folder / f"POST-a-{name}-1.toml").write_text(
+            f'[request]\nmethod = "POST"\ntarget = "{target}"\n'
+            f'body = "POST-a-{name}-1.request.json"\n'
+            'fields = [["Content-Type", "application/json"]]\n'
+            f'[reply]\nstatus = 200\nreason = "{name}"\nfields = []\n'
+        )
+
+
+def asked(name: str) -> Question:
+    target, _, body = OLD[name]
+    fields = [(b"Content-Type", b"application/json")]
+    exchange = post(target.replace("=1", "=2"), body.encode(), fields)
+    return question_of(exchange, body.encode(), Scrubber(["x-mine"]))
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_folder_of_a_version_that_hid_less_answers_what_it_did(
+    tmp_path: Path, served: Served, name: str
+) -> None:
+    old_folder(tmp_path)
+    assert replay(tmp_path) == 7
+    kept = served[-1][1].recording
+    assert kept.answer(asked(name).key, 0).reason == name.encode()
+    assert not {b"12345678", b"k1", b"abc"} & {
+        word for each in kept.questions() for word in re.split(rb"\W", each.body)
+    }
+
+
+def test_what_is_recorded_again_takes_the_place_of_what_was_hidden_less(
+    tmp_path: Path, served: Served
+) -> None:
+    old_folder(tmp_path)
+    assert replay(tmp_path) == record(tmp_path) == 7
+    (_, before), (_, now) = served
+    question = asked("number")
+    now.recording.add(question, replace(before.recording.answer(question.key, 0), reason=b"new"))
+    assert replay(tmp_path) == 7
+    recording = served[-1][1].recording
+    assert recording.count(question.key) == 1
+    assert recording.answer(question.key, 0).reason == b"new"
+    assert not [*tmp_path.glob("POST-a-number-*")]

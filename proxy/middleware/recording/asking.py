@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.recording import Question, compared, is_json
-from proxy.http.fields import media_type, values
+from proxy.http.fields import RawHeaders, media_type, values
 from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
 
 _SHOWN: Final = 40
@@ -17,19 +17,45 @@ _ABSENT: Final = object()
 
 def question_of(exchange: Exchange, content: bytes, scrubber: Scrubber) -> Question:
     """The request without its secrets. ``content``: its whole body."""
-    fields = exchange.headers
     secrets = secrets_asked(exchange, content, scrubber)
-    target = scrubber.target(exchange.raw_target, secrets)
-    body = scrubber.request_body(content, fields, secrets) if content else b""
-    return Question(exchange.method, target, scrubber.request_fields(fields, secrets), body)
+    method, target, fields = exchange.method, exchange.raw_target, exchange.headers
+    return _hidden(method, target, fields, content, secrets, scrubber)
+
+
+def hidden_again(question: Question, redact: tuple[str, ...]) -> Question:
+    """What was recorded, without what an older version did not hide.
+
+    What ``question_of`` has hidden stays as it is.
+    """
+    scrubber = Scrubber(redact)
+    method, target, fields, body = question.method, question.target, question.fields, question.body
+    secrets = _sent(target, body, fields, [], scrubber)
+    return _hidden(method, target, fields, body, secrets, scrubber)
+
+
+def _hidden(  # noqa: PLR0917  (a request, and what is hidden in it)
+    method: str,
+    target: bytes,
+    fields: RawHeaders,
+    body: bytes,
+    secrets: Sequence[bytes],
+    scrubber: Scrubber,
+) -> Question:
+    shown = scrubber.request_body(body, fields, secrets) if body else b""
+    kept = scrubber.request_fields(fields, secrets)
+    return Question(method, scrubber.target(target, secrets), kept, shown)
 
 
 def secrets_asked(exchange: Exchange, content: bytes, scrubber: Scrubber) -> list[bytes]:
     """What the request has sent as a credential, which must not be found anywhere."""
-    fields = exchange.headers
     own = [exchange.proxy_credentials] if exchange.proxy_credentials else []
-    sent = scrubber.secrets_in(exchange.raw_target, content, fields)
-    found = {*secrets_of(fields, own), *sent}
+    return _sent(exchange.raw_target, content, exchange.headers, own, scrubber)
+
+
+def _sent(
+    target: bytes, body: bytes, fields: RawHeaders, own: Sequence[bytes], scrubber: Scrubber
+) -> list[bytes]:
+    found = {*secrets_of(fields, own), *scrubber.secrets_in(target, body, fields)}
     return sorted(found, key=len, reverse=True)
 
 

@@ -33,9 +33,11 @@ def _long(secret: bytes) -> bytes:
 
 
 def _whole_member(body: bytes, member: Member) -> bytes:
+    text = member.quote + _HIDDEN + member.quote
     if member.whole:
-        return member.quote + _HIDDEN + member.quote
-    return _replaced(body, member, lambda _, __: _HIDDEN)
+        return text
+    # In the place of a number too, so that what follows it is found when it is hidden again.
+    return _replaced(body, member, lambda _, is_number: text if is_number else _HIDDEN)
 
 
 def _texts_and_numbers(body: bytes, member: Member) -> bytes:

@@ -1,12 +1,15 @@
 """What a request is found by, and what is said of one that is not found."""
 
+import json
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.recording import Question
 from proxy.http.fields import Fields
-from proxy.middleware.recording.asking import not_found, question_of
+from proxy.middleware.recording.asking import hidden_again, not_found, question_of
 from proxy.middleware.recording.scrubbing import Scrubber
 from tests.support.loop import get, post
 
@@ -42,6 +45,51 @@ def test_a_secret_that_other_places_write_otherwise_may_be_another_one_too() -> 
     first = key("a/b+c==", b'{"client_secret": 18181818, "url": "/x?sig=abc", "b": "a\\/b+c=="}')
     second = key("d/e+f==", b'{"client_secret": ["x"], "url": "/x?sig=def", "b": "d/e+f=="}')
     assert first == second
+
+
+NAMES = st.sampled_from(["password", "api_key", "client-secret", "user", "url", "key", "text"])
+TEXTS = st.sampled_from(
+    [
+        "",
+        'a"b\\c',
+        "\u00e9\n",
+        "sk-0123456789abcdef",
+        "http://h/p?api_key=sk-0123456789abcdef&x=1",
+        "/a?token=%2F&b=1#code=f",
+        "/a?token=hunter22;b=?",
+        '{"password": "in\\"ner1", "z": [1, 2]}',
+    ]
+) | st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)
+)
+KINDS = st.sampled_from(
+    [
+        b"application/json",
+        b"text/plain",
+        b"application/x-www-form-urlencoded",
+        b"multipart/form-data; boundary=b",
+    ]
+)
+PART = b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n%b\r\n--b--'
+QUERIES = st.lists(st.tuples(NAMES, TEXTS, st.booleans()), max_size=3)
+
+
+@given(QUERIES, st.dictionaries(NAMES, VALUES, max_size=3), KINDS, TEXTS)
+def test_what_is_hidden_stays_as_it_is_when_it_is_hidden_again(
+    query: list[tuple[str, str, bool]], value: dict[str, object], kind: bytes, more: str
+) -> None:
+    parts = [
+        f"{name}={quote(text, safe='' if all_of_it else '/?:')}" for name, text, all_of_it in query
+    ]
+    asked = "&".join(parts)
+    text = json.dumps(value)
+    bodies = [text, json.dumps({"outer": text, "a": 1}), text[: len(text) // 2], asked, more]
+    fields = [(b"Content-Type", kind), (b"Referer", f"http://a/b?{asked}".encode())]
+    for body in (*map(str.encode, bodies), PART % more.encode()):
+        question = question_of(post(f"/a?{asked}", body, fields), body, Scrubber(["key"]))
+        assert hidden_again(question, ("key",)) == question
 
 
 @pytest.mark.parametrize(
