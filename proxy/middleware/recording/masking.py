@@ -6,10 +6,14 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.core.redaction import HIDDEN, writings
-from proxy.middleware.recording.members import Member
+from proxy.middleware.recording.members import Member, Scalar
 
 _HIDDEN: Final = HIDDEN.encode()
 _DIGIT: Final = re.compile(rb"\d")
+_SECRET_TEXT: Final = re.compile(
+    rb"(?i)-----BEGIN |(?:(?:basic|bearer|token) )?(?=\S*\Z)(?:\S{16}|(?=\S*\d)\S*[a-z])"
+)
+"""No blank, and 16 bytes or a letter and a digit; what stands behind a scheme; a key as PEM."""
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9._~-]*")
 """What URLs, JSON and Python write as it is (RFC 3986 2.3)."""
 
@@ -37,22 +41,41 @@ def _whole_member(body: bytes, member: Member) -> bytes:
     if member.whole:
         return text
     # In the place of a number too, so that what follows it is found when it is hidden again.
-    return _replaced(body, member, lambda _, is_number: text if is_number else _HIDDEN)
+    return _replaced(
+        body, member, member.scalars, lambda _, is_number: text if is_number else _HIDDEN
+    )
 
 
 def _texts_and_numbers(body: bytes, member: Member) -> bytes:
-    return _replaced(body, member, _of_its_kind)
+    secret = [scalar for scalar in member.scalars if is_secret(body, scalar)]
+    return _replaced(body, member, secret, _of_its_kind)
 
 
 def _of_its_kind(value: bytes, is_number: bool) -> bytes:
     return _DIGIT.sub(b"1", value) if is_number else _long(value)
 
 
-def _replaced(body: bytes, member: Member, instead: Callable[[bytes, bool], bytes]) -> bytes:
+def is_secret(body: bytes, scalar: Scalar) -> bool:
+    """Whether it is taken for one: by its name, or a text by what it looks like.
+
+    ``{"password": ["is too short"]}`` and ``{"password": {"type": "string"}}`` hold words.
+    """
+    if scalar.is_named or scalar.is_number:
+        return scalar.is_named
+    return _SECRET_TEXT.match(body[scalar.start : scalar.end]) is not None
+
+
+def _replaced(
+    body: bytes,
+    member: Member,
+    scalars: Sequence[Scalar],
+    instead: Callable[[bytes, bool], bytes],
+) -> bytes:
     shown, at = [], member.start
-    for start, end, is_number in member.scalars:
-        shown += [body[at:start], instead(body[start:end], is_number)]
-        at = end
+    for scalar in scalars:
+        value = body[scalar.start : scalar.end]
+        shown += [body[at : scalar.start], instead(value, scalar.is_number)]
+        at = scalar.end
     return b"".join([*shown, body[at : member.end]])
 
 

@@ -24,6 +24,9 @@ class Scalar(NamedTuple):
     start: int
     end: int
     is_number: bool
+    is_named: bool
+    """Whether it is called as a secret is: a text by the name right before it, a number also in a
+    list of that name. False: what such a list or object holds besides, which may be anything."""
 
 
 class Member(NamedTuple):
@@ -42,11 +45,12 @@ class Member(NamedTuple):
 class Members:
     """Finds the members of some names."""
 
-    __slots__ = ("_named",)
+    __slots__ = ("_name", "_named")
 
     def __init__(self, names: Iterable[bytes]) -> None:
         """``names``: with underlines, which find dashes too."""
         either = b"|".join(re.escape(name).replace(b"_", b"[-_]") for name in sorted(names))
+        self._name = re.compile(rb"(?i)(?:%b)" % either)
         self._named = re.compile(rb'(?i)(\\{0,7})"(?:%b)\1"\s*:\s*' % either)
 
     def find(self, body: bytes) -> Iterator[Member]:
@@ -55,33 +59,41 @@ class Members:
         while found := self._named.search(body, at):
             at = found.end()
             if len(found[1]) in _DEPTHS:
-                member = _value(body, at, found[1] + b'"')
+                member = _value(body, at, found[1] + b'"', self._name)
                 at = member.end
                 if member.scalars:
                     yield member
 
 
-def _value(body: bytes, start: int, quote: bytes) -> Member:
-    """The value that begins there."""
+def _value(body: bytes, start: int, quote: bytes, secret: re.Pattern[bytes]) -> Member:
+    """The value that begins there. ``secret``: names of secrets."""
     scalars: list[Scalar] = []
     at, depth = start, 0
+    named = direct = True  # what comes next has a secret's name; right before it
+    around: list[bool] = []  # ``named`` of the lists and objects that are open
     while token := _TOKEN.match(body, at):
         at = token.end()
         if token["number"]:
-            scalars.append(Scalar(token.start(), at, is_number=True))
+            scalars.append(Scalar(token.start(), at, is_number=True, is_named=named))
         elif token["quote"]:
             if token["quote"] != quote:
                 at = token.start()
                 break
             end = _end_of_text(body, at, len(quote) - 1)
-            text = Scalar(at, end, is_number=False)
+            text = Scalar(at, end, is_number=False, is_named=named and direct)
             at = min(end + len(quote), len(body))
-            if end > text.start and not (depth and _COLON.match(body, at)):
+            if depth and _COLON.match(body, at):
+                named = secret.fullmatch(body, text.start, end) is not None
+                direct = True
+            elif end > text.start:
                 scalars.append(text)
         elif token[0] in (b"[", b"{"):
             depth += 1
+            around.append(named)
+            named, direct = named and token[0] == b"[", False
         elif token[0] in (b"]", b"}"):
             depth -= 1
+            named, direct = bool(around) and around.pop(), False
         if depth <= 0:
             return Member(start, at, quote, scalars, whole=depth == 0)
     return Member(start, at, quote, scalars, whole=False)

@@ -141,8 +141,10 @@ class Scrubber:
         elif kind == _MULTIPART:
             found.update((name, body[start:end]) for name, start, end in self._hidden_parts(body))
         for member in self._members.find(body):
-            for start, end, _ in member.scalars:
-                text = body[start:end]
+            for scalar in member.scalars:
+                if not masking.is_secret(body, scalar):
+                    continue
+                text = body[scalar.start : scalar.end]
                 found.update({(b"password", text), (b"password", _unescaped(text))})
         return _longest_first({value for name, value in found if self._is_telling(name, value)})
 
@@ -160,17 +162,19 @@ class Scrubber:
         return len(value) >= _SHORTEST_VALUE
 
     def _body(self, body: bytes, fields: RawHeaders, secrets: Sequence[bytes], mask: Mask) -> bytes:
+        shown, at = [], 0
+        for member in self._members.find(body):
+            shown += [body[at : member.start], mask.member(body, member)]
+            at = member.end
+        body = b"".join([*shown, body[at:]])
+        # After members: curl calls JSON a form too, and a secret in it may hold a "&".
         kind = kind_of(fields)
         if kind == FORM:  # GitHub answers a request for a token so
             parts = re.split(rb"([&;?])", body)
             body = b"".join([self._parameter(part, mask) for part in parts])
         elif kind == _MULTIPART:
             body = self._parts(body, mask)
-        shown, at = [], 0
-        for member in self._members.find(body):
-            shown += [body[at : member.start], mask.member(body, member)]
-            at = member.end
-        body = self._addresses(b"".join([*shown, body[at:]]), mask, _is_address)
+        body = self._addresses(body, mask, _is_address)
         return masking.without(body, secrets, mask)
 
     def _addresses(self, text: bytes, mask: Mask, holds: Callable[[bytes, int], bool]) -> bytes:

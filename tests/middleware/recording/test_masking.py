@@ -45,9 +45,9 @@ def test_any_secret_is_found_as_urls_write_it(secret: bytes, safe: str) -> None:
 
 
 def test_digits_become_digits_so_that_a_number_stays_one() -> None:
-    body = b'{"password": 12345678, "api_key": ["x", -0.5e3], "id": 12345678}'
+    body = b'{"password": 12345678, "api_key": ["x1", -0.5e3], "id": 12345678}'
     members = list(Members([b"password", b"api_key"]).find(body))
-    assert [LONG.member(body, each) for each in members] == [b"11111111", b'["*", -1.1e1]']
+    assert [LONG.member(body, each) for each in members] == [b"11111111", b'["**", -1.1e1]']
     assert without(body, [b"12345678"], LONG).endswith(b'"id": 11111111}')
 
 
@@ -58,3 +58,23 @@ def test_a_member_of_a_request_is_one_text_whatever_it_held() -> None:
         assert SHORT.member(body, member) == b'"***"'
     [member] = Members([b"password"]).find(b'"password": ["a", b')
     assert SHORT.member(b'"password": ["a", b', member) == b'["***", '
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b'["is too short (min 8)", "blank"]', b'["is too short (min 8)", "blank"]'),
+        (b'{"type": "string", "minLength": 8}', b'{"type": "string", "minLength": 8}'),
+        (b'["sk-17", "abcdefghijklmnop", 42]', b'["*****", "****************", 11]'),
+        (b'[{"value": "hunter2"}, {"id": 42}]', b'[{"value": "*******"}, {"id": 42}]'),
+        (b'{"password": "a b", "api_key": 42}', b'{"password": "***", "api_key": 11}'),
+        (b'["Bearer sk-17", "Basic is bad"]', b'["************", "Basic is bad"]'),
+        (b'["-----BEGIN KEY"]', b'["**************"]'),
+        (b'"my own words"', b'"************"'),
+    ],
+)
+def test_words_below_the_name_of_a_secret_stay_in_a_reply(value: bytes, shown: bytes) -> None:
+    body = b'{"password": %b}' % value
+    [member] = Members([b"password", b"api_key"]).find(body)
+    assert LONG.member(body, member) == shown
+    assert SHORT.member(body, member) == b'"***"'

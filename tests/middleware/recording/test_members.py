@@ -57,5 +57,28 @@ def test_where_the_text_around_it_ends_a_text_ends_too() -> None:
     body = b'{"log": "\\"password\\": \\"cut", "next": "a"}'
     [member] = MEMBERS.find(body)
     assert body[member.start : member.end].startswith(b'\\"cut')
-    [(start, end, _)] = member.scalars
-    assert body[start:end] == b"cut"
+    [text] = member.scalars
+    assert body[text.start : text.end] == b"cut"
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (b'"a"', [b"a"]),
+        (b"1", [b"1"]),
+        (b'["a", 1, ["b", 2], {"c": 3}, 4]', [b"1", b"2", b"4"]),
+        (b'{"a": 1, "b": "c", "d": [2]}', []),
+        (b'{"a": [{"password": "b", "c": "d"}, "e"], "API-KEY": [{"x": 5}, 1, "f"]}', [b"b", b"1"]),
+        (b'{"password": {"a": 1}, "b": 2}', []),
+        (b'{"a": "password", "b": 2}', []),
+    ],
+)
+def test_what_is_called_as_a_secret_is_told_from_what_it_holds_besides(
+    value: bytes, named: list[bytes]
+) -> None:
+    body = b'{"password": %b, "after": 1}' % value
+    [member] = MEMBERS.find(body)
+    assert [body[each.start : each.end] for each in member.scalars if each.is_named] == named
+    inner = json.dumps({"inner": body.decode()}).encode()
+    [member] = MEMBERS.find(inner)
+    assert [inner[each.start : each.end] for each in member.scalars if each.is_named] == named

@@ -64,6 +64,7 @@ def test_targets_lose_theirs(target: bytes, shown: bytes) -> None:
         (JSON, b'{"client_secret": 18181818, "a": 1}', b'{"client_secret": "***", "a": 1}'),
         (JSON, b'{"api_key": ["a", {"b": "c"}]}', b'{"api_key": "***"}'),
         (JSON, b'{"u": "/a?api_key=x&b=c"}', b'{"u": "/a?api_key=***&b=c"}'),
+        (FORM, b'{"q": "?key=a", "password": "b&c"}', b'{"q": "?key=***'),
         (JSON, b"\xff\x00", b"\xff\x00"),
     ],
 )
@@ -165,6 +166,8 @@ def test_a_secret_that_was_sent_as_a_member_or_a_part_is_looked_for_elsewhere() 
 def test_words_that_were_sent_as_passwords_are_not_looked_for() -> None:
     for value in (b"password", b"accepted", b"12345678", b"pass1"):
         assert not SCRUBBER.secrets_in(b"/", b'{"password": "%b"}' % value, JSON)
+    schema = b'{"password": {"title": "at least 8 letters", "minLength": 1234567890123456}}'
+    assert not SCRUBBER.secrets_in(b"/", schema, JSON)
 
 
 def test_secrets_are_those_of_the_request_and_of_the_configuration() -> None:
