@@ -28,7 +28,7 @@ from proxy.edge.http1.connection import Connection
 from proxy.edge.responses import error_response
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
-from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, write
+from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
 from proxy.run.mounted_request import feed, lost, tunnels
 from proxy.run.runtime import Runtime
 
@@ -138,8 +138,8 @@ class _Mount:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Have the proxy serve it."""
         transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("client gone")
+        if transport is None or gone(request):
+            return Sent(_NO_ANSWER, 0, keep_alive=False)
         if begun(request):
             raise self.second.dropped(request, "has the proxy answer again")
         if lost(request):
@@ -170,10 +170,13 @@ class _Mount:
                     size += len(data)
                     if not made[0].answered:  # 1xx: the reply has not begun
                         request.writer.output_size = 0
-            except BaseException:
+            except BaseException as error:
+                left = isinstance(error, ConnectionError) and gone(request)
                 if begun(request):  # in part
                     cut(transport)
-                raise
+                if not left:
+                    raise
+                made[0].broken = True
             finally:
                 feeding.cancel()
                 await asyncio.wait((feeding,))

@@ -43,7 +43,7 @@ class SecondReplies:
 
     def dropped(self, request: web.Request, what: str) -> ConnectionResetError:
         """Drop what the application says behind the proxy's reply, and all that would follow."""
-        if not self._told:
+        if not self._told and not gone(request):
             self._told = True
             log.error(
                 "the reply of the proxy to %s had been sent when a middleware of the application "
@@ -56,6 +56,12 @@ class SecondReplies:
         return ConnectionResetError("the reply of the proxy has been sent already")
 
 
+def gone(request: web.Request) -> bool:
+    """Whether its client has left, or has been cut off."""
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
 def begun(request: web.Request) -> bool:
     """Whether a reply to it has begun, whoever sends it."""
     return request.writer.output_size > 0
@@ -63,8 +69,7 @@ def begun(request: web.Request) -> bool:
 
 async def write(request: web.Request, data: bytes) -> None:
     """Have the client take it. Raises ConnectionError where it has gone."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
+    if gone(request):
         raise ConnectionResetError("client gone")
     await request.writer.write(data)
 
@@ -72,6 +77,6 @@ async def write(request: web.Request, data: bytes) -> None:
 def cut(transport: asyncio.Transport) -> None:
     """End the client's connection so that no reply passes for a whole one."""
     sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # uvloop, once it is closed
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     transport.abort()

@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import logging
+import socket
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from proxy import create_app
+from proxy.run.mounted_reply import cut
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.mounted import OK, served, tables
+from tests.support.process import PATIENCE
 from tests.support.upstream import RawUpstream
 
 
@@ -133,3 +138,78 @@ async def test_a_reply_of_the_proxy_is_one_that_was_prepared() -> None:
             for _ in range(2):
                 assert (await client.ask(get("/api/x"))).value("X-Mine") is None
     assert seen == [True, True]
+
+
+@web.middleware
+async def tidy(request: web.Request, handler: Any) -> Any:
+    """It has an answer for whatever fails."""
+    try:
+        return await handler(request)
+    except Exception:
+        return web.Response(text="failed", status=500)
+
+
+@pytest.mark.parametrize("middlewares", [(), (tidy,)])
+async def test_a_client_that_leaves_a_reply_is_no_error(
+    middlewares: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = (b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n", b"x" * 50_000_000)
+    lines = logging.getLogger("tests.mounted")
+    async with RawUpstream(large) as upstream:
+        parent = web.Application(middlewares=middlewares)
+        parent.add_subapp("/api", create_app(tables(upstream)))
+        with caplog.at_level(logging.INFO, lines.name):
+            async with served(parent, access_log=lines, access_log_format="%s") as address:
+                for leave in (RawClient.close, RawClient.reset):
+                    client = await RawClient.connect(address)
+                    await client.send(get("/api/x"))
+                    await client.exactly(300_000)
+                    leave(client)
+                    await upstream.connections[-1].closed.wait()
+    assert [record.getMessage() for record in caplog.records if record.name == lines.name] == [
+        "200",
+        "200",
+    ]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_second_reply_to_a_client_that_has_left_is_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = asyncio.Event()
+
+    @web.middleware
+    async def instead(request: web.Request, handler: Any) -> Any:
+        await handler(request)
+        assert (await handler(request)).status == 499
+        done.set()
+        return web.Response(text="instead")
+
+    async with RawUpstream((b"HTTP/1.1 200 OK\r\n\r\nhello", "hold")) as upstream:
+        parent = web.Application(middlewares=[instead])
+        parent.add_subapp("/api", create_app(tables(upstream)))
+        async with served(parent) as address:
+            async with await RawClient.connect(address) as client:
+                await client.send(get("/api/x"))
+                await client.read_until(b"hello\r\n")
+            async with asyncio.timeout(PATIENCE):
+                await done.wait()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_connection_that_has_been_closed_can_be_cut(loop: str) -> None:
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, sock=ours
+            )
+            cut(transport)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            cut(transport)
+
+    factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(run())
