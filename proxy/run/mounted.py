@@ -29,7 +29,7 @@ from proxy.edge.responses import error_response
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
-from proxy.run.mounted_request import feed, lost, tunnels
+from proxy.run.mounted_request import ask_later, feed, leave_asking, lost, tunnels
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -93,12 +93,8 @@ def application(config: Config) -> web.Application:
     app.on_shutdown.append(mount.stop)
     app.on_response_prepare.append(mount.second.prepared)
     for path in ("", _ANY):
-        app.router.add_route("*", path, mount.serve, expect_handler=_later)
+        app.router.add_route("*", path, mount.serve, expect_handler=ask_later)
     return app
-
-
-async def _later(_: web.Request) -> None:
-    """The proxy says 100 (Continue) when the upstream does."""
 
 
 class _Mount:
@@ -144,6 +140,7 @@ class _Mount:
             raise self.second.dropped(request, "has the proxy answer again")
         if lost(request):
             return self._without_body(request)
+        leave_asking(request)
         tunnel = tunnels(request)
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []

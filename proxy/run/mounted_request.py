@@ -11,7 +11,7 @@ import logging
 import socket
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
@@ -23,6 +23,36 @@ _AHEAD: Final = 256 << 10
 """Bytes of an upgraded connection that wait to be taken; more stop the client."""
 _NO_CHUNK: Final = b"!\r\n"
 """In the place of a chunk: the body ends here and is not whole."""
+
+
+class _Asked(StreamReader):
+    """The body of a client that waits for 100 (Continue): whoever reads it first says that.
+
+    A class of its own, as aiohttp keeps streams and fills them: an object cannot be put in between.
+    """
+
+    __slots__ = ()
+
+    async def _wait(self, func_name: str) -> None:
+        object.__setattr__(self, "__class__", StreamReader)
+        request = self._protocol._current_request  # type: ignore[attr-defined]
+        if request is not None and request.writer.output_size == 0:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the reply has not begun
+        await self._wait(func_name)
+
+
+async def ask_later(request: web.Request) -> None:
+    """The client is told to go on when a middleware reads its body, or else by the upstream."""
+    expected = request.headers.get("Expect", "").lower() == "100-continue"
+    if expected and request.version >= (1, 1) and type(request.content) is StreamReader:
+        request.content.__class__ = _Asked
+
+
+def leave_asking(request: web.Request) -> None:
+    """From here on, the upstream says 100 (Continue)."""
+    if type(request.content) is _Asked:
+        object.__setattr__(request.content, "__class__", StreamReader)
 
 
 def tunnels(request: web.Request) -> bool:
@@ -111,6 +141,8 @@ def _head(request: web.Request, *, tunnel: bool) -> tuple[bytes, bool]:
         if not chunked:
             fields = [*fields, (b"Transfer-Encoding", b"chunked")]
             chunked = True
+    if request._read_bytes is not None:  # nobody has to ask for it any more
+        fields = without(fields, b"expect")
     version = request.version
     line = f"{request.method} {request.raw_path} HTTP/{version.major}.{version.minor}\r\n"
     return line.encode("utf-8", "surrogateescape") + encode(fields, None) + b"\r\n", chunked

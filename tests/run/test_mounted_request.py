@@ -121,6 +121,50 @@ async def test_a_compressed_body_that_a_middleware_has_read_is_sent_as_it_was_re
         assert upstream.requests[0].head.value("Content-Encoding") is None
 
 
+ASKING, _, BODY = post(b"hello", "/api", b"Expect: 100-continue\r\n").rpartition(b"\r\n\r\n")
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on_by_whoever_reads() -> None:
+    async def read(request: web.Request, handler: Any) -> Any:
+        assert await request.read() == b"hello"
+        return web.Response(text="mine") if request.path.endswith("own") else await handler(request)
+
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(around(upstream, read)) as address,
+        await RawClient.connect(address) as client,
+    ):
+        for asking in (ASKING, ASKING.replace(b"/api", b"/api/own"), ASKING):
+            await client.send(asking + b"\r\n\r\n")
+            assert await client.read_until(CONTINUE) == CONTINUE
+            await client.send(BODY)
+            response = await client.receive()
+            assert (response.status, response.interim) == (200, [])
+        assert [request.body for request in upstream.requests] == [b"hello"] * 2
+
+
+async def test_a_client_that_asks_first_is_not_told_to_go_on_behind_a_reply(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def answer(request: web.Request, handler: Any) -> Any:
+        reply = web.StreamResponse(status=401)
+        reply.force_close()
+        await reply.prepare(request)
+        if request.path.endswith("read"):
+            await request.read()
+        return reply
+
+    async with RawUpstream() as upstream, served(around(upstream, answer)) as address:
+        for path in (b"/api", b"/api/read"):
+            async with await RawClient.connect(address) as client:
+                await client.send(ASKING.replace(b"/api", path) + b"\r\n\r\n")
+                await client.read_until(b"\r\n\r\n")
+                await client.send(BODY)
+                assert await client.rest() == b"0\r\n\r\n"
+    assert "Unhandled" not in caplog.text
+
+
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n'
 
 
