@@ -29,7 +29,7 @@ from proxy.edge.responses import error_response
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
-from proxy.run.mounted_request import ask_later, feed, leave_asking, lost, tunnels
+from proxy.run.mounted_request import ask_later, feed, leave_asking, lost, tunnels, watched
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class _Mount:
 
         size = 0
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, watched(request, theirs):
             theirs.setblocking(False)
             await connect(introduced, ours)
             feeding = loop.create_task(feed(request, theirs, tunnel=tunnel))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Any, Final
 
 from aiohttp import StreamReader, web
@@ -72,27 +73,38 @@ def lost(request: web.Request) -> bool:
     return content._size != content.total_bytes
 
 
-async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> None:
-    """Pass on what the client sends, and that it has left."""
-    loop = asyncio.get_running_loop()
-    cancel = request._cancel
-
-    def leaves() -> None:
-        """The proxy is to see that at once."""
-        with contextlib.suppress(OSError):
-            theirs.shutdown(socket.SHUT_RDWR)
+@contextlib.contextmanager
+def watched(request: web.Request, theirs: socket.socket) -> Iterator[None]:
+    """Meanwhile the proxy sees at once that the client has left."""
+    # No public name says so: a handler without a body to read is told nothing. aiohttp tells the
+    # request that it made itself, of which a middleware may have passed on a clone.
+    told = request.protocol._current_request or request
+    cancel = told._cancel
 
     def left(error: BaseException) -> None:
         """aiohttp calls this when the connection has ended, whatever is being asked."""
         cancel(error)
-        leaves()
+        _leave(theirs)
 
-    # No public name says so: a handler without a body to read is told nothing.
-    object.__setattr__(request, "_cancel", left)
+    object.__setattr__(told, "_cancel", left)
+    try:
+        yield
+    finally:
+        told.__dict__.pop("_cancel", None)  # it would hold the request, which holds it
+
+
+def _leave(theirs: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        theirs.shutdown(socket.SHUT_RDWR)
+
+
+async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> None:
+    """Pass on what the client sends."""
+    loop = asyncio.get_running_loop()
     head, chunked = _head(request, tunnel=tunnel)
     with contextlib.suppress(OSError):
         if tunnel:
-            later = _Later(request, leaves)
+            later = _Later(request, lambda: _leave(theirs))
             request.protocol.set_parser(later)  # type: ignore[arg-type]
             await loop.sock_sendall(theirs, head)
             while data := await later.read():
@@ -106,7 +118,7 @@ async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> 
             if chunked:
                 await loop.sock_sendall(theirs, _NO_CHUNK)
             else:
-                leaves()
+                _leave(theirs)
             return
         if chunked:
             await loop.sock_sendall(theirs, LAST_CHUNK)

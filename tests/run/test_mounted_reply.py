@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
+import weakref
 from typing import Any
 
 import pytest
@@ -71,6 +73,43 @@ async def test_a_client_never_has_a_second_reply(
         assert len(upstream.requests) == 2
     told = [record for record in caplog.records if record.name == "proxy.run.mounted_reply"]
     assert len(told) == (late is not failing)
+
+
+async def test_a_client_that_leaves_is_seen_behind_a_clone_of_its_request() -> None:
+    @web.middleware
+    async def elsewhere(request: web.Request, handler: Any) -> Any:
+        return await handler(request.clone(remote="192.0.2.1"))
+
+    async with RawUpstream(("hold",)) as upstream:
+        parent = web.Application(middlewares=[elsewhere])
+        parent.add_subapp("/api", create_app(tables(upstream)))
+        async with served(parent) as address, asyncio.timeout(PATIENCE):
+            async with await RawClient.connect(address) as client:
+                await client.send(get("/api/x"))
+                while not upstream.requests:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            await upstream.connections[-1].closed.wait()
+
+
+async def test_requests_go_without_a_collector() -> None:
+    seen: list[weakref.ref[web.Request]] = []
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Any) -> Any:
+        seen.append(weakref.ref(request))
+        return await handler(request)
+
+    async with RawUpstream((OK,)) as upstream:
+        parent = web.Application(middlewares=[watch])
+        parent.add_subapp("/api", create_app(tables(upstream)))
+        gc.disable()
+        try:
+            async with served(parent) as address, await RawClient.connect(address) as client:
+                for _ in range(3):
+                    assert (await client.ask(get("/api/x"))).status == 200
+                assert [reference() for reference in seen[:2]] == [None, None]
+        finally:
+            gc.enable()
 
 
 async def test_a_reply_that_a_middleware_ends_is_never_whole() -> None:
