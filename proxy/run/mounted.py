@@ -117,7 +117,6 @@ class _Mount:
         try:
             yield
         finally:
-            self._runtime.ready = False
             stopping, self._stopping = self._stopping, None
             if stopping is not None:
                 stopping.cancel()
@@ -180,8 +179,7 @@ class _Mount:
         connection = made[0]
         if connection.broken:
             cut(transport)
-        whole = request.content.exception() is None
-        follows = connection.may_follow and whole and not tunnel
+        follows = connection.may_follow and not tunnel
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
     def _without_body(self, request: web.Request) -> web.Response:

@@ -252,3 +252,19 @@ def test_a_connection_that_has_been_closed_can_be_cut(loop: str) -> None:
     factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(run())
+
+
+async def test_the_end_of_the_application_ends_the_grace_period() -> None:
+    async with RawUpstream((b"HTTP/1.1 200 OK\r\n\r\nhello", "hold")) as upstream:
+        app = create_app(tables(upstream, shutdown={"grace_period": "1h"}))
+        parent = web.Application()
+        parent.router.add_get("/", next(iter(app.router.routes())).handler)
+        app.freeze()
+        await app.startup()
+        async with served(parent) as address, await RawClient.connect(address) as client:
+            await client.send(get("/"))
+            await client.read_until(b"hello\r\n")
+            async with asyncio.timeout(PATIENCE):
+                await app.shutdown()
+                await app.cleanup()
+            assert await client.closed() == "rst"
