@@ -10,9 +10,10 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import StreamReader, web
+from aiohttp.web_protocol import RequestHandler
 
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
@@ -36,7 +37,8 @@ class _Asked(StreamReader):
 
     async def _wait(self, func_name: str) -> None:
         object.__setattr__(self, "__class__", StreamReader)
-        request = self._protocol._current_request  # type: ignore[attr-defined]
+        handler = cast(RequestHandler, self._protocol)
+        request = handler._current_request
         if request is not None and request.writer.output_size == 0:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # the reply has not begun
@@ -74,23 +76,24 @@ def lost(request: web.Request) -> bool:
 
 
 @contextlib.contextmanager
-def watched(request: web.Request, theirs: socket.socket) -> Iterator[None]:
+def watched(request: web.BaseRequest, theirs: socket.socket) -> Iterator[None]:
     """Meanwhile the proxy sees at once that the client has left."""
     # No public name says so: a handler without a body to read is told nothing. aiohttp tells the
     # request that it made itself, of which a middleware may have passed on a clone.
-    told = request.protocol._current_request or request
-    cancel = told._cancel
+    handler = request.protocol
+    request = handler._current_request or request
+    cancel = request._cancel
 
     def left(error: BaseException) -> None:
         """aiohttp calls this when the connection has ended, whatever is being asked."""
         cancel(error)
         _leave(theirs)
 
-    object.__setattr__(told, "_cancel", left)
+    object.__setattr__(request, "_cancel", left)
     try:
         yield
     finally:
-        told.__dict__.pop("_cancel", None)  # it would hold the request, which holds it
+        request.__dict__.pop("_cancel", None)  # it would hold the request, which holds it
 
 
 def _leave(theirs: socket.socket) -> None:

@@ -6,7 +6,6 @@ A reply of 30 MB that its client did not read cost 532 KiB, an upload to an API 
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -29,6 +28,7 @@ from proxy.net.small_reads import (
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.authority import Authority
 from tests.support.client import RawClient
+from tests.support.garbage import living
 from tests.support.message import get, length
 from tests.support.peer import idle
 from tests.support.proxy import proxied
@@ -44,12 +44,9 @@ HEAD = b"%b / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 
 def held() -> list[int]:
     """Bytes that each connection of the proxy holds, read or to be written, but for empty ones."""
-    sizes = []
-    for thing in gc.get_objects():
-        if isinstance(thing, Connection | UpstreamProtocol) and thing.transport is not None:
-            sizes.append(thing.transport.get_write_buffer_size())
-        elif isinstance(thing, StreamReader):
-            sizes.append(getattr(thing, "_size", 0))
+    ends = [*living(Connection), *living(UpstreamProtocol)]
+    sizes = [end.transport.get_write_buffer_size() for end in ends if end.transport is not None]
+    sizes += [getattr(reader, "_size", 0) for reader in living(StreamReader)]
     return [size for size in sizes if size]
 
 
@@ -178,11 +175,7 @@ async def test_what_comes_with_a_head_is_read_in_small_pieces_too_where_others_h
         ):
             await client.send(get())
             assert (await client.receive()).status == 200
-            (connection,) = [
-                thing
-                for thing in gc.get_objects()
-                if isinstance(thing, Connection) and thing.transport is not None
-            ]
+            (connection,) = [thing for thing in living(Connection) if thing.transport is not None]
             assert connection.transport is not None
             reads = connection.transport.get_protocol()
             assert isinstance(reads, PieceReads)
@@ -261,7 +254,7 @@ async def test_a_body_that_came_with_its_head_takes_room_too(
         proxied(upstream) as proxy,
         await proxy.connect() as client,
     ):
-        rooms = [thing for thing in gc.get_objects() if isinstance(thing, Room)]
+        rooms = living(Room)
         body = b"y" * 60_000
         await client.send(HEAD % (b"POST", len(body)) + body)
         await upstream.until(lambda: upstream.requests and upstream.requests[0].body == body)
@@ -280,7 +273,7 @@ async def test_an_upload_without_end_leaves_the_disk_alone() -> None:
         proxied(upstream, **options) as proxy,
         await proxy.connect() as client,
     ):
-        rooms = [thing for thing in gc.get_objects() if isinstance(thing, Room)]
+        rooms = living(Room)
         assert rooms
         for room in rooms:
             room._longest = 100_000

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from proxy.edge.http1.request_body import ClientBody
+from tests.support.garbage import living
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -26,7 +27,7 @@ async def test_a_finished_upload_keeps_nothing() -> None:
         assert (await client.receive()).status == 200
         await proxy.record()
         gc.collect()
-        bodies = [thing for thing in gc.get_objects() if isinstance(thing, ClientBody)]
+        bodies = living(ClientBody)
         assert [body for body in bodies if body._kept] == []
 
 
@@ -40,7 +41,7 @@ async def test_a_connect_that_was_given_up_owns_no_descriptor() -> None:
             client.reset()
         await proxy.record(49)
         gc.collect()
-        held = [thing for thing in gc.get_objects() if isinstance(thing, socket.socket)]
+        held = living(socket.socket)
         assert [sock for sock in held if _connects(sock)] == []
 
 

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CellType, CoroutineType, FrameType, FunctionType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -42,6 +44,11 @@ def _ours(thing: object) -> str:
     if code is not None and ("/proxy/" in code.co_filename or "/aiohttp" in code.co_filename):
         return f"{kind.__name__} of {code.co_qualname}"
     return ""
+
+
+def living(kind: type[T]) -> list[T]:
+    """All objects of a class. ``isinstance`` would ask weak proxies whose object is gone."""
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
 
 
 def held(mark: bytes) -> list[str]:
