@@ -93,3 +93,19 @@ async def test_one_that_is_still_being_read_is_in_flight() -> None:
         assert await client.closed() == "fin"
         await over(proxy)
         assert await proxy.runtime.drain()
+
+
+@pytest.mark.usefixtures("open_ended")
+async def test_one_whose_upload_is_ignored_is_in_flight_until_its_client_leaves() -> None:
+    """It has its reply, but to close on it now would reset it."""
+    async with (
+        RawUpstream(["read-nothing", length(b"no", b"413 Content Too Large")]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(HEAD)
+        assert (await client.receive()).status == 413
+        await asyncio.sleep(0.1)  # longer than a kernel takes to say that all has been read
+        assert proxy.runtime.under_way.requests == 1
+        client.close()
+        await over(proxy)

@@ -172,9 +172,7 @@ async def test_what_cannot_be_closed_keeps_nothing_else_open(
                 routes=[{"upstream": "b"}],
                 store={"timeout": "1s"},
             )
-            async with asyncio.timeout(PATIENCE):
-                while proxy.runtime._generations._closing:  # noqa: ASYNC110
-                    await asyncio.sleep(0.001)
+            await upstream.until(lambda: not proxy.runtime._generations._closing)
             assert closed == ["api"]
             assert caplog.messages == [f"{broken.__name__} could not be closed"]
     assert closed == (["api", "b"] if at == "reload" else ["api"])

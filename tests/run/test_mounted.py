@@ -221,7 +221,7 @@ async def test_a_stop_tells_websockets_and_lets_requests_finish() -> None:
             async with session.ws_connect(f"http://{front}:{number}/api/ws") as socket:
                 await socket.send_str("a")
                 await socket.receive_str(timeout=PATIENCE)
-                await _until(lambda: bool(slow.requests))
+                await slow.until(lambda: slow.requests)
                 stopping = asyncio.ensure_future(running.aclose())
                 told = await socket.receive(timeout=PATIENCE)
                 assert (told.type, told.data) == (aiohttp.WSMsgType.CLOSE, 1001)
@@ -246,12 +246,6 @@ async def test_a_stop_cuts_what_outlasts_the_grace_period() -> None:
                 async with asyncio.timeout(PATIENCE):
                     await running.aclose()
                 assert await client.closed() == "rst"
-
-
-async def _until(seen: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not seen():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def test_a_wrong_configuration_says_all_its_problems() -> None:

@@ -86,8 +86,7 @@ async def test_a_client_that_leaves_is_seen_behind_a_clone_of_its_request() -> N
         async with served(parent) as address, asyncio.timeout(PATIENCE):
             async with await RawClient.connect(address) as client:
                 await client.send(get("/api/x"))
-                while not upstream.requests:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+                await upstream.until(lambda: upstream.requests)
             await upstream.connections[-1].closed.wait()
 
 

@@ -1,6 +1,5 @@
 """Requests as aiohttp and the application around the proxy leave them."""
 
-import asyncio
 import gzip
 import hashlib
 import io
@@ -17,7 +16,6 @@ from proxy import create_app
 from tests.support.client import RawClient
 from tests.support.message import get, post
 from tests.support.mounted import OK, mounted, served, tables
-from tests.support.process import PATIENCE
 from tests.support.upstream import RawUpstream
 
 CHUNKED = (
@@ -74,9 +72,7 @@ async def test_an_upload_waits_for_100_continue_of_the_upstream() -> None:
     ):
         head, _, body = post(b"hello", "/api", b"Expect: 100-continue\r\n").partition(b"\r\n\r\n")
         await client.send(head + b"\r\n\r\n")
-        async with asyncio.timeout(PATIENCE):
-            while not upstream.requests:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await upstream.until(lambda: upstream.requests)
         await client.send(body)
         response = await client.receive()
         assert response.status in (100, 200)
@@ -248,9 +244,7 @@ async def test_a_body_that_cannot_be_decompressed_is_refused_at_once(
     ):
         head = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Encoding: %b\r\n%b\r\n" % (coding, head)
         await client.send(head + pieces[0])
-        async with asyncio.timeout(PATIENCE):
-            while not (upstream.requests and upstream.requests[0].body):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await upstream.until(lambda: upstream.requests and upstream.requests[0].body)
         await client.send(pieces[1])
         response = await client.receive()
         assert response.status == 400

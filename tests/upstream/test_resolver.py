@@ -1,11 +1,13 @@
 """Names of servers, and the addresses that they stand for."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.upstream.resolver import Resolver, chosen
+from tests.support.loop import JumpingLoop
 
 ONE, TWO, THREE, FOUR = (f"127.0.0.{number}" for number in range(1, 5))
 
@@ -85,4 +87,27 @@ async def test_a_name_that_is_followed_no_more_is_looked_up_anew(
     with pytest.raises(OSError, match="no answer"):
         await names.resolve("api.test")
     assert [each for each in caplog.messages if "no address is known" in each]
+    await names.close()
+
+
+async def test_a_name_that_fails_is_not_looked_up_for_each_request(
+    monkeypatch: pytest.MonkeyPatch, jumping: JumpingLoop
+) -> None:
+    """But again before ``dns_ttl`` is over."""
+    asked: list[float] = []
+
+    async def answer(*_: Any) -> list[Any]:
+        asked.append(jumping.time())
+        if len(asked) > 1:
+            raise OSError("no answer")
+        return [entry(ONE)]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", answer)
+    names = Resolver()
+    names.set_ttl("api", ("api.test",), 30.0)
+    began = jumping.time()
+    for _ in range(42):
+        assert [each["host"] for each in await names.resolve("api.test")] == [ONE]
+        await asyncio.sleep(1)
+    assert [round(each - began) for each in asked] == [0, 30, 35, 40]
     await names.close()

@@ -99,11 +99,11 @@ class Scrubber:
         """What the API has answered."""
         kept: Fields = []
         for name, value in fields:
-            low = name.lower()
+            low, shown = name.lower(), value
             if low in _COOKIES:
                 pair, semicolon, rest = value.partition(b";")
-                value = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest  # noqa: PLW2901
-            kept.append((name, self._value(low, value, secrets)))
+                shown = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest
+            kept.append((name, self._value(low, shown, secrets)))
         return kept
 
     def _value(self, low: bytes, value: bytes, secrets: Sequence[bytes]) -> bytes:
