@@ -1,6 +1,8 @@
 """What processes that share a file of SQLite tell each other."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from time import time as now
 
@@ -29,11 +31,11 @@ def time() -> Time:
 
 
 @pytest.fixture
-def agreed(time: Time) -> Agreements:
-    database = sqlite3.connect(":memory:", isolation_level=None)
-    for statement in SCHEMA.split(";"):
-        database.execute(statement)
-    return Agreements(database, time)
+def agreed(time: Time) -> Iterator[Agreements]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        for statement in SCHEMA.split(";"):
+            database.execute(statement)
+        yield Agreements(database, time)
 
 
 def test_what_was_invalidated_since(agreed: Agreements) -> None:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,9 @@ def locked_log(path: Path) -> None:
 
 
 def other_database() -> bytes:
-    db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE customers (name)")
-    return db.serialize()
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE customers (name)")
+        return db.serialize()
 
 
 def holds(data: bytes) -> Callable[[Path], None]:

@@ -17,6 +17,7 @@ from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.killed_store import KEYS, body
 from tests.support.samples import told
+from tests.support.sqlite_files import told_by
 from tests.support.stored import body_of, meta, put
 
 TOP = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ async def test_its_size_is_bounded_and_what_was_used_again_stays(path: Path) -> 
     [
         lambda path: path.write_bytes(b"no database" * 1000),
         lambda path: path.write_bytes(path.read_bytes()[:100] + os.urandom(8000)),
-        lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 99").close(),
+        told_by("PRAGMA user_version = 99"),
     ],
     ids=["text", "noise", "version"],
 )
