@@ -32,6 +32,7 @@ from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
 from proxy.net.pem import UnusableFile
+from proxy.telemetry.extra import lacking
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 
@@ -97,6 +98,7 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _admin(config.admin, listens)
     if config.tracing is not None:
         yield from _one(("tracing", "endpoint"), collector_fault(config.tracing.endpoint))
+        yield from _one(("tracing",), lacking(config.tracing))
 
 
 def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ that fails is tried again only where the protocol says so (OTLP 1, "Failures").
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import random
 import ssl
@@ -38,19 +37,7 @@ _AGAIN: Final = frozenset({429, 502, 503, 504})
 _TRIES: Final = 5
 _WAIT: Final = 1.0
 
-MISSING: Final = "[tracing] needs opentelemetry-proto: pip install 'sidecar-proxy[otel]'"
-
 log = logging.getLogger(__name__)
-
-
-def lacking(options: TracingOptions | None) -> str:
-    """What has to be installed for this; empty where everything is here."""
-    if options is not None:
-        try:
-            importlib.import_module("proxy.telemetry.otlp")
-        except ImportError:
-            return MISSING
-    return ""
 
 
 def collector(options: TracingOptions, logged: LogOptions) -> "Collector":

@@ -24,7 +24,6 @@ from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.admin_listeners import AdminListeners, Next
 from proxy.run.changes import Report, changes, possible
-from proxy.run.collector import lacking
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
 from proxy.run.listeners import Listeners, Opened
@@ -33,6 +32,7 @@ from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.runner import CLEANUP, set_up
 from proxy.telemetry import process
+from proxy.telemetry.extra import lacking
 from proxy.upstream.session import Session
 
 if TYPE_CHECKING:

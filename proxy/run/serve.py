@@ -79,13 +79,13 @@ async def serve(
     access = AccessLog(config.log)
 
     follow = logged(access)
-    runtime = Runtime(config, descriptors=descriptors(), read=read, follow=follow, deck=deck)
     watching = None
-    if (reloader := runtime.reloader) is not None:
-        stop.on_hangup = partial(reload_later, reloader)
-        if watch:
-            watching = Watch(partial(reloader.files, watch), reloader.reload)
     try:
+        runtime = Runtime(config, descriptors=descriptors(), read=read, follow=follow, deck=deck)
+        if (reloader := runtime.reloader) is not None:
+            stop.on_hangup = partial(reload_later, reloader)
+            if watch:
+                watching = Watch(partial(reloader.files, watch), reloader.reload)
         await runtime.open()
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)

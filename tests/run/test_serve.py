@@ -131,6 +131,13 @@ async def test_an_address_that_is_taken_fails_to_start() -> None:
             assert await proxy.ended() == (3, "")
 
 
+async def test_what_is_found_before_anything_is_opened_fails_to_start_too() -> None:
+    arguments = ("run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
+    async with started(*arguments, AIOHTTP_NO_EXTENSIONS="1") as proxy:
+        assert "cannot start: aiohttp runs on its pure" in await proxy.line("cannot start")
+        assert await proxy.ended() == (3, "")
+
+
 async def test_a_bad_file_is_told_from_a_failed_start(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[server]\nlisen = 1\n")
     async with started("run", str(tmp_path / "config.toml")) as proxy:

@@ -11,7 +11,9 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from proxy.config.load import from_upstream
 from proxy.run.reasons import CannotStart
+from proxy.run.runtime import Runtime
 from tests.support.message import get, length
 from tests.support.names import system_names
 from tests.support.proxy import proxied
@@ -203,13 +205,11 @@ async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_without_the_extra_the_proxy_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_extra_the_proxy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = from_upstream("http://127.0.0.1:1", sets=["tracing={}"])
     monkeypatch.setitem(sys.modules, "proxy.telemetry.otlp", None)
     with pytest.raises(CannotStart, match=r"pip install 'sidecar-proxy\[otel\]'"):
-        async with proxied("http://127.0.0.1:1", tracing={}):
-            pass
+        Runtime(config)
 
 
 async def test_the_end_sends_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
