@@ -52,6 +52,8 @@ class UpstreamNames(NamedTuple):
     """Whether one of them is asked for by another host than the client named."""
     tell_prefix: bool
     """Whether they are told which prefix was stripped."""
+    mount: str = ""
+    """What stands before all paths in the words of clients: it was taken off before routing."""
 
 
 @dataclass(kw_only=True)

@@ -84,10 +84,13 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session, instance: str = "", deck: Deck | None = None) -> None:
-        """``instance``: the id in Via, where there is one already."""
+    def __init__(
+        self, session: Session, instance: str = "", deck: Deck | None = None, mount: str = ""
+    ) -> None:
+        """``instance``: the id in Via, where there is one already; ``mount``: see ``Runtime``."""
         self._session = session
         self._deck = deck
+        self._mount = mount
         self._instance = instance or secrets.token_hex(4)
         self.current: Generation | None = None
         self.before: set[Generation] = set()
@@ -105,7 +108,7 @@ class Generations:
         """
         before = self.current
         if before is None:
-            tree = Tree(config, self._session, random.Random(), deck=self._deck).build()
+            tree = self._tree(config, random.Random()).build()
             return Generation(config, tree, self._intake(config), self._relay(config))
         tables = {
             type(each) for of in (*config.routes, *config.upstreams) for each in tables_of(of)
@@ -113,7 +116,7 @@ class Generations:
         if late := missing(tables):  # the loop has requests to serve meanwhile
             await asyncio.to_thread(load, late)
         rng = before.tree.shared.rng
-        tree = Tree(config, self._session, rng, before=before.tree, deck=self._deck)
+        tree = self._tree(config, rng, before.tree)
         await tree.build_in_turns()
         intake, relay = before.intake, before.relay
         if config.server != before.config.server:
@@ -121,6 +124,9 @@ class Generations:
         elif _sampled(config) != intake.sampled:
             intake = self._intake(config, intake)
         return Generation(config, tree, intake, relay, before.number + 1)
+
+    def _tree(self, config: Config, rng: random.Random, before: Tree | None = None) -> Tree:
+        return Tree(config, self._session, rng, before=before, deck=self._deck, mount=self._mount)
 
     def _intake(self, config: Config, before: Intake | None = None) -> Intake:
         return Intake(config.server, self._instance, before, _sampled(config))

@@ -4,6 +4,7 @@ How it works. aiohttp has read the head of a request. It is written out again fo
 the proxy's own, one half of a socket pair, whose other half is read and written here: what the
 proxy says there goes to the client byte for byte. So the request is checked, its body kept, its
 clocks run and its reply framed as on a listener. There is one such connection for each request.
+The path that the proxy is mounted at is taken off before (``run/mounted_path``).
 
 What aiohttp has done before cannot be undone: it has read the head with its own rules, which are
 more lenient, it drops the fields behind a chunked body, and it decompresses bodies, unless its
@@ -12,7 +13,6 @@ server was told not to. A body that it has decompressed is sent on without Conte
 
 import asyncio
 import logging
-import re
 import socket
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -23,13 +23,22 @@ from aiohttp import web
 
 from proxy.config.model import Config
 from proxy.core.duration import Duration
-from proxy.core.errors import InternalError
+from proxy.core.errors import BadRequest, ClientError, InternalError, ProxyError
 from proxy.edge.http1.connection import Connection
 from proxy.edge.responses import error_response
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
+from proxy.run.mounted_path import MountPath
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
-from proxy.run.mounted_request import ask_later, feed, leave_asking, lost, tunnels, watched
+from proxy.run.mounted_request import (
+    ask_later,
+    feed,
+    leave_asking,
+    lost,
+    target_of,
+    tunnels,
+    watched,
+)
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -103,16 +112,21 @@ class _Mount:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._runtime: Runtime
+        self._path: MountPath
         self._stopping: asyncio.Task[bool] | None = None
         self.second = SecondReplies()
 
     async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
-        """From the start of whatever application it is part of to its end. Raises CannotStart."""
-        config = below(self._config, _prefix(app))
+        """From the start of whatever application it is part of to its end.
+
+        Raises CannotStart, or ValueError where it is mounted at no path.
+        """
+        config, prefix = self._config, _prefix(app)
         server = msgspec.structs.replace(config.server, listen=(), tls=None, proxy_protocol=False)
         shutdown = msgspec.structs.replace(config.shutdown, delay=Duration(0))
         config = msgspec.structs.replace(config, server=server, shutdown=shutdown, admin=None)
-        self._runtime = Runtime(config)
+        self._path = MountPath(prefix)
+        self._runtime = Runtime(config, mount=prefix)
         await self._runtime.open()
         try:
             yield
@@ -138,7 +152,12 @@ class _Mount:
         if begun(request):
             raise self.second.dropped(request, "has the proxy answer again")
         if lost(request):
-            return self._without_body(request)
+            log.error("%s", _LOST)
+            return self._refusal(request, InternalError(_LOST))
+        try:
+            target = self._path.below(request.method, target_of(request))
+        except ClientError as error:
+            return self._refusal(request, error)
         leave_asking(request)
         tunnel = tunnels(request)
         loop = asyncio.get_running_loop()
@@ -159,7 +178,7 @@ class _Mount:
         with theirs, watched(request, theirs):
             theirs.setblocking(False)
             await connect(introduced, ours)
-            feeding = loop.create_task(feed(request, theirs, tunnel=tunnel))
+            feeding = loop.create_task(feed(request, theirs, target, tunnel=tunnel))
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     await write(request, data)
@@ -182,33 +201,19 @@ class _Mount:
         follows = connection.may_follow and not tunnel
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
-    def _without_body(self, request: web.Request) -> web.Response:
-        log.error("%s", _LOST)
-        error = InternalError(_LOST)
+    def _refusal(self, request: web.Request, error: ProxyError) -> web.Response:
+        """What the client is told of a request that the proxy cannot be asked."""
         reply = error_response(
             error, self._config.errors, request_id=ensure_ids(request.raw_headers)[1]
         )
         fields = [(name.decode(), value.decode()) for name, value in reply.fields]
-        return web.Response(status=reply.status, headers=fields, body=reply.body)
+        response = web.Response(status=reply.status, headers=fields, body=reply.body)
+        if isinstance(error, BadRequest):  # nobody knows what else it says
+            response.force_close()
+        return response
 
 
 def _prefix(app: web.Application) -> str:
     """The path that an application is mounted at; empty where it stands on its own."""
     found = {resource.canonical for resource in app.router.resources()}
     return max(found, key=len).removesuffix("/{target}")
-
-
-def below(config: Config, prefix: str) -> Config:
-    """The same with all routes under a path, which upstreams are not asked for."""
-    if not prefix:
-        return config
-    routes = tuple(
-        msgspec.structs.replace(
-            route,
-            path=prefix + route.path.rstrip("/"),
-            path_regex=re.escape(prefix) + route.path_regex if route.path_regex else "",
-            strip_prefix=prefix + route.strip_prefix.rstrip("/"),
-        )
-        for route in config.routes
-    )
-    return msgspec.structs.replace(config, routes=routes)

@@ -101,10 +101,21 @@ def _leave(theirs: socket.socket) -> None:
         theirs.shutdown(socket.SHUT_RDWR)
 
 
-async def feed(request: web.Request, theirs: socket.socket, *, tunnel: bool) -> None:
-    """Pass on what the client sends."""
+def target_of(request: web.Request) -> bytes:
+    """What was asked, as it came."""
+    return request.raw_path.encode("utf-8", "surrogateescape")
+
+
+async def feed(
+    request: web.Request,
+    theirs: socket.socket,
+    target: bytes,
+    *,
+    tunnel: bool,
+) -> None:
+    """Pass on what the client sends, with this target."""
     loop = asyncio.get_running_loop()
-    head, chunked = _head(request, tunnel=tunnel)
+    head, chunked = _head(request, target, tunnel=tunnel)
     with contextlib.suppress(OSError):
         if tunnel:
             later = _Later(request, lambda: _leave(theirs))
@@ -145,8 +156,8 @@ def _framed(data: bytes, *, chunked: bool) -> bytes:
     return CHUNK % (len(data), data) if chunked else data
 
 
-def _head(request: web.Request, *, tunnel: bool) -> tuple[bytes, bool]:
-    """The head of a request as it came, and whether its body is to be sent in chunks."""
+def _head(request: web.Request, target: bytes, *, tunnel: bool) -> tuple[bytes, bool]:
+    """The head of a request, and whether its body is to be sent in chunks."""
     fields: RawHeaders = request.raw_headers
     chunked = has(fields, b"transfer-encoding")
     if not tunnel and has(fields, b"upgrade"):
@@ -159,8 +170,8 @@ def _head(request: web.Request, *, tunnel: bool) -> tuple[bytes, bool]:
     if request._read_bytes is not None:  # nobody has to ask for it any more
         fields = without(fields, b"expect")
     version = request.version
-    line = f"{request.method} {request.raw_path} HTTP/{version.major}.{version.minor}\r\n"
-    return line.encode("utf-8", "surrogateescape") + encode(fields, None) + b"\r\n", chunked
+    line = b"%b %b HTTP/%d.%d\r\n" % (request.method.encode(), target, *version)
+    return line + encode(fields, None) + b"\r\n", chunked
 
 
 def _decompresses(request: web.Request) -> bool:

@@ -62,6 +62,7 @@ class Runtime:
         read: Read | None = None,
         follow: Follow = lambda _: (),
         deck: Deck | None = None,
+        mount: str = "",
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
@@ -69,6 +70,7 @@ class Runtime:
         serves on; it has no admin listener, and no delay: its parent waits for all. ``read`` reads
         the configuration again, for reloads that operators ask for. ``follow`` is told of each
         configuration that is used, and says who observes exchanges then, beside ``observers``.
+        ``mount``: the path that requests lose before they come here.
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart("aiohttp runs on its pure-Python parser, which accepts too much")
@@ -83,7 +85,7 @@ class Runtime:
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
         known = "" if inherited is None else inherited.instance
-        self._generations = Generations(self._session, known, deck)
+        self._generations = Generations(self._session, known, deck, mount)
         self._observation = Observation(
             self._tracker, observers, follow, lambda: self._generations.endpoints, read
         )

@@ -104,8 +104,11 @@ def tables(options: msgspec.Struct) -> tuple[object, ...]:
     return (options, *(getattr(options, name) for name in options.__struct_fields__))
 
 
-def upstream_names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:
-    """What the servers of these are called, and whether they are told what was cut off."""
+def upstream_names(upstreams: Sequence[Upstream], tell_prefix: bool, mount: str) -> UpstreamNames:
+    """What the servers of these are called, and whether they are told what was cut off.
+
+    ``mount``: where the proxy is mounted; empty where it stands on its own.
+    """
     return UpstreamNames(
         origins=tuple(name for upstream in upstreams for name in origins(upstream)),
         servers=tuple(name for upstream in upstreams for name in told(upstream)),
@@ -113,4 +116,5 @@ def upstream_names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> Upstr
             renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
         ),
         tell_prefix=tell_prefix,
+        mount=mount,
     )

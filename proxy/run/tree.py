@@ -83,6 +83,7 @@ class Tree:
         before: "Tree | None" = None,
         *,
         deck: Deck | None = None,
+        mount: str = "",
     ) -> None:
         """Without its chains, which ``build`` makes.
 
@@ -118,6 +119,7 @@ class Tree:
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         self._tell_prefix = config.server.forwarded in ("both", "x")
+        self._mount = mount
         self._targets: list[TargetSet[Endpoint]] = []
         self._guards: dict[str, HealthGuard] = {}
         self._outdated: list[UpstreamCredentials] = []
@@ -164,7 +166,7 @@ class Tree:
         self._targets = []
         scope = scope_of(route, self.shared)
         asked = upstreams_of(route, self._upstreams.values())
-        scope.options += (upstream_names(asked, tell_prefix=self._tell_prefix),)
+        scope.options += (upstream_names(asked, self._tell_prefix, self._mount),)
         try:
             first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
             handle = self._linked(ROUTE, scope, first)

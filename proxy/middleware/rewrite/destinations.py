@@ -13,7 +13,7 @@ from proxy.http.authority import comparable
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import Malformed, shown
 from proxy.http.target import normal_path, within
-from proxy.middleware.rewrite.paths import normal_prefix
+from proxy.middleware.rewrite.paths import PathRewriter, normal_prefix
 
 METHODS: Final = frozenset(
     {"COPY", "MOVE", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "MKCOL", "PROPPATCH", "POST"}
@@ -29,23 +29,26 @@ _TAGS: Final = re.compile(rb'\((?>(?:[^()"]++|"[^"]*+")*)\)|<([^<>]*+)>')
 class DestinationRewriter:
     """Turns addresses of a request around."""
 
-    __slots__ = ("_rewrite", "_server", "_strip")
+    __slots__ = ("_mount", "_rewrite", "_server", "_strip")
 
     def __init__(
         self,
         servers: Iterable[tuple[str, str]],
         rewrite: Callable[[bytes, str], bytes] | None,
         strip: str = "",
+        mount: str = "",
     ) -> None:
         """``servers``: scheme and Host, as each of them is told; no Host where it is the client's.
 
-        ``rewrite``: what becomes of targets, which may raise Malformed; ``strip``: their prefix.
+        ``rewrite``: what becomes of targets, which may raise Malformed; ``strip``: their prefix;
+        ``mount``: what stands before that, and is not there any more where targets are rewritten.
         """
         known = {(scheme.encode(), host.encode()) for scheme, host in servers}
         # Where servers have names of their own, a path is right for each (RFC 4918 8.3).
         self._server = known.pop() if len(known) == 1 else None
         self._rewrite = rewrite
         self._strip = normal_prefix(strip, what="strip_prefix")
+        self._mount = PathRewriter(mount)
 
     def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
         """The fields of a request, the very same where there is nothing to change.
@@ -88,6 +91,11 @@ class DestinationRewriter:
 
     def _target(self, target: bytes) -> bytes:
         path = normal_path(target)
+        if self._mount.strip:
+            if not within(path.encode("ascii"), self._mount.strip):
+                raise Malformed(f"the address {shown(target)!r} is outside the proxy's path")
+            target = self._mount.apply(target, path)
+            path = normal_path(target)
         if self._strip and not within(path.encode("ascii"), self._strip):
             raise Malformed(f"the address {shown(target)!r} is outside the route's prefix")
         return target if self._rewrite is None else self._rewrite(target, path)

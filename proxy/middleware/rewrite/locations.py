@@ -34,15 +34,22 @@ _HOST_ONLY: Final = b"__host-"
 class LocationRewriter:
     """Turns Location, Content-Location, Refresh and cookies of a route around."""
 
-    __slots__ = ("_add", "_hosts", "_mapped", "_origins", "_strip")
+    __slots__ = ("_add", "_hosts", "_mapped", "_mount", "_origins", "_strip")
 
     def __init__(
-        self, origins: Iterable[str], *, strip: str = "", add: str = "", mapped: bool = True
+        self,
+        origins: Iterable[str],
+        *,
+        strip: str = "",
+        add: str = "",
+        mapped: bool = True,
+        mount: str = "",
     ) -> None:
         """``origins``: what the upstream may call itself, ``http://10.0.0.1:9000``.
 
         ``strip`` and ``add``: prefixes that requests lose and get; ``mapped``: whether nothing else
-        happens to their paths, so that it can be undone.
+        happens to their paths, so that it can be undone. ``mount``: what stands before all paths in
+        the words of clients, which requests have lost before.
         """
         self._origins = set()
         self._hosts = set()
@@ -55,6 +62,7 @@ class LocationRewriter:
         self._strip = normal_prefix(strip, what="strip_prefix")
         self._add = normal_prefix(add, what="add_prefix")
         self._mapped = mapped
+        self._mount = normal_prefix(mount, what="the mount")
 
     def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
         """The fields of a reply to ``exchange``; the very same where there is nothing to change."""
@@ -124,7 +132,20 @@ class LocationRewriter:
         return any((known, comparable(known, authority)) in self._origins for known in schemes)
 
     def _path(self, path: bytes, exchange: Exchange) -> bytes:
-        """The path that a client has to ask for; what it cannot reach this way stays as it is."""
+        """The path that a client has to ask for."""
+        if not self._mount:
+            return self._unstripped(path, exchange)
+        # An upstream that knows its prefix has put it there itself.
+        if within(path, self._mount + self._stripped(exchange)):
+            return path
+        return self._mount + self._unstripped(path, exchange)
+
+    def _stripped(self, exchange: Exchange) -> bytes:
+        """What the route has taken off this request."""
+        return self._strip if within(exchange.path.encode(), self._strip) else b""
+
+    def _unstripped(self, path: bytes, exchange: Exchange) -> bytes:
+        """The path that the route has to see; what cannot be had this way stays as it is."""
         if not self._mapped:
             return path
         mapped = path
@@ -132,9 +153,8 @@ class LocationRewriter:
             if not within(mapped, self._add):
                 return path
             mapped = mapped[len(self._add) :]
-        strip = self._strip
-        # An upstream that knows its prefix has put it there itself.
-        if strip and within(exchange.path.encode(), strip) and not within(mapped, strip):
+        strip = self._stripped(exchange)
+        if strip and not within(mapped, strip):  # an upstream that knows it has put it there
             mapped = strip + mapped
         mapped = mapped or b"/"
         return path if mapped == path else mapped
@@ -163,9 +183,7 @@ class LocationRewriter:
         if not given.startswith(b"/"):
             return attribute
         if self._mapped and self._add and within(self._add, given.rstrip(b"/")):
-            path = b"/"  # all that the route reaches
-            if self._strip and within(exchange.path.encode(), self._strip):
-                path = self._strip
+            path = self._mount + self._stripped(exchange) or b"/"  # all that the route reaches
         else:
             path = self._path(given, exchange)
         if path == given:

@@ -19,7 +19,7 @@ class PathRewriter:
     that escapes survive, and is checked against the normal form wherever the two differ.
     """
 
-    __slots__ = ("_add", "_replacement", "_strip")
+    __slots__ = ("_add", "_replacement", "strip")
 
     def __init__(
         self,
@@ -28,7 +28,8 @@ class PathRewriter:
         rewrite: RewriteOptions | None = None,
     ) -> None:
         """Raises ValueError where the options make no sense."""
-        self._strip = normal_prefix(strip_prefix, what="strip_prefix")
+        self.strip = normal_prefix(strip_prefix, what="strip_prefix")
+        """What is taken off where it is there, as normal paths have it."""
         self._add = normal_prefix(add_prefix, what="add_prefix")
         self._replacement = None if rewrite is None else _compiled(rewrite)
 
@@ -39,7 +40,7 @@ class PathRewriter:
         raw, mark, query = target.partition(b"?")
         normal = path.encode("ascii")
         odd = raw != normal
-        if self._strip:
+        if self.strip:
             raw, normal = self._stripped(raw, normal, odd=odd)
         if self._replacement is not None:
             raw = self._replaced(raw)
@@ -50,7 +51,7 @@ class PathRewriter:
         return self._add + raw + mark + query
 
     def _stripped(self, raw: bytes, normal: bytes, *, odd: bool) -> tuple[bytes, bytes]:
-        prefix = self._strip
+        prefix = self.strip
         if not within(normal, prefix):
             return raw, normal
         rest = normal[len(prefix) :] or b"/"

@@ -32,6 +32,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         servers=names.servers,
         renamed=names.renamed,
         tell_prefix=names.tell_prefix,
+        mount=names.mount,
     )
     return rewrite.handle if rewrite.needed else None
 
@@ -43,6 +44,7 @@ class Rewrite:
         "_destinations",
         "_inner",
         "_locations",
+        "_mount",
         "_prefix",
         "_request_rules",
         "_response_rules",
@@ -59,11 +61,13 @@ class Rewrite:
         servers: Collection[tuple[str, str]] = (),
         renamed: bool = False,
         tell_prefix: bool = True,
+        mount: str = "",
     ) -> None:
         """``origins``, ``servers``: how servers call themselves, and are called, see the rewriters.
 
         ``renamed``: whether one of them is asked for by another host than the client named;
-        ``tell_prefix``: whether they are told which prefix was stripped.
+        ``tell_prefix``: whether they are told which prefix was stripped; ``mount``: one that all
+        requests have lost before.
         """
         self._inner = inner
         self._rewrite: Callable[[bytes, str], bytes] | None = None
@@ -75,19 +79,21 @@ class Rewrite:
         self._response_rules = FieldRules(answered) if answered else None
         told = options.strip_prefix if tell_prefix else ""
         self._prefix = normal_prefix(told, what="strip_prefix")
+        self._mount = normal_prefix(mount if tell_prefix else "", what="the mount")
         self._locations: LocationRewriter | None = None
         self._destinations: DestinationRewriter | None = None
-        if options.rewrite_location and (renamed or self._rewrite is not None):
+        if options.rewrite_location and (renamed or mount or self._rewrite is not None):
             self._locations = LocationRewriter(
                 origins,
                 strip=options.strip_prefix,
                 add=options.add_prefix,
                 mapped=options.rewrite is None,
+                mount=mount,
             )
             strip = options.strip_prefix
-            self._destinations = DestinationRewriter(servers, self._rewrite, strip)
+            self._destinations = DestinationRewriter(servers, self._rewrite, strip, mount)
         changes = (self._rewrite, self._request_rules, self._response_rules, self._locations)
-        self.needed = changes != (None,) * 4
+        self.needed = self._mount != b"" or changes != (None,) * 4
         """Whether it changes anything."""
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -106,8 +112,11 @@ class Rewrite:
     def _change_request(self, exchange: Exchange) -> None:
         if self._rewrite is not None:
             exchange.target = self._rewrite(exchange.target, exchange.path)
-            if self._prefix and within(exchange.path.encode(), self._prefix):
-                exchange.headers = _prefixed(exchange.headers, self._prefix)
+        prefix = self._mount
+        if self._prefix and within(exchange.path.encode(), self._prefix):
+            prefix += self._prefix
+        if prefix:
+            exchange.headers = _prefixed(exchange.headers, prefix)
         if self._destinations is not None and exchange.method in METHODS:
             exchange.headers = self._destinations.apply(exchange.headers, exchange)
         if self._request_rules is not None:

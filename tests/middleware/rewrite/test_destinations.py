@@ -72,3 +72,19 @@ def test_tags_are_rewritten_and_conditions_are_not() -> None:
 def test_an_address_that_the_route_does_not_reach_is_refused(value: bytes) -> None:
     with pytest.raises(Malformed):
         rewritten(value)
+
+
+@pytest.mark.parametrize("strip", ["", "/dav"])
+def test_what_stands_before_all_paths_is_taken_off_first(strip: str) -> None:
+    rewrite = PathRewriter(strip).apply if strip else None
+    rewriter = DestinationRewriter([SERVER], rewrite, strip, "/api")
+    exchange = Exchange("MOVE", b"/", (), host="api.test")
+
+    def told(value: bytes) -> bytes:
+        return rewriter.apply([(b"Destination", value)], exchange)[0][1]
+
+    assert told(b"/api%b/b%%2Fc" % strip.encode()) == b"/b%2Fc"
+    assert told(b"http://api.test/%%61pi%b/b" % strip.encode()).endswith(b":8443/b")
+    for outside in (b"/dav/b", b"/api/../b", b"/apiary"):
+        with pytest.raises(Malformed):
+            told(outside)

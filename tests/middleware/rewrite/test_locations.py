@@ -1,5 +1,7 @@
 """What an upstream says of its own address, in the words of the client."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,3 +198,49 @@ def test_a_cookie_for_all_of_the_upstream_is_for_all_of_the_route(
 def test_what_names_no_upstream_stays_byte_for_byte(name: str, text: str) -> None:
     fields = ((name.encode(), b"http://elsewhere.test/" + text.encode().replace(b";", b"")),)
     assert LocationRewriter(UPSTREAM, strip="/v1", add="/x").apply(fields, asked()) is fields
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "told"),
+    [
+        ({}, "/a", "/api/a"),
+        ({}, "/", "/api/"),
+        ({}, "/api/a", "/api/a"),
+        ({}, "/apiary", "/api/apiary"),
+        ({}, "http://10.0.0.1:9000", "http://client.test/api/"),
+        ({}, "http://client.test/a?b", "http://client.test/api/a?b"),
+        ({}, "https://other.test/a", "https://other.test/a"),
+        ({}, "a", "a"),
+        ({"strip": "/v1"}, "/a", "/api/v1/a"),
+        ({"strip": "/v1"}, "/v1/a", "/api/v1/a"),
+        ({"strip": "/v1"}, "/api/v1/a", "/api/v1/a"),
+        ({"strip": "/v2"}, "/a", "/api/a"),
+        ({"add": "/b"}, "/b/a", "/api/a"),
+        ({"add": "/b"}, "/b", "/api/"),
+        ({"add": "/b"}, "/a", "/api/a"),
+        ({"add": "/b"}, "/b//evil.test", "/api//evil.test"),
+        ({"strip": "/v1", "mapped": False}, "/a", "/api/a"),
+    ],
+)
+def test_what_stands_before_all_paths_is_put_back(
+    options: dict[str, Any], given: str, told: str
+) -> None:
+    assert said(LocationRewriter(UPSTREAM, mount="/api", **options), "Location", given) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "told"),
+    [
+        ({}, "/", "/api"),
+        ({}, "/a/", "/api/a/"),
+        ({}, "/api", "/api"),
+        ({"strip": "/v1"}, "/", "/api/v1"),
+        ({"add": "/b"}, "/", "/api"),
+        ({"add": "/b/c"}, "/b", "/api"),
+        ({"add": "/b", "strip": "/v1"}, "/b", "/api/v1"),
+        ({"mapped": False}, "/", "/api"),
+    ],
+)
+def test_cookies_stay_below_it(options: dict[str, Any], given: str, told: str) -> None:
+    locations = LocationRewriter(UPSTREAM, mount="/api", **options)
+    assert said(locations, "Set-Cookie", f"a=b; Path={given}") == f"a=b; Path={told}"
