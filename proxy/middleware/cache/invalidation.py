@@ -7,6 +7,7 @@ from yarl import URL
 
 from proxy.core.exchange import Exchange
 from proxy.http.fields import RawHeaders, values
+from proxy.http.target import within
 from proxy.middleware.cache.labels import named_target, sent_label, url_label
 
 _NAMED_IN: Final = (b"location", b"content-location")
@@ -14,13 +15,22 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 def invalidated(
-    exchange: Exchange, fields: RawHeaders, upstream: bytes = b"", origins: Iterable[str] = ()
+    exchange: Exchange,
+    fields: RawHeaders,
+    upstream: bytes = b"",
+    origins: Iterable[str] = (),
+    mount: bytes = b"",
 ) -> Iterator[bytes]:
     """Labels of its own URL, and of what the reply's ``fields`` name of the same origin.
 
-    ``origins``: what the upstream may call itself.
+    ``origins``: what the upstream may call itself. ``mount``: what requests have lost, and what it
+    may name nevertheless.
     """
-    changed = [exchange.target, *targets(exchange, fields, origins)]
+    named_too = targets(exchange, fields, origins)
+    changed = [exchange.target, *named_too]
+    if mount:
+        inside = [each for each in named_too if within(each.partition(b"?")[0], mount)]
+        changed += [b"/" + each[len(mount) :].removeprefix(b"/") for each in inside]
     named = named_target(exchange)
     for host in _spellings(exchange):
         if named != exchange.target:

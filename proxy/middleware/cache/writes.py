@@ -34,15 +34,16 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 def writes_of(scope: Scope, store: Store, inner: Handler, *, post: bool = False) -> "Writes":
     """Those of a route; ``post``: whether its POSTs change nothing."""
     names = scope.find(UpstreamNames)
-    origins = () if names is None else names.origins
+    origins, mount = ((), "") if names is None else (names.origins, names.mount)
     safe = SAFE | {"POST"} if post else SAFE
-    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks, safe=safe)
+    tasks = scope.shared.tasks
+    return Writes(inner, store, scope.main_upstream, origins, tasks, safe=safe, mount=mount)
 
 
 class Writes:
     """Sends them, and removes what they make invalid."""
 
-    __slots__ = ("_inner", "_origins", "_safe", "_store", "_tasks", "_upstream")
+    __slots__ = ("_inner", "_mount", "_origins", "_safe", "_store", "_tasks", "_upstream")
 
     def __init__(
         self,
@@ -53,11 +54,13 @@ class Writes:
         tasks: set[asyncio.Task[None]],
         *,
         safe: frozenset[str] = SAFE,
+        mount: str = "",
     ) -> None:
         """``origins``: what the upstream calls itself; ``tasks``: those that outlive a request.
 
-        ``safe``: methods that change nothing here.
+        ``safe``: methods that change nothing here. ``mount``: what requests have lost.
         """
+        self._mount = mount.encode()
         self._safe = safe
         self._inner = inner
         self._store = store
@@ -90,7 +93,8 @@ class Writes:
         return reply
 
     def _removal(self, exchange: Exchange, fields: RawHeaders) -> asyncio.Task[None]:
-        labels = list(invalidated(exchange, fields, self._upstream, self._origins))
+        found = invalidated(exchange, fields, self._upstream, self._origins, self._mount)
+        labels = list(found)
         task = asyncio.get_running_loop().create_task(self._remove(labels))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -36,6 +36,29 @@ def test_its_own_target_and_what_it_names_of_the_same_origin(
     assert list(found) == ([] if target in (None, exchange.target) else [target])
 
 
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        (b"/api/b?c", b"/b?c"),
+        (b"/api", b"/"),
+        (b"/api?c", b"/?c"),
+        (b"http://a.test/api//b", b"//b"),
+        (b"/apiary", None),
+        (b"/b", None),
+    ],
+)
+def test_what_it_names_below_the_mount_is_known_without_it(
+    reference: bytes, target: bytes | None
+) -> None:
+    exchange = Exchange("POST", b"/a", (), host="a.test")
+    fields = [(b"Location", reference)]
+    found = set(invalidated(exchange, fields, b"up", mount=b"/api"))
+    hosts = ("a.test", "a.test:80") if target else ()
+    more = {url_label(exchange, host, target or b"") for host in hosts}
+    more |= {sent_label(exchange, host, target or b"", b"up") for host in hosts}
+    assert found - set(invalidated(exchange, fields, b"up")) == more
+
+
 def test_a_host_that_is_none_names_nothing() -> None:
     exchange = Exchange("POST", b"/a", (), host="[")
     assert not targets(exchange, [(b"Location", b"/b")])
