@@ -4,7 +4,8 @@ How it works. aiohttp has read the head of a request. It is written out again fo
 the proxy's own, one half of a socket pair, whose other half is read and written here: what the
 proxy says there goes to the client byte for byte. So the request is checked, its body kept, its
 clocks run and its reply framed as on a listener. There is one such connection for each request.
-The path that the proxy is mounted at is taken off before (``run/mounted_path``).
+The path that the proxy is mounted at is taken off before (``run/mounted_path``), and what belongs
+to the client's own connection is kept beside that (``run/mounted_client``).
 
 What aiohttp has done before cannot be undone: it has read the head with its own rules, which are
 more lenient, it drops the fields behind a chunked body, and it decompresses bodies, unless its
@@ -24,10 +25,13 @@ from aiohttp import web
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, ClientError, InternalError, ProxyError
+from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.responses import error_response
+from proxy.http.logins import Ties
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
+from proxy.run.mounted_client import client_of
 from proxy.run.mounted_path import MountPath
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
 from proxy.run.mounted_request import (
@@ -56,7 +60,7 @@ _LOST: Final = (
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("answered", "broken", "may_follow")
+    __slots__ = ("answered", "broken", "client_ties", "may_follow")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,6 +70,18 @@ class OneRequest(Connection):
         """Whether the reply could not be finished."""
         self.may_follow = False
         """Whether its client may ask more on its own connection."""
+        self.client_ties = Ties()
+        """Those of its client's own connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As on a listener; what is the client's alone belongs to its own connection."""
+        super().connection_made(transport)
+        self.ties = self.client_ties
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """As on a listener; what is the client's alone stays until that leaves."""
+        self.ties = self.client_ties = Ties()
+        super().connection_lost(exc)
 
     def respond(self, status: int, *args: Any, **kwargs: Any) -> int:
         """As on a listener."""
@@ -113,6 +129,7 @@ class _Mount:
         self._config = config
         self._runtime: Runtime
         self._path: MountPath
+        self._trusts = Forwarding(config.server.trusted_proxies).trusts
         self._stopping: asyncio.Task[bool] | None = None
         self.second = SecondReplies()
 
@@ -160,15 +177,17 @@ class _Mount:
             return self._refusal(request, error)
         leave_asking(request)
         tunnel = tunnels(request)
+        client = client_of(transport)
+        fields = client.identified(request.raw_headers, trusted=self._trusts(client.address))
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
 
         def introduced() -> OneRequest:
             connection = self._runtime.connect(OneRequest)
             assert isinstance(connection, OneRequest)
-            peer = transport.get_extra_info("peername")
-            connection.introduced = peer[0] if isinstance(peer, tuple) else ""
-            if transport.get_extra_info("ssl_object") is not None:
+            connection.introduced = client.address
+            connection.client_ties = client.ties
+            if client.encryption is not None:
                 connection.scheme = "https"
             made.append(connection)
             return connection
@@ -178,7 +197,7 @@ class _Mount:
         with theirs, watched(request, theirs):
             theirs.setblocking(False)
             await connect(introduced, ours)
-            feeding = loop.create_task(feed(request, theirs, target, tunnel=tunnel))
+            feeding = loop.create_task(feed(request, theirs, target, fields, tunnel=tunnel))
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     await write(request, data)

@@ -110,12 +110,13 @@ async def feed(
     request: web.Request,
     theirs: socket.socket,
     target: bytes,
+    fields: RawHeaders,
     *,
     tunnel: bool,
 ) -> None:
-    """Pass on what the client sends, with this target."""
+    """Pass on what the client sends, with this target and these fields."""
     loop = asyncio.get_running_loop()
-    head, chunked = _head(request, target, tunnel=tunnel)
+    head, chunked = _head(request, target, fields, tunnel=tunnel)
     with contextlib.suppress(OSError):
         if tunnel:
             later = _Later(request, lambda: _leave(theirs))
@@ -156,9 +157,10 @@ def _framed(data: bytes, *, chunked: bool) -> bytes:
     return CHUNK % (len(data), data) if chunked else data
 
 
-def _head(request: web.Request, target: bytes, *, tunnel: bool) -> tuple[bytes, bool]:
+def _head(
+    request: web.Request, target: bytes, fields: RawHeaders, *, tunnel: bool
+) -> tuple[bytes, bool]:
     """The head of a request, and whether its body is to be sent in chunks."""
-    fields: RawHeaders = request.raw_headers
     chunked = has(fields, b"transfer-encoding")
     if not tunnel and has(fields, b"upgrade"):
         fields = without(fields, b"upgrade")

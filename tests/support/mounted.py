@@ -1,6 +1,7 @@
 """The proxy as an application of aiohttp, served by aiohttp's own server."""
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,12 +18,14 @@ def tables(upstream: RawUpstream, **more: Any) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def served(app: web.Application, **options: Any) -> AsyncIterator[tuple[str, int]]:
+async def served(
+    app: web.Application, tls: ssl.SSLContext | None = None, **options: Any
+) -> AsyncIterator[tuple[str, int]]:
     """By aiohttp's own server."""
     runner = web.AppRunner(app, **{"access_log": None, **options})
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         host, port = runner.addresses[0][:2]
         yield host, port
     finally:

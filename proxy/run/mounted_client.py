@@ -1,0 +1,82 @@
+"""A client's connection of aiohttp, which outlasts the requests on it.
+
+The proxy has a connection of its own for each request. What belongs to the client for longer is
+kept here: the upstream connections that are its alone, and what its certificate says.
+"""
+
+import asyncio
+import ssl
+from typing import cast
+
+from proxy.http.client_cert import client_cert_fields, names_client_cert
+from proxy.http.fields import Fields, RawHeaders
+from proxy.http.logins import Ties
+
+
+class Client(asyncio.Protocol):
+    """Stands before aiohttp's protocol, to hear of the end of the connection.
+
+    aiohttp tells nobody of the end of one on which nothing is being asked.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._protocol = cast(asyncio.Protocol, transport.get_protocol())
+        self.ties = Ties()
+        """The upstream connections that belong to it."""
+        self.ties.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if isinstance(peer, tuple) else ""
+        """Empty on a unix socket."""
+        self.encryption = transport.get_extra_info("ssl_object")
+        self._shows = False
+        """Whether it had to, or could, show a certificate."""
+        self._identity: Fields = []
+        if self.encryption is not None:
+            self._shows = self.encryption.context.verify_mode != ssl.CERT_NONE
+            if (certificate := self.encryption.getpeercert(binary_form=True)) is not None:
+                subject = self.encryption.getpeercert().get("subject", ())
+                self._identity = client_cert_fields(certificate, subject)
+
+    def identified(self, fields: RawHeaders, *, trusted: bool) -> RawHeaders:
+        """Say who it is as far as its certificate does, and nobody else, as a listener does.
+
+        ``trusted``: it is a proxy that may tell which certificate it was shown.
+        """
+        if self.encryption is None or (trusted and not self._shows):
+            return fields
+        return [*(each for each in fields if not names_client_cert(each[0])), *self._identity]
+
+    # What the transport calls
+
+    def data_received(self, data: bytes) -> None:
+        """As aiohttp has it."""
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """As aiohttp has it."""
+        return self._protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        """As aiohttp has it."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """As aiohttp has it."""
+        self._protocol.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What belongs to the client goes with it."""
+        try:
+            self._protocol.connection_lost(exc)
+        finally:
+            self.ties.close()
+
+
+def client_of(transport: asyncio.Transport) -> Client:
+    """The client at the other end: the same one for each request on its connection."""
+    known = transport.get_protocol()
+    if isinstance(known, Client):
+        return known
+    client = Client(transport)
+    transport.set_protocol(client)
+    return client
