@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.fields import LINE, Encoded, RawHeaders
 
 
 class Ending(Enum):
@@ -147,6 +147,17 @@ class Reply:
         if held is not None:
             return held if self._complete else None
         return self._source.buffered
+
+    def add(self, field: tuple[bytes, bytes]) -> None:
+        """Put a field behind the others; no Date, and none that names the request.
+
+        Where their lines are known, they are known with one more.
+        """
+        fields, known = [*self.headers, field], self.encoded
+        if known is not None and known.fields is self.headers:
+            lines = known.lines + LINE % field
+            self.encoded = Encoded(fields, lines, known.dated, known.ids)
+        self.headers = fields
 
     def put_back(self, data: bytes, *, complete: bool) -> None:
         """Take back what was read from the start; ``complete`` where the body ends with it."""

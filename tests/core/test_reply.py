@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.reply import Ending, Reply
-from proxy.http.fields import Encoded
+from proxy.http.fields import Encoded, encode
 from tests.support.loop import Canned
 
 
@@ -48,6 +48,23 @@ def test_another_reply_may_show_the_same_head_and_trailers() -> None:
     assert shown.last_trailers() == [(b"X", b"2")]
     first.trailers = None
     assert first.with_body(Canned(b""), 0).trailers is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_lines_that_are_known_stay_so_with_a_field_more(known: bool) -> None:
+    """Clients that share a reply have the same fields, so none of them is changed in place."""
+    fields, named = [(b"A", b"b"), (b"X-Id", b"1")], [(b"X-Id", b"1")]
+    reply = Reply(200, fields, Canned(b""))
+    before = reply.encoded = Encoded(fields if known else [], b"A: b\r\nX-Id: 1\r\n", True, named)
+    reply.add((b"C", b"d"))
+    assert reply.headers == [*fields, (b"C", b"d")]
+    assert len(fields) == 2
+    if not known:
+        assert reply.encoded is before
+        return
+    assert reply.encoded.fields is reply.headers
+    assert reply.encoded.lines == encode(reply.headers, None)
+    assert (reply.encoded.dated, reply.encoded.ids) == (True, named)
 
 
 def test_listeners_are_told_once_and_before_the_connection_is_free() -> None:

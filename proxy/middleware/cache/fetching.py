@@ -263,5 +263,5 @@ def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:
 
 def told(reply: Reply, words: str) -> Reply:
     """The reply, with Cache-Status as its last field."""
-    reply.headers = [*reply.headers, status_field(words)]
+    reply.add(status_field(words))
     return reply
