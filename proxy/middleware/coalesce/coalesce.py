@@ -138,7 +138,10 @@ class Coalesce:
         self._clock = clock
         self._unseen = unseen
         self._calls: dict[Key, SharedCall] = {}
-        self._unshareable: OrderedDict[bytes, float] = OrderedDict()
+        self._unshareable: OrderedDict[int, float] = OrderedDict()
+        """Until when, by the hash of a whole key, credentials and cookies included: an unshareable
+        reply to one client keeps no other client's requests from being shared. If two keys had one
+        hash, a call would not be shared, no more."""
         self.counts, self.bypassed = (_counts(), _bypassed()) if known is None else known
 
     @property
@@ -185,7 +188,8 @@ class Coalesce:
         if content:
             key += (digest(content),)
         key += (exchange.proxy_credentials, comparable_fields(exchange.headers))
-        if self._unshareable and self._is_unshareable(key):
+        marks = self._unshareable
+        if marks and (hashed := hash(key)) in marks and self._is_unshareable(hashed):
             self.bypassed["private"] += 1
             return None
         until = None if self._wait_timeout is None else self._clock() + self._wait_timeout
@@ -233,18 +237,14 @@ class Coalesce:
         if self._calls.get(key) is call:
             del self._calls[key]
 
-    def _is_unshareable(self, key: Key) -> bool:
-        mark = _digest_of(key)
-        until = self._unshareable.get(mark)
-        if until is None:
-            return False
-        if self._clock() < until:
+    def _is_unshareable(self, hashed: int) -> bool:
+        if self._clock() < self._unshareable[hashed]:
             return True
-        del self._unshareable[mark]
+        del self._unshareable[hashed]
         return False
 
     def _remember(self, key: Key) -> None:
-        mark = _digest_of(key)
+        mark = hash(key)
         self._unshareable.pop(mark, None)
         self._unshareable[mark] = self._clock() + _REMEMBERED_FOR
         if len(self._unshareable) > _MAX_REMEMBERED:
@@ -270,11 +270,3 @@ def _reason(call: SharedCall) -> str:
 
 def _nothing() -> None:
     """Called instead of the listener after its first call."""
-
-
-def _digest_of(key: Key) -> bytes:
-    """The digest of a whole key, credentials and cookies included.
-
-    So an unshareable reply to one client keeps no other client's requests from being shared.
-    """
-    return digest(repr(key).encode())
