@@ -22,6 +22,14 @@ _ASKED: Final = re.compile(rb'(?i)\b(?:host|proto)=(?:"[^"]*"|[^;,"]*)')
 """What Forwarded says of the address that was asked (RFC 7239 5.3, 5.4)."""
 
 
+def _address(value: bytes) -> bytes:
+    return b";".join(_ASKED.findall(value))
+
+
+_ADDRESS: Final = Memo(_address, 512)
+"""Of values of Forwarded: the proxy itself writes one into every request, by its client."""
+
+
 def comparable_fields(
     fields: RawHeaders, ignored: frozenset[bytes] = TRACING_FIELDS
 ) -> tuple[tuple[bytes, bytes], ...]:
@@ -30,11 +38,10 @@ def comparable_fields(
     Fields of one name stay in the order in which they came: it may matter (RFC 9110 5.3). Of
     Forwarded the address counts that was asked: a server may have several, each with its pages.
     """
-    compared = []
-    for name, value in fields:
-        low = _LOWER[name]
-        if low not in ignored:
-            compared.append((low, value))
-        elif low == _FORWARDED:
-            compared.append((low, b";".join(_ASKED.findall(value))))
-    return tuple(sorted(compared, key=_NAME))
+    compared = [
+        (low, _ADDRESS[value] if low in ignored else value)
+        for name, value in fields
+        if (low := _LOWER[name]) not in ignored or low == _FORWARDED
+    ]
+    compared.sort(key=_NAME)
+    return tuple(compared)
