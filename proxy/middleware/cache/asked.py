@@ -187,5 +187,14 @@ def stable_digest(*parts: bytes) -> bytes:
 
     What is stored outlives the process, so the key of ``core/redaction`` cannot be used.
     """
-    text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
-    return blake2b(text, digest_size=16).digest()
+    return blake2b(in_parts(*parts), digest_size=16).digest()
+
+
+def in_parts(*parts: bytes) -> bytes:
+    """What ``stable_digest`` is made of: no other parts have the same."""
+    return b"".join([b"%d:%b" % (len(part), part) for part in parts])
+
+
+def with_part(start: bytes, part: bytes) -> bytes:
+    """``stable_digest`` of the parts that ``start`` was made of, and of one more."""
+    return blake2b(b"%b%d:%b" % (start, len(part), part), digest_size=16).digest()

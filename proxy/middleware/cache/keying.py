@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache
-from proxy.middleware.cache.asked import stable_digest
+from proxy.middleware.cache.asked import in_parts, stable_digest, with_part
 from proxy.middleware.cache.meanings import lower
 
 _FORM: Final = b"3"
@@ -36,14 +36,30 @@ class Keys:
 class _Plain(BoundedCache[tuple[bytes, str, str], bytes]):
     """By target, host and scheme, where no field says anything beside them."""
 
-    __slots__ = ("_prefix",)
+    __slots__ = ("_starts",)
 
     def __init__(self, prefix: bytes) -> None:
         super().__init__(4096, 4 << 20)
-        self._prefix = prefix
+        self._starts = _Starts(prefix)
 
     def __missing__(self, asked: tuple[bytes, str, str]) -> bytes:
         target, host, scheme = asked
-        key = stable_digest(_FORM, self._prefix, scheme.encode(), lower(host), target)
+        key = with_part(self._starts[host, scheme], target)
         self.remember(asked, key, len(target) + len(host))
         return key
+
+
+class _Starts(BoundedCache[tuple[str, str], bytes]):
+    """What all keys of a host have before the target, see ``with_part``."""
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, prefix: bytes) -> None:
+        super().__init__(1024, 1 << 20)
+        self._prefix = prefix
+
+    def __missing__(self, named: tuple[str, str]) -> bytes:
+        host, scheme = named
+        start = in_parts(_FORM, self._prefix, scheme.encode(), lower(host))
+        self.remember(named, start, 3 * len(host))
+        return start

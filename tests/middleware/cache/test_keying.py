@@ -1,7 +1,7 @@
 """What a target is stored under."""
 
 from proxy.core.exchange import Exchange
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, stable_digest
 from proxy.middleware.cache.keying import Keys
 
 
@@ -25,6 +25,13 @@ def test_routes_that_change_fields_in_the_same_way_share_keys() -> None:
     assert key_of(Keys("api", one), asking()) == key_of(Keys("api", one), asking())
     assert key_of(Keys("api", none), asking()) == key_of(Keys("api"), asking())
     assert len({key_of(Keys("api", each), asking()) for each in (one, other, none)}) == 3
+
+
+def test_a_key_is_the_digest_of_all_that_is_asked_for() -> None:
+    """Stores that outlive the process have such keys in them."""
+    for host, target in (("A.test", b"/"), ("a.test:8080", b"/b?c"), ("A.test", b"x" * 9000)):
+        key = stable_digest(b"3", b"api", b"http", host.lower().encode(), target)
+        assert key_of(Keys("api"), asking(target=target, host=host)) == key
 
 
 def test_another_address_has_another_one() -> None:
