@@ -11,17 +11,20 @@ _MOST: Final = 10_000
 class Changes:
     """What this process knows of it. The moments are numbers that grow with each change."""
 
-    __slots__ = ("_invalid", "_stored", "now")
+    __slots__ = ("_invalid", "_stored", "none_invalid", "now")
 
     def __init__(self) -> None:
         self.now = 0
         """The moment of the last change."""
+        self.none_invalid = True
+        """Whether nothing has ever been made invalid: all marks are the same then."""
         self._invalid = _Last()
         self._stored = _Last()
 
     def invalidated(self, name: bytes) -> None:
         """What is stored under this key or with this label, or on its way there, is wrong."""
         self.now += 1
+        self.none_invalid = False
         self._invalid.note(name, self.now)
 
     def stored(self, key: bytes) -> None:
@@ -47,11 +50,6 @@ class Changes:
     def may_have_stored(self, key: bytes, since: int) -> bool:
         """Whether a reply may have been stored after this moment."""
         return self._stored.latest > since and self._stored.of(key) > since
-
-    @property
-    def none_invalid(self) -> bool:
-        """Whether nothing has ever been made invalid: all marks are the same then."""
-        return not self._invalid.latest
 
     def mark(self, *names: bytes) -> bytes:
         """Another one after each time that one of these keys and labels was made invalid."""

@@ -178,7 +178,7 @@ class Cache:
         """From the upstream; from a stale entry where that fails."""
         exchange = asked.exchange
         exchange.suffices = self._fetcher.suffices(asked, entry)
-        asked_at = self._now()
+        asked_at = self._now() if exchange.method == "HEAD" else 0.0
         try:
             if exchange.method == "HEAD":
                 words = f"fwd={reason}; detail=head"

@@ -161,7 +161,7 @@ class Fetcher:
         """
         asked_at = self._now()
         kept = exchange.headers
-        ours = sent_validators(exchange, entry)
+        ours = [] if entry is None else sent_validators(exchange, entry)
         sent = with_tags(ours, kept) if ours else ours
         if ours:
             exchange.headers = without_all(kept, REPLACED) + sent

@@ -12,11 +12,9 @@ REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
 
 
-def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
+def sent_validators(exchange: Exchange, entry: Entry) -> Fields:
     """What asks whether an entry is still right; nothing in a POST, which knows no 304."""
-    if entry is None or exchange.method == "POST":
-        return []
-    return validators(entry.meta.fields)
+    return [] if exchange.method == "POST" else validators(entry.meta.fields)
 
 
 def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
