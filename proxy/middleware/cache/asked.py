@@ -47,6 +47,7 @@ class Asked:
         "exchange",
         "for_origin",
         "key",
+        "labels",
         "own_key",
         "owner",
         "ranged",
@@ -74,6 +75,8 @@ class Asked:
         self.ranged = False
         self.owner = b""
         """Digest of its cookies and the like; empty for none."""
+        self.labels: list[bytes] = []
+        """What ``labels_of`` gives for it; empty where nobody has looked."""
         posted = exchange.method == "POST"
         owner: list[bytes] = [exchange.proxy_credentials] if posted and self.authorized else []
         controls: list[bytes] = []

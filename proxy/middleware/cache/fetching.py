@@ -218,7 +218,8 @@ class Fetcher:
         if changes.none_invalid:
             return _NO_MARK
         rules = self._rules
-        return changes.mark(*labels_of(asked.exchange, {}, rules.route_label, rules.upstream))
+        asked.labels = labels_of(asked.exchange, rules.route_label, rules.upstream)
+        return changes.mark(*asked.labels)
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""

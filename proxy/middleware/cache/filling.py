@@ -192,9 +192,11 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
     if rules.max_object and (reply.length or 0) > rules.max_object:
         return "too-large"
     public = is_public(said)
-    labels = labels_of(asked.exchange, found, rules.route_label, rules.upstream)
-    if len(labels) > _MOST_LABELS:
-        return "too-many-tags"
+    labels = asked.labels or labels_of(asked.exchange, rules.route_label, rules.upstream)
+    if b"cache-tag" in found or b"surrogate-key" in found:
+        labels = [*labels, *tag_labels(found)]
+        if len(labels) > _MOST_LABELS:
+            return "too-many-tags"
     return Meta(
         status=reply.status,
         reason=reply.reason,

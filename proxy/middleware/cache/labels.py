@@ -70,18 +70,13 @@ def labels_of_request(exchange: Exchange, upstream: bytes) -> list[bytes]:
     return found
 
 
-def labels_of(
-    exchange: Exchange, found: Mapping[bytes, Sequence[bytes]], route: bytes, upstream: bytes
-) -> list[bytes]:
-    """All labels of a reply with the fields ``found``; ``route``: that of its route."""
+def labels_of(exchange: Exchange, route: bytes, upstream: bytes) -> list[bytes]:
+    """All labels of a reply but for those of its tags; ``route``: that of its route."""
     path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
-    labels = {route, label(b"path", path), *labels_of_request(exchange, upstream)}
+    labels = [route, label(b"path", path), *labels_of_request(exchange, upstream)]
     if sent != path:
-        labels.add(label(b"path", sent))
-    for name in _TAGS:
-        if name in found:
-            labels.update(_tag_labels(name, found[name]))
-    return list(labels)
+        labels.append(label(b"path", sent))
+    return labels
 
 
 def tag_labels(found: Mapping[bytes, Sequence[bytes]]) -> set[bytes]:

@@ -10,6 +10,7 @@ from proxy.middleware.cache.labels import (
     labels_of_request,
     named_target,
     sent_label,
+    tag_labels,
     url_label,
 )
 
@@ -24,7 +25,7 @@ def exchange(raw: bytes = b"/a?b", target: bytes | None = None) -> Exchange:
 
 def found(**tags: list[bytes]) -> set[bytes]:
     fields = {name.replace("_", "-").encode(): values for name, values in tags.items()}
-    return set(labels_of(exchange(), fields, ROUTE, b"api"))
+    return {*labels_of(exchange(), ROUTE, b"api"), *tag_labels(fields)}
 
 
 def test_by_route_path_url_and_tags() -> None:
