@@ -163,7 +163,8 @@ def lifetime(
     """
     for name in (b"s-maxage", b"max-age"):
         if name in directives:
-            return Lifetime(seconds(directives, name), explicit=True)
+            value = directives[name]
+            return Lifetime(0.0 if value is None else _number(value), explicit=True)
     if expires is not None:
         return Lifetime(max(0.0, expires - made), explicit=True)
     if status in HEURISTIC or b"public" in directives:

@@ -9,7 +9,6 @@ does not drive out what others ask for.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
@@ -57,16 +56,17 @@ class MemoryWriter:
 
     def commit(self, replaces: Sequence[bytes] = ()) -> None:
         """Make it visible."""
-        if self._pending:
-            self._pieces.append(bytes(self._pending))
-        self._store.release(self.size)
-        claim, names = self._claim, (self._key, *self._meta.labels)
-        if claim is None or not self._store.changes.is_invalid(names, claim.since):
-            self._store.add(self._key, self._meta, self._pieces, replaces)
+        pieces, pending = self._pieces, self._pending
+        if pending:
+            pieces = [*pieces, bytes(pending)]
+        store, claim, names = self._store, self._claim, (self._key, *self._meta.labels)
+        store.writing -= self.size
+        if claim is None or not store.changes.is_invalid(names, claim.since):
+            store.add(self._key, self._meta, pieces, self.size, replaces)
 
     def abort(self) -> None:
         """Forget it."""
-        self._store.release(self.size)
+        self._store.writing -= self.size
         self._pieces.clear()
 
 
@@ -74,18 +74,18 @@ class MemoryStore:
     """All entries, by their keys."""
 
     __slots__ = (
-        "_idents",
         "_kept",
         "_kept_cost",
         "_keys",
         "_labels",
         "_max_size",
+        "_stored",
         "_trial",
         "_trial_cost",
-        "_writing",
         "changes",
         "claims",
         "evicted",
+        "writing",
     )
 
     def __init__(self, max_size: int) -> None:
@@ -97,8 +97,11 @@ class MemoryStore:
         """Most stand for one entry alone."""
         self._trial: OrderedDict[bytes, MemoryEntry] = OrderedDict()
         self._kept: OrderedDict[bytes, MemoryEntry] = OrderedDict()
-        self._trial_cost = self._kept_cost = self._writing = 0
-        self._idents = count()
+        self._trial_cost = self._kept_cost = 0
+        self.writing = 0
+        """Bytes of what is being stored."""
+        self._stored = 0
+        """How many ever were: the ident of the last one."""
         self.evicted = 0
         self.changes = Changes()
         self.claims: Claims = OwnClaims(self.changes)
@@ -126,25 +129,22 @@ class MemoryStore:
 
     def reserve(self, size: int) -> bool:
         """Whether there is room for what is being stored; what is stored may give way to it."""
-        if self._writing + size > self._max_size:
+        if self.writing + size > self._max_size:
             return False
-        self._writing += size
-        if self._trial_cost + self._kept_cost + self._writing > self._max_size:
+        self.writing += size
+        if self._trial_cost + self._kept_cost + self.writing > self._max_size:
             self._make_room()
         return True
 
-    def release(self, size: int) -> None:
-        """It is being stored no more."""
-        self._writing -= size
-
     def add(
-        self, key: bytes, meta: Meta, pieces: list[bytes], replaces: Sequence[bytes] = ()
+        self, key: bytes, meta: Meta, pieces: list[bytes], size: int, replaces: Sequence[bytes]
     ) -> None:
-        """Store a whole reply in the place of those with the idents ``replaces``."""
+        """Store a whole reply of this size in the place of those with the idents ``replaces``."""
         if replaces:
             for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
                 self._remove(old)
-        entry = MemoryEntry(key, next(self._idents).to_bytes(8, "big"), meta, pieces)
+        self._stored += 1
+        entry = MemoryEntry(key, self._stored.to_bytes(8, "big"), meta, pieces, size)
         if entry.cost > self._max_size:
             return
         if key in self._keys:
@@ -156,15 +156,15 @@ class MemoryStore:
             self._keys[key] = [entry]
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
+        labels = self._labels
         for label in meta.labels:
-            other = self._labels.get(label)
-            if other is None:
-                self._labels[label] = entry
-            elif isinstance(other, MemoryEntry):
-                self._labels[label] = {other.ident: other, entry.ident: entry}
-            else:
+            if label not in labels:
+                labels[label] = entry
+            elif isinstance(other := labels[label], dict):
                 other[entry.ident] = entry
-        if self._trial_cost + self._kept_cost + self._writing > self._max_size:
+            else:
+                labels[label] = {other.ident: other, entry.ident: entry}
+        if self._trial_cost + self._kept_cost + self.writing > self._max_size:
             self._make_room()
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
@@ -233,7 +233,7 @@ class MemoryStore:
             self._trial_cost += oldest.cost
 
     def _make_room(self) -> None:
-        while self._trial_cost + self._kept_cost + self._writing > self._max_size:
+        while self._trial_cost + self._kept_cost + self.writing > self._max_size:
             group = self._trial or self._kept
             if not group:
                 return

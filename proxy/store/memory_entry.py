@@ -13,30 +13,38 @@ _PER_LABEL: Final = 200
 """With its 16 bytes."""
 _PER_MOMENT: Final = 120
 
+_NONE: Final[list[bytes]] = []
+"""The pieces of a body that is whole."""
+
 
 class MemoryEntry:
     """A reply whose body is here."""
 
     __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "shown", "size", "whole")
 
-    def __init__(self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes]) -> None:
+    def __init__(
+        self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes], size: int
+    ) -> None:
+        """``size``: bytes of all ``pieces``; those are kept where there are several."""
         self.key = key
         self.ident = ident
         self.meta = meta
-        self.pieces = pieces
-        if len(pieces) == 1:  # nearly always
-            self.whole: bytes | None = pieces[0]
-            self.size = len(pieces[0])
+        self.size = size
+        self.whole: bytes | None = None
+        self.pieces: list[bytes] = _NONE
+        if size <= SHORT:  # nearly always, and one piece
+            self.whole = pieces[0] if pieces else b""
         else:
-            self.whole = None if pieces else b""
-            self.size = sum(map(len, pieces))
+            self.pieces = pieces
         self.shown: object = None
         self.kept = False
         """Whether it was asked for again."""
-        self.cost = cost_of(meta, self.size)
+        self.cost = cost_of(meta, size)
 
     async def read(self, position: int, *, first: bool = False) -> bytes:
         """Some bytes from ``position`` on. All pieces but the last are of one length."""
+        if self.whole is not None:
+            return self.whole[position:]
         number, offset = divmod(position, SHORT)
         if number >= len(self.pieces):
             return b""

@@ -19,7 +19,7 @@ KIB = b"x" * 1024
 async def test_a_body_is_read_from_any_position(
     pieces: list[bytes], whole: bytes | None, size: int
 ) -> None:
-    entry = MemoryEntry(b"k", b"i", meta(), pieces)
+    entry = MemoryEntry(b"k", b"i", meta(), pieces, size)
     assert (entry.whole, entry.size) == (whole, size)
     text = b"".join(pieces)
     for position in {0, 1, size // 2, max(0, size - 1), size, size + 1}:

@@ -21,7 +21,7 @@ async def store_whole(
             why = "too-large"
         elif streams_events(reply.headers) and not ends_well(whole):
             why = "event-stream"
-        elif reply.last_trailers():
+        elif reply.trailers is not None and reply.trailers():
             why = "trailers"
         elif not writer.write(whole):
             why = "not-kept"

@@ -105,7 +105,7 @@ async def test_the_store_is_hurried_only_until_something_is_sent() -> None:
             hurried.append(first)
             return bytes(await super().read(position, first=first))
 
-    watched: Entry = Watched(entry.key, entry.ident, entry.meta, entry.pieces)
+    watched: Entry = Watched(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
     caching.store._keys[entry.key] = [watched]  # type: ignore[list-item]
     caching.store._trial[entry.ident] = watched  # type: ignore[assignment]
     assert (await caching.ask()).body == LONG
