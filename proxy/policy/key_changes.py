@@ -6,12 +6,14 @@ from typing import Final
 
 _MOST: Final = 10_000
 """Keys whose last change is known."""
+_MOST_STORED: Final = 2_048
+"""Keys of which it is known when a reply was stored: those asked for by what is under way count."""
 
 
 class Changes:
     """What this process knows of it. The moments are numbers that grow with each change."""
 
-    __slots__ = ("_invalid", "_stored", "none_invalid", "now")
+    __slots__ = ("_forgotten", "_invalid", "_stored", "none_invalid", "now")
 
     def __init__(self) -> None:
         self.now = 0
@@ -19,7 +21,9 @@ class Changes:
         self.none_invalid = True
         """Whether nothing has ever been made invalid: all marks are the same then."""
         self._invalid = _Last()
-        self._stored = _Last()
+        self._stored: dict[bytes, int] = {}
+        self._forgotten = 0
+        """The last moment at which a key was stored that is forgotten."""
 
     def invalidated(self, name: bytes) -> None:
         """What is stored under this key or with this label, or on its way there, is wrong."""
@@ -29,14 +33,11 @@ class Changes:
 
     def stored(self, key: bytes) -> None:
         """A reply is stored under it."""
-        self.now = moment = self.now + 1
-        # As ``note``: each reply that is stored comes here.
-        last = self._stored
-        if key in last.moments:
-            last.moments.move_to_end(key)
-        elif len(last.moments) >= _MOST:
-            last.forget_oldest()
-        last.moments[key] = last.latest = moment
+        known = self._stored
+        if len(known) >= _MOST_STORED:  # all at once: one by one costs each reply that is stored
+            known.clear()
+            self._forgotten = self.now
+        self.now = known[key] = self.now + 1
 
     def is_invalid(self, names: Iterable[bytes], since: int) -> bool:
         """Whether a reply with this key and these labels is, that was asked for at this moment.
@@ -48,8 +49,8 @@ class Changes:
         return any(self._invalid.of(name) > since for name in names)
 
     def may_have_stored(self, key: bytes, since: int) -> bool:
-        """Whether a reply may have been stored after this moment."""
-        return self._stored.latest > since and self._stored.of(key) > since
+        """Whether a reply may have been stored after this moment. Also where that is forgotten."""
+        return self._stored.get(key, self._forgotten) > since
 
     def mark(self, *names: bytes) -> bytes:
         """Another one after each time that one of these keys and labels was made invalid."""

@@ -44,11 +44,14 @@ def test_a_change_that_is_forgotten_may_be_of_any_key(monkeypatch: pytest.Monkey
     assert len(changes._invalid.moments) == 2
 
 
-def test_what_is_stored_again_is_forgotten_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_changes, "_MOST", 2)
+def test_what_is_forgotten_may_have_been_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_changes, "_MOST_STORED", 2)
     changes = Changes()
-    for key in (b"a", b"b", b"a", b"c"):
+    for key in (b"a", b"b", b"c"):
         changes.stored(key)
-    assert list(changes._stored.moments) == [b"a", b"c"]
-    assert changes.may_have_stored(b"b", 1)
-    assert not changes.may_have_stored(b"b", 2)
+    assert list(changes._stored) == [b"c"]
+    for key in (b"a", b"b", b"never"):
+        assert changes.may_have_stored(key, 1)
+        assert not changes.may_have_stored(key, 2)
+    assert changes.may_have_stored(b"c", 2)
+    assert not changes.may_have_stored(b"c", 3)
