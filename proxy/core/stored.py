@@ -18,7 +18,7 @@ MOST_VARIANTS: Final = 64
 """Entries under one key; beyond it the oldest gives way. What names what varies is a client."""
 
 
-class Meta(msgspec.Struct, array_like=True, frozen=True):
+class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All of a stored reply but its body."""
 
     status: int

@@ -1,6 +1,6 @@
 """From a reply to a stored one: whether it is stored, and its head (RFC 9111 3)."""
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock
@@ -48,6 +48,10 @@ _READ: Final = frozenset(
 """Fields of a reply that are looked at."""
 _DIRECTIVES: Final = Memo(lambda line: cache_directives((line,)), 512)
 """Of a field that is one line; an API sends few different ones."""
+
+_NOTHING: Final[list[Any]] = []
+"""What most replies vary on, and their pace: one list for all of them, which nobody changes. The
+collector looks at each list that an entry has of its own."""
 
 Found: TypeAlias = dict[bytes, list[bytes]]
 """The values of the fields that are looked at, by their names in lower case."""
@@ -191,7 +195,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return "no-length"
     if rules.max_object and (reply.length or 0) > rules.max_object:
         return "too-large"
-    public = is_public(said)
+    public, request = is_public(said), asked.exchange.headers
     labels = asked.labels or labels_of(asked.exchange, rules.route_label, rules.upstream)
     if b"cache-tag" in found or b"surrogate-key" in found:
         labels = [*labels, *tag_labels(found)]
@@ -202,12 +206,12 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         reason=reply.reason,
         fields=_kept(reply.headers, found, said),
         freshness=fresh,
-        vary=[(name, kept_value(asked.exchange.headers, name)) for name in names] if names else [],
+        vary=[(name, kept_value(request, name)) for name in names] if names else _NOTHING,
         owner=asked.owner,
         public=public,
         authorized=may_answer_authorized(said),
         labels=labels,
-        pace=[],
+        pace=[] if rules.paced else _NOTHING,
     )
 
 
