@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final, TypeAlias
 
 from proxy.core.clock import Clock
@@ -208,6 +209,17 @@ class _PermitOutcome(Enum):
     TIMEOUT = "timeout"
 
 
+def _told(future: "asyncio.Future[_PermitOutcome]", through: bool) -> bool:
+    """What the limiter says; whether somebody still hears it.
+
+    No method of a turn: that holds its waiter, and only the collector would let go of the two.
+    """
+    if future.done():
+        return False
+    future.set_result(_PermitOutcome.THROUGH if through else _PermitOutcome.REFUSED)
+    return True
+
+
 class _PermitTurn:
     """One that waits."""
 
@@ -226,14 +238,7 @@ class _PermitTurn:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._future: asyncio.Future[_PermitOutcome] = loop.create_future()
-        self.waiter = Waiter(key, urgency, self._told, clock())
-
-    def _told(self, through: bool) -> bool:
-        """What the limiter says; whether somebody still hears it."""
-        if self._future.done():
-            return False
-        self._future.set_result(_PermitOutcome.THROUGH if through else _PermitOutcome.REFUSED)
-        return True
+        self.waiter = Waiter(key, urgency, partial(_told, self._future), clock())
 
     def _rang(self, rung: float, until: Callable[[], float]) -> None:
         # In the same turn of the loop, the client may have left and the time be over.
@@ -265,3 +270,4 @@ class _PermitTurn:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None  # which holds the turn

@@ -12,6 +12,7 @@ try that has no connection by then is ended. Then its client is told of the last
 
 import asyncio
 from enum import Enum
+from functools import partial
 
 from proxy.core.clock import Clock
 from proxy.core.errors import NoEndpointAvailable, QueueFull, UpstreamError
@@ -190,6 +191,14 @@ class _ConnectOutcome(Enum):
     TIMEOUT = "timeout"
 
 
+def _told(future: "asyncio.Future[_ConnectOutcome]", sent: bool) -> bool:
+    """Whether somebody still hears it. No method of a turn, which holds its waiter."""
+    if future.done():
+        return False
+    future.set_result(_ConnectOutcome.SENT if sent else _ConnectOutcome.REFUSED)
+    return True
+
+
 class _ConnectTurn:
     """One that waits."""
 
@@ -203,14 +212,7 @@ class _ConnectTurn:
         self._future: asyncio.Future[_ConnectOutcome] = self._loop.create_future()
         task = asyncio.current_task()
         assert task is not None
-        self.waiter = Try(key, urgency, self._told, asked, task)
-
-    def _told(self, sent: bool) -> bool:
-        """Whether somebody still hears it."""
-        if self._future.done():
-            return False
-        self._future.set_result(_ConnectOutcome.SENT if sent else _ConnectOutcome.REFUSED)
-        return True
+        self.waiter = Try(key, urgency, partial(_told, self._future), asked, task)
 
     def _rang(self) -> None:
         # In the same turn of the loop it may have been told to go, and its client have left.

@@ -19,6 +19,7 @@ from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
+from tests.support.garbage import collector_off
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, settle, upload
 
 
@@ -144,6 +145,18 @@ async def test_a_deadline_that_can_be_met_is_no_reason_to_leave(jumping: Jumping
     permits.release(b"", 0.0)
     assert (await waiting).status == 200
     assert exchange.record.queue_s == pytest.approx(2.9)
+
+
+@pytest.mark.parametrize("patience", [0.0, 10.0])
+async def test_one_that_has_waited_leaves_nothing_to_the_collector(
+    jumping: JumpingLoop, patience: float
+) -> None:
+    permits = limiter()
+    inner = limited(Script(*[(1, reply())] * 4), permits, patience)
+    with collector_off() as found:
+        replies = await asyncio.gather(*[inner.handle(get()) for _ in range(4)])
+        assert [each.status for each in replies] == [200] * 4
+        assert found() == {}
 
 
 @pytest.mark.parametrize("moment", ["waiting", "let through", "under way"])
