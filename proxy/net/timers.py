@@ -128,7 +128,7 @@ class SharedTimeout:
         """
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._timer = RearmableTimer(self._loop, partial(_call, WeakMethod(self._on_timer)))
+        self._timer = RearmableTimer(self._loop, partial(call_if_held, WeakMethod(self._on_timer)))
         self._running: dict[Task, float] = {}
         """When each began."""
         self._late: dict[Task, RearmableTimer] = {}
@@ -139,7 +139,7 @@ class SharedTimeout:
         self._waiting: dict[Task, float] = {}
         """Those that are spared for a while, and when each began."""
         self._waiting_timer = RearmableTimer(
-            self._loop, partial(_call, WeakMethod(self._on_waiting))
+            self._loop, partial(call_if_held, WeakMethod(self._on_waiting))
         )
 
     def begin(self, task: Task) -> float:
@@ -227,7 +227,7 @@ def _nobody() -> None:
     """Nobody is to be told any more."""
 
 
-def _call(method: WeakMethod[Callable[[], None]]) -> None:
+def call_if_held(method: WeakMethod[Callable[[], None]]) -> None:
     """As long as somebody holds its object."""
     if (alive := method()) is not None:
         alive()

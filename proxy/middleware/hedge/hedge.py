@@ -1,20 +1,20 @@
 """A copy of a request that takes unusually long: the first good answer wins.
 
 How it works. The request itself runs in the caller's task. If the route has a delay for it, a
-`HedgedCall` starts a timer with it. The delay is fixed, or a quantile of the time to a good answer
-on this route in the last five minutes; with fewer than 20 answers it is unknown, and no copy is
-sent.
+`HedgedCall` is told when that is over, by one timer for all. The delay is fixed, or a quantile of
+the time to a good answer on this route in the last five minutes; with fewer than 20 answers it is
+unknown, and no copy is sent.
 
 States of a `HedgedCall`, and what may follow:
 
 - waiting: the request is under way, alone or with copies. Next: copies only, or finished.
 - copies only: the request itself has failed or was refused, and copies are still under way. No
   further copy is launched. Next: finished, when a copy has won or all have ended.
-- finished: the timer is stopped, and all copies still under way have been cancelled.
+- finished: the delay counts no more, and all copies still under way have been cancelled.
 
 Events:
 
-- The delay is over: a copy is launched, and the timer starts again for the next one. There is no
+- The delay is over: a copy is launched, and a timer of its own starts for the next one. There is no
   copy now if ``max`` copies are under way, if the upstream has no headroom (a free permit, and a
   third of the servers neither paused nor ejected), if the body is not complete in memory, or if the
   budget has not enough. Then it is asked for again, the later the longer the request has waited.
@@ -49,6 +49,7 @@ from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable, answer
 from proxy.middleware.hedge.options import HedgeOptions
+from proxy.net.timer_line import TimerLine
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
 
@@ -102,7 +103,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
 class Hedge:
     """Sends copies of requests that may be repeated, while the upstream has room for them.
 
-    A request that is answered before its delay costs a timer, and no task.
+    A request that is answered before its delay costs neither a timer nor a task.
     """
 
     __slots__ = (
@@ -118,6 +119,7 @@ class Hedge:
         "_repeatable",
         "clock",
         "copies",
+        "delays",
         "loop",
         "records_outcome",
     )
@@ -158,6 +160,7 @@ class Hedge:
         self._budget = budget or DepositBudget(options.budget_percent)
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
+        self.delays = TimerLine(self.loop)
         self.clock = clock
         self.copies: Counter[str] = _copies() if copies is None else copies
 

@@ -10,6 +10,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import FAILED, UNANSWERED, attempt_outcome
 from proxy.core.record import ABANDONED, HEDGED, NOT_ATTEMPTED, Attempt
 from proxy.core.reply import Ending, Reply
+from proxy.net.timer_line import TimerLine
 
 
 class CopySource(Protocol):
@@ -17,6 +18,8 @@ class CopySource(Protocol):
 
     clock: Clock
     loop: asyncio.AbstractEventLoop
+    delays: TimerLine
+    """Tells calls when theirs is over."""
     records_outcome: bool
     """Whether the attempt that counts is recorded here too, because no retry above does it."""
     copies: Counter[str]
@@ -62,7 +65,6 @@ class HedgedCall:
         "_source",
         "_started_at",
         "_task",
-        "_timer",
         "_winner",
     )
 
@@ -89,7 +91,7 @@ class HedgedCall:
         task = asyncio.current_task(source.loop)
         assert task is not None
         self._task: asyncio.Task[Any] = task
-        self._timer: asyncio.TimerHandle | None = source.loop.call_later(delay, self._on_delay)
+        source.delays.enter(self, started_at + delay)
 
     async def run(self, inner: Handler) -> Reply:
         """Send the request, and copies after each delay, until there is an answer."""
@@ -112,7 +114,7 @@ class HedgedCall:
                 self._finish()
                 self._record(None, own)
                 return own
-        self._stop_timer()
+        self._source.delays.leave(self)
         self._ends[self._exchange] = attempt_outcome(own), self._source.clock()
         try:
             await self._wait_for_copies()
@@ -131,9 +133,8 @@ class HedgedCall:
             raise own
         return own
 
-    def _on_delay(self) -> None:
+    def rang(self) -> None:
         """Launch a copy: there is still no answer ``delay`` after the last launch."""
-        self._timer = None
         source, exchange = self._source, self._exchange
         running, launched = len(self._running), len(self._launched)
         twin = source.make_copy(exchange, running, launched, again=self._asked)
@@ -141,8 +142,9 @@ class HedgedCall:
             # There may be one later: the budget grows, and a server may be well again.
             self._asked = True
             if source.may_copy_later(running, launched):
-                waited = max(source.clock() - self._started_at, self._delay)
-                self._timer = source.loop.call_later(waited * _GROWTH, self._on_delay)
+                now = source.clock()
+                waited = max(now - self._started_at, self._delay)
+                source.delays.enter_apart(self, now + waited * _GROWTH)
             return
         self._asked = False
         now = source.clock()
@@ -156,7 +158,7 @@ class HedgedCall:
         self._running[task] = (twin, now)
         self._launched.append((twin, now))
         task.add_done_callback(self._on_copy_done)
-        self._timer = source.loop.call_later(self._delay, self._on_delay)
+        source.delays.enter_apart(self, now + self._delay)
 
     def _on_copy_done(self, task: "asyncio.Task[Reply]") -> None:
         """A copy has been answered, has failed or was cancelled."""
@@ -234,15 +236,10 @@ class HedgedCall:
             record.attempt_log += (_attempt(one, came, ended_at, launched_at),)
         return began
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _finish(self) -> None:
-        """The call is decided: stop the timer and cancel all copies under way."""
+        """The call is decided: no copy is sent any more, and those under way are cancelled."""
         self._finished = True
-        self._stop_timer()
+        self._source.delays.leave(self)
         if self._winner is not None:
             self._winner[1].close(Ending.ABANDONED)
             self._winner = None

@@ -1,0 +1,107 @@
+"""One timer of the loop for many waits."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from proxy.net.timer_line import TimerLine
+from tests.support.loop import JumpingLoop
+
+
+class Waits:
+    """One that notes when it is told."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.rings: list[float] = []
+
+    def rang(self) -> None:
+        self.rings.append(self._loop.time())
+
+
+@pytest.fixture
+def made(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the timers of the loop are due that were made."""
+    times: list[float] = []
+    real = jumping.call_at
+
+    def counting(when: float, *args: object, **kwargs: object) -> object:
+        times.append(when)
+        return real(when, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jumping, "call_at", counting)
+    return times
+
+
+async def test_each_is_told_at_its_time_whatever_the_order(jumping: JumpingLoop) -> None:
+    line, start = TimerLine(jumping), jumping.time()
+    due = [5.0, 5.0, 8.0, 2.0, 6.0, 9.0]
+    waits = [Waits(jumping) for _ in due]
+    for one, at in zip(waits, due, strict=True):
+        line.enter(one, start + at)
+    await asyncio.sleep(20)
+    assert [one.rings for one in waits] == [[start + at] for at in due]
+
+
+async def test_who_has_left_hears_nothing(jumping: JumpingLoop) -> None:
+    line, start = TimerLine(jumping), jumping.time()
+    first, second, early, apart = (Waits(jumping) for _ in range(4))
+    line.enter(first, start + 5)
+    line.enter(second, start + 6)
+    line.enter(early, start + 1)
+    line.enter_apart(apart, start + 7)
+    for one in (first, early, apart, apart):
+        line.leave(one)
+    await asyncio.sleep(20)
+    assert [one.rings for one in (first, second, early, apart)] == [[], [start + 6], [], []]
+
+
+async def test_those_that_leave_in_time_cost_no_timer(
+    jumping: JumpingLoop, made: list[float]
+) -> None:
+    line, start = TimerLine(jumping), jumping.time()
+    one = Waits(jumping)
+    for number in range(100):
+        line.enter(one, start + 60 + number)
+        line.leave(one)
+    waits = [Waits(jumping) for _ in range(100)]
+    for number, each in enumerate(waits):
+        line.enter(each, start + 200 + number)
+    assert made == [start + 60]
+
+
+async def test_one_apart_has_no_other_wait_for_it(jumping: JumpingLoop, made: list[float]) -> None:
+    line, start = TimerLine(jumping), jumping.time()
+    far, *others = (Waits(jumping) for _ in range(5))
+    line.enter_apart(far, start + 600)
+    for number, each in enumerate(others):
+        line.enter(each, start + 5 + number)
+    assert made == [start + 600, start + 5]
+
+
+async def test_it_may_come_back_when_it_is_told(jumping: JumpingLoop) -> None:
+    class Returns(Waits):
+        def rang(self) -> None:
+            super().rang()
+            if len(self.rings) < 3:
+                line.enter(self, jumping.time() + 5)
+
+    line, start = TimerLine(jumping), jumping.time()
+    one, other = Returns(jumping), Returns(jumping)
+    line.enter(one, start + 5)
+    line.enter(other, start + 7)
+    await asyncio.sleep(60)
+    assert one.rings == [start + 5, start + 10, start + 15]
+    assert other.rings == [start + 7, start + 12, start + 17]
+
+
+async def test_its_timer_keeps_nobody(jumping: JumpingLoop) -> None:
+    line, one = TimerLine(jumping), Waits(jumping)
+    line.enter(one, jumping.time() + 5)
+    gone = weakref.ref(one), weakref.ref(line)
+    del line, one
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+    await asyncio.sleep(20)
