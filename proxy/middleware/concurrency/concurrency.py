@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.record import PERMIT
+from proxy.core.record import PERMIT, Wait
 from proxy.core.reply import Reply
 from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
@@ -18,6 +18,7 @@ from proxy.http.priority import level
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions, waiter_key
 from proxy.middleware.concurrency.permit import Permit
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
+from proxy.net.timer_line import TimerLine
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, Loans
 from proxy.policy.queue import Waiter
@@ -78,6 +79,7 @@ class Concurrency:
         "_loop",
         "_patience",
         "_priority",
+        "_turns",
         "_upstream",
         "_usual",
         "_watch",
@@ -111,6 +113,7 @@ class Concurrency:
         self._usual = usual
         self._watch = watch
         self._loop = asyncio.get_running_loop()
+        self._turns = TimerLine(self._loop)
         self._clock = clock
         self.queue = queue
         self._priority = b"" if queue is None else queue.priority_header.lower().encode()
@@ -165,24 +168,39 @@ class Concurrency:
         self._loans.look(asked)
         if limiter.try_acquire(key):
             return
-        turn = _PermitTurn(limiter, key, level(exchange.headers, self._priority), clock, self._loop)
-        if not limiter.enqueue(turn.waiter):
+        future: asyncio.Future[_PermitOutcome] = self._loop.create_future()
+        urgency = level(exchange.headers, self._priority)
+        waiter = Waiter(key, urgency, partial(_told, future), asked)
+        if not limiter.enqueue(waiter):
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
             self._looking = self._loop.call_later(GRACE / 4, self._look)
-        with exchange.record.waiting(PERMIT, clock, self._upstream):
-            outcome = await turn.comes(until)
-        waited = clock() - asked
+        turn = _PermitTurn(limiter, waiter, future, self._turns, until)
+        turn.begin()
+        record = exchange.record
+        record.wait = Wait(PERMIT, asked, self._upstream)
+        try:
+            outcome = await future
+        except BaseException:  # cancelled; maybe with the permit already in hand
+            if future.done() and not future.cancelled():
+                if future.result() is _PermitOutcome.THROUGH:
+                    limiter.release(key, clock())
+            limiter.dequeue(waiter)
+            raise
+        finally:
+            self._turns.leave(turn)
+            record.end_wait(clock())
         if outcome is _PermitOutcome.THROUGH:
             return
+        waited = in_seconds(clock() - asked)
         if outcome is _PermitOutcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
-                f"waited {in_seconds(waited)} for a permit; less is left than a request takes",
+                f"waited {waited} for a permit; less is left than a request takes",
                 clock=exchange.record.bound[0],
             )
         again = limiter.retry_after(clock())
         if outcome is _PermitOutcome.TIMEOUT:
-            raise QueueTimeout(f"waited {in_seconds(waited)} for a permit", retry_after=again)
+            raise QueueTimeout(f"waited {waited} for a permit", retry_after=again)
         raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
     def _look(self) -> None:
@@ -212,7 +230,7 @@ class _PermitOutcome(Enum):
 def _told(future: "asyncio.Future[_PermitOutcome]", through: bool) -> bool:
     """What the limiter says; whether somebody still hears it.
 
-    No method of a turn: that holds its waiter, and only the collector would let go of the two.
+    No method of a turn: that holds the waiter, and only the collector would let go of the two.
     """
     if future.done():
         return False
@@ -221,53 +239,39 @@ def _told(future: "asyncio.Future[_PermitOutcome]", through: bool) -> bool:
 
 
 class _PermitTurn:
-    """One that waits."""
+    """How long one waits."""
 
-    __slots__ = ("_clock", "_future", "_limiter", "_loop", "_timer", "waiter")
+    __slots__ = ("_future", "_limiter", "_rings_at", "_turns", "_until", "_waiter")
 
     def __init__(
         self,
         limiter: ConcurrencyLimiter,
-        key: bytes | None,
-        urgency: int,
-        clock: Clock,
-        loop: asyncio.AbstractEventLoop,
+        waiter: Waiter,
+        future: "asyncio.Future[_PermitOutcome]",
+        turns: TimerLine,
+        until: Callable[[], float],
     ) -> None:
+        """``until`` may become later. ``turns``: all that wait."""
         self._limiter = limiter
-        self._clock = clock
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self._future: asyncio.Future[_PermitOutcome] = loop.create_future()
-        self.waiter = Waiter(key, urgency, partial(_told, self._future), clock())
+        self._waiter = waiter
+        self._future = future
+        self._turns = turns
+        self._until = until
+        self._rings_at = _NEVER
 
-    def _rang(self, rung: float, until: Callable[[], float]) -> None:
-        # In the same turn of the loop, the client may have left and the time be over.
+    def begin(self) -> None:
+        """The wait goes on, or begins."""
+        self._rings_at = at = self._until()
+        if at != _NEVER:
+            self._turns.enter(self, at)
+
+    def rang(self) -> None:
+        """The time is over, unless it has become later."""
+        # In the same turn of the loop, the client may have left, or the permit have come.
         if self._future.done():
             return
-        if until() > rung:
-            self._ring(until)
-        elif self._limiter.dequeue(self.waiter):
+        if self._until() > self._rings_at:
+            self.begin()
+        elif self._limiter.dequeue(self._waiter):
             self._limiter.timed_out += 1
             self._future.set_result(_PermitOutcome.TIMEOUT)
-
-    def _ring(self, until: Callable[[], float]) -> None:
-        at = until()
-        self._timer = None if at == _NEVER else self._loop.call_at(at, self._rang, at, until)
-
-    async def comes(self, until: Callable[[], float]) -> _PermitOutcome:
-        """With a permit, unless it is refused or ``until`` has come, which may become later."""
-        self._ring(until)
-        future = self._future
-        try:
-            return await future
-        except BaseException:
-            # Cancelled; maybe with the permit already in hand.
-            given = future.done() and not future.cancelled()
-            if given and future.result() is _PermitOutcome.THROUGH:
-                self._limiter.release(self.waiter.key, self._clock())
-            self._limiter.dequeue(self.waiter)
-            raise
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None  # which holds the turn
