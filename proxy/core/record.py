@@ -222,7 +222,7 @@ class Record:
         seconds = max(0.0, until - wait.began)
         self.queue_s += seconds
         if self.longest_wait is None or seconds >= self.longest_wait.seconds:
-            self.longest_wait = wait._replace(seconds=seconds)
+            self.longest_wait = Wait(wait.what, wait.began, wait.upstream, wait.server, seconds)
 
     def main_wait(self, now: float) -> Wait | None:
         """The longest, the one that goes on included; None where it did not wait."""

@@ -161,16 +161,17 @@ class Fair:
         waiting = self.keys.get(waiter.key)
         if waiting is None or waiter not in waiting:
             return False
-        self._take(waiter, waiting)
+        del waiting[waiter]
+        self._left(waiter.key, waiting)
         return True
 
-    def _take(self, waiter: Waiter, waiting: OrderedDict[Waiter, None]) -> None:
-        del waiting[waiter]
+    def _left(self, key: Hashable, waiting: OrderedDict[Waiter, None]) -> None:
+        """One of those ``waiting`` with this key does so no more."""
         self._size -= 1
         if self._most is not None:
-            self._most.less(waiter.key)
+            self._most.less(key)
         if not waiting:
-            del self.keys[waiter.key], self._stamps[waiter.key]
+            del self.keys[key], self._stamps[key]
             if len(self.keys) <= 1:
                 self._most = None
                 self._heap.clear()
@@ -179,9 +180,9 @@ class Fair:
         """The first of the key that is next."""
         key = next(iter(self.keys)) if self._most is None else self._next_key()
         waiting = self.keys[key]
-        waiter = next(iter(waiting))
+        waiter, _ = waiting.popitem(last=False)
         self._stamps[key] = next(self._turn)
-        self._take(waiter, waiting)
+        self._left(key, waiting)
         return waiter
 
     def _next_key(self) -> Hashable:
@@ -209,7 +210,15 @@ class Fair:
 class Queue:
     """A bounded number of places."""
 
-    __slots__ = ("_disciplines", "_fair", "_size", "order", "permits_by_key", "waiting")
+    __slots__ = (
+        "_disciplines",
+        "_fair",
+        "_numbers",
+        "_size",
+        "order",
+        "permits_by_key",
+        "waiting",
+    )
 
     def __init__(self, size: int, order: str = "fair") -> None:
         """``order``: ``fair``, ``fifo`` or ``lifo``."""
@@ -225,6 +234,8 @@ class Queue:
         }
         self._disciplines = [kinds[order]() for _ in range(URGENCIES)]
         self._fair = [each for each in self._disciplines if isinstance(each, Fair)]
+        self._numbers = [0] * URGENCIES
+        """How many wait, by urgency."""
         self.waiting = 0
 
     def enqueue(self, waiter: Waiter, *, again: bool = False) -> Waiter | None:
@@ -244,12 +255,11 @@ class Queue:
     def add(self, waiter: Waiter) -> None:
         """Take it in, whether there is room or not."""
         self._disciplines[waiter.urgency].push(waiter)
+        self._numbers[waiter.urgency] += 1
         self.waiting += 1
 
     def _victim(self, newcomer: Waiter) -> Waiter:
-        last = max(
-            (i for i, discipline in enumerate(self._disciplines) if len(discipline)), default=-1
-        )
+        last = max((i for i, number in enumerate(self._numbers) if number), default=-1)
         if last < newcomer.urgency:
             return newcomer
         discipline = self._disciplines[last]
@@ -258,13 +268,18 @@ class Queue:
     def dequeue(self, waiter: Waiter) -> bool:
         """It waits no more. Whether it did."""
         found = self._disciplines[waiter.urgency].remove(waiter)
+        self._numbers[waiter.urgency] -= found
         self.waiting -= found
         return found
 
     def pop(self) -> Waiter:
         """Take who is next; there is one."""
         self.waiting -= 1
-        return next(discipline for discipline in self._disciplines if len(discipline)).pop()
+        numbers, urgency = self._numbers, 0
+        while not numbers[urgency]:
+            urgency += 1
+        numbers[urgency] -= 1
+        return self._disciplines[urgency].pop()
 
     def reprioritize(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
