@@ -99,10 +99,11 @@ class UpstreamQuota:
         """Raises UpstreamQuotaExceeded where it would have to wait."""
         quotas = self._endpoint.quotas
         assert quotas is not None
-        own = Quota()
         if self.counts_quotas:
             named = quotas.budget(path_of(exchange)) if quotas.has_budgets else b""
             own = self._own(exchange, named)
+        else:
+            own = Quota()
         # Neither, for nearly all.
         if (own.limited or quotas.paths_paused) and (soon := self._admit(exchange, own)):
             await asyncio.sleep(soon)

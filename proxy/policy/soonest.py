@@ -12,26 +12,27 @@ _BUCKETS: Final = 10
 """What happened in the last 5 minutes counts, in steps of 30 seconds."""
 _ENOUGH: Final = 20
 """Answers below which nothing is known."""
-_NEVER: Final = [math.inf] * (_BUCKETS - 1)
-_NONE: Final = [0] * (_BUCKETS - 1)
 
 
 class _Times:
-    """The quickest answer of each of the last buckets, and how many there were; newest first."""
+    """The quickest answer of each of the last buckets, and how many there were; newest first.
+
+    None of what was before the first one: most keys are targets that come once.
+    """
 
     __slots__ = ("bucket", "counts", "least")
 
     def __init__(self, bucket: int, seconds: float) -> None:
         self.bucket = bucket
-        self.least = [seconds, *_NEVER]
-        self.counts = [1, *_NONE]
+        self.least = [seconds]
+        self.counts = [1]
 
     def turn(self, bucket: int) -> None:
         """A later bucket has begun."""
         gone = min(bucket - self.bucket, _BUCKETS)
         self.bucket = bucket
-        self.least = [math.inf] * gone + self.least[: _BUCKETS - gone]
-        self.counts = [0] * gone + self.counts[: _BUCKETS - gone]
+        self.least = ([math.inf] * gone + self.least)[:_BUCKETS]
+        self.counts = ([0] * gone + self.counts)[:_BUCKETS]
 
 
 class Soonest:
