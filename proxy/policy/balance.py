@@ -183,11 +183,14 @@ def _arrival(candidate: Endpoint, digest: bytes) -> float:
 
 def _two(candidates: Sequence[C], rng: random.Random) -> tuple[C, C]:
     """Two different ones, the first drawn by weight and so the second among the others."""
-    weights = [each.weight for each in candidates]
-    size = len(weights)
-    if weights.count(weights[0]) == size:
+    size, weight = len(candidates), candidates[0].weight
+    for each in candidates:
+        if each.weight != weight:
+            break
+    else:
         one, other = int(rng.random() * size), int(rng.random() * (size - 1))
         return candidates[one], candidates[other + (other >= one)]
+    weights = [each.weight for each in candidates]
     first = _draw(weights, rng)
     if size == 2:
         return candidates[first], candidates[1 - first]

@@ -41,8 +41,10 @@ class Ewma:
         """An answer came after ``seconds``."""
         self._row = 0
         kept = self._kept(now)
-        self._level = max(seconds, self._level * kept + seconds * (1.0 - kept))
-        self._answers = max(seconds, self._answers * kept + seconds * (1.0 - kept))
+        news = seconds * (1.0 - kept)
+        level, answers = self._level * kept + news, self._answers * kept + news
+        self._level = level if level > seconds else seconds
+        self._answers = answers if answers > seconds else seconds
 
     def penalise(self, now: float, seconds: float) -> None:
         """A failure, however fast, counts as ``seconds``, twice that if it follows a failure, ...
