@@ -1,6 +1,6 @@
 """``[timeouts] total``: a bound on the whole exchange."""
 
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, current_task, get_running_loop
 
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
@@ -20,19 +20,20 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 class Total:
     """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
 
-    __slots__ = ("_bound", "_inner", "_timeout")
+    __slots__ = ("_bound", "_inner", "_loop", "_timeout")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
         self._bound = ("total", "total", seconds)
         self._timeout = SharedTimeout(seconds)
+        self._loop = get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
         if exchange.deadline is not None:  # the client's own, in which this one is counted
             return await self._inner(exchange)
         timeout = self._timeout
-        task = current_task()
+        task = current_task(self._loop)
         assert task is not None
         exchange.deadline = timeout.begin(task)
         exchange.record.bound = self._bound

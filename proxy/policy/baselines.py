@@ -45,7 +45,7 @@ class Baselines:
     def learn(self, key: Hashable, seconds: float) -> bool:
         """An answer came after ``seconds``. Whether its path has a usual time of its own now."""
         self._turn += 1
-        if key in self._own or not self._room():
+        if key in self._own or (len(self._own) >= KEYS and not self._makes_room()):
             return False
         count, logs = self._candidates.pop(key, (0, 0.0))
         count, logs = count + 1, logs + math.log(max(seconds, 1e-6))
@@ -58,10 +58,8 @@ class Baselines:
         self._seen[key] = self._turn
         return True
 
-    def _room(self) -> bool:
-        """Whether there is a place, or one that nobody has needed for long."""
-        if len(self._own) < KEYS:
-            return True
+    def _makes_room(self) -> bool:
+        """All places are taken: whether there is one that nobody has needed for long."""
         oldest = next(iter(self._own))
         if self._turn - self._seen[oldest] < _UNUSED:
             return False

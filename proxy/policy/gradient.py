@@ -54,6 +54,8 @@ _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
+_QUICKEST: Final = 1e-6
+"""Seconds that an answer takes at the least: 0 has no logarithm."""
 _REMEMBERED: Final = 1000
 """Answers of a route after which what is usual on it changes no faster."""
 
@@ -96,12 +98,15 @@ class Gradient:
         "_squares",
         "_sum",
         "_tried",
+        "limit",
     )
 
     def __init__(self, least: int, most: int) -> None:
         self._least = least
         self._most = most
         self._level = float(min(max(_FIRST, least), most))
+        self.limit = round(self._level)
+        """Requests at a time."""
         self._capacity = Capacity(least, most)
         self._changed = -math.inf
         self._mean = 0.0
@@ -123,11 +128,6 @@ class Gradient:
         self._busy = 0
         self._baselines.clear()
 
-    @property
-    def limit(self) -> int:
-        """Requests at a time."""
-        return round(self._level)
-
     def observe(self, usual: Baseline, seconds: float, now: float, in_flight: int) -> bool:
         """A request took so long. Whether the limit has changed.
 
@@ -135,7 +135,8 @@ class Gradient:
         """
         limit = self.limit
         self._refusals.count(self._level, refused=False, busy=in_flight >= _BUSY * limit)
-        seconds = max(seconds, 1e-6)
+        if seconds < _QUICKEST:
+            seconds = _QUICKEST
         if not usual.value:
             usual.value = seconds
             self._changed = now
@@ -156,7 +157,8 @@ class Gradient:
         self._sum += x
         self._squares += x * x
         self._in_flight += in_flight
-        self._busy = max(self._busy, in_flight)
+        if in_flight > self._busy:
+            self._busy = in_flight
         n = self._n
         if n < _FEWEST or now < self._changed + _SHORTEST:
             return False
@@ -233,6 +235,7 @@ class Gradient:
         was = self.limit
         self._lowered = level < 0.95 * self._level and not looking
         self._level = min(max(level, self._least), float(self._most))
+        self.limit = round(self._level)
         self._changed = now
         self._clear()
         return self.limit != was
