@@ -111,8 +111,11 @@ class HedgedCall:
             raise
         else:
             if acceptable(own):
-                self._finish()
-                self._record(None, own)
+                if self._launched:
+                    self._finish()
+                    self._record(None, own)
+                else:
+                    self._source.delays.leave(self)
                 return own
         self._source.delays.leave(self)
         self._ends[self._exchange] = attempt_outcome(own), self._source.clock()

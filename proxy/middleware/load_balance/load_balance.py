@@ -232,7 +232,9 @@ class LoadBalance:
         now = self.clock()
         if began and self._timed:
             endpoint.latency.observe(now - began, now)
-        if breaker is not None and permission is not None:
+        if breaker is None or permission is None:
+            return
+        if breaker.open or breaker.failures or breaker.counts:  # else there is nothing to tell
             back = breaker.open
             permission.succeeded(now)
             if back and not breaker.open:
