@@ -54,8 +54,6 @@ _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
-_QUICKEST: Final = 1e-6
-"""Seconds that an answer takes at the least: 0 has no logarithm."""
 _REMEMBERED: Final = 1000
 """Answers of a route after which what is usual on it changes no faster."""
 
@@ -135,8 +133,7 @@ class Gradient:
         """
         limit = self.limit
         self._refusals.count(self._level, refused=False, busy=in_flight >= _BUSY * limit)
-        if seconds < _QUICKEST:
-            seconds = _QUICKEST
+        seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
             self._changed = now
@@ -157,8 +154,7 @@ class Gradient:
         self._sum += x
         self._squares += x * x
         self._in_flight += in_flight
-        if in_flight > self._busy:
-            self._busy = in_flight
+        self._busy = max(self._busy, in_flight)
         n = self._n
         if n < _FEWEST or now < self._changed + _SHORTEST:
             return False

@@ -66,10 +66,10 @@ class Loans:
         else:
             self.out.pop(holder, None)
 
-    def look(self, now: float) -> None:
-        """Somebody waits: lend what may be lent."""
+    def look(self, now: float) -> bool:
+        """Somebody waits: lend what may be lent. Whether it was looked for; not that often."""
         if now - self._looked < _PAUSE:
-            return
+            return False
         self._looked = now
         stalled = [each for each in self._held if each.stalls(now)]
         wanted = len(self.out) + len(stalled) - self._limiter.limit
@@ -79,6 +79,7 @@ class Loans:
             del self._held[holder]
             self.out[holder] = now
             self._limiter.release(holder.key, now)
+        return True
 
     def _end(self, most: int, now: float) -> None:
         """Make room for further loans, by those that have been out for the longest time."""

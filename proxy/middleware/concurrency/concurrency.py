@@ -165,8 +165,7 @@ class Concurrency:
             last = _NEVER if exchange.deadline is None else exchange.deadline - usual
             return min(last, patient_until)
 
-        self._loans.look(asked)
-        if limiter.try_acquire(key):
+        if self._loans.look(asked) and limiter.try_acquire(key):
             return
         future: asyncio.Future[_PermitOutcome] = self._loop.create_future()
         urgency = level(exchange.headers, self._priority)
@@ -182,9 +181,9 @@ class Concurrency:
         try:
             outcome = await future
         except BaseException:  # cancelled; maybe with the permit already in hand
-            if future.done() and not future.cancelled():
-                if future.result() is _PermitOutcome.THROUGH:
-                    limiter.release(key, clock())
+            given = future.done() and not future.cancelled()
+            if given and future.result() is _PermitOutcome.THROUGH:
+                limiter.release(key, clock())
             limiter.dequeue(waiter)
             raise
         finally:
