@@ -5,6 +5,7 @@ import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import pytest
 
@@ -107,6 +108,37 @@ async def test_a_connection_leaves_no_cycles_behind(
                 line.transport.close()
             await asyncio.sleep(0.02)
             assert found() == {}
+
+
+ARMED: Final = {
+    "circuit_breaker": {},
+    "concurrency": {"max_requests": 1},
+    "queue": {},
+    "deadline": {},
+    "hedge": {"delay": "10s"},
+    "rate_limit": {"average": 1_000_000, "burst": 1_000_000},
+    "timeouts": {"total": "30s"},
+}
+
+
+async def test_requests_that_wait_for_each_other_leave_no_cycles_behind() -> None:
+    async with RawUpstream() as upstream, proxied(upstream, **ARMED) as proxy:
+
+        async def one() -> None:
+            async with await proxy.connect() as client:
+                await finished(client)
+
+        async def once() -> None:
+            await asyncio.gather(*[one() for _ in range(8)])
+            await proxy.breathe()
+
+        await once()
+        with garbage() as found:
+            for _ in range(TIMES):
+                await once()
+            await asyncio.sleep(0.02)
+            assert found() == {}
+    assert any(exchange.record.queue_s for exchange in proxy.records)
 
 
 def test_start_up_is_not_looked_at_again() -> None:
