@@ -13,7 +13,7 @@ class Due(Protocol):
     """Who waits no longer than until some time."""
 
     def rang(self) -> None:
-        """The time has come. Raises nothing."""
+        """The time has come."""
 
 
 class TimerLine:
@@ -63,10 +63,13 @@ class TimerLine:
 
     def _on_timer(self) -> None:
         now, line = self._loop.time(), self._line
-        while line:
-            one, at = next(iter(line.items()))
-            if at > now:
-                self._timer.arm(at)
-                return
-            del line[one]
-            one.rang()
+        try:
+            while line:
+                one, at = next(iter(line.items()))
+                if at > now:
+                    break
+                del line[one]
+                one.rang()
+        finally:  # whatever one of them raises, the others are told
+            if line:
+                self._timer.arm(next(iter(line.values())))

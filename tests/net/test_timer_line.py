@@ -97,6 +97,22 @@ async def test_it_may_come_back_when_it_is_told(jumping: JumpingLoop) -> None:
     assert other.rings == [start + 7, start + 12, start + 17]
 
 
+async def test_one_that_fails_keeps_nobody_from_being_told(jumping: JumpingLoop) -> None:
+    class Fails(Waits):
+        def rang(self) -> None:
+            raise ValueError
+
+    failures: list[object] = []
+    jumping.set_exception_handler(lambda _, context: failures.append(context["exception"]))
+    line, start = TimerLine(jumping), jumping.time()
+    same, later = Waits(jumping), Waits(jumping)
+    for one, at in ((Fails(jumping), 5), (same, 5), (later, 9)):
+        line.enter(one, start + at)
+    await asyncio.sleep(20)
+    assert (same.rings, later.rings) == ([start + 5], [start + 9])
+    assert [type(each) for each in failures] == [ValueError]
+
+
 async def test_its_timer_keeps_nobody(jumping: JumpingLoop) -> None:
     line, one = TimerLine(jumping), Waits(jumping)
     line.enter(one, jumping.time() + 5)
