@@ -17,6 +17,9 @@ class Sharing(Protocol):
     def wait_timeout(self) -> float:
         """Seconds that a request waits for the head of a call of others; 0 for any time."""
 
+    def joined_for(self) -> float:
+        """Seconds without a byte from the upstream for which requests join a call."""
+
     async def share(
         self,
         exchange: Exchange,

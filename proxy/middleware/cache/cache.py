@@ -110,10 +110,10 @@ class Cache:
         self.counts = counts
         self._keys = Keys(scope.main_upstream, scope.field_changes)
         self._writes = writes_of(scope, store, self._inner, post=options.post)
-        leases = Leases(store, now, clock, sharing.wait_timeout, counts)
+        leases = Leases(store, now, clock, sharing, counts)
         self._fetcher = Fetcher(self._inner, store, rules, now, counts, leases=leases, clock=clock)
         self._rests = Rests(clock)
-        self._refresher = Refresher(scope.shared, self._rests, scope.covered)
+        self._refresher = Refresher(scope.shared, self._rests, scope.covered, sharing.joined_for)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""

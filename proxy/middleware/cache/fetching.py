@@ -94,7 +94,7 @@ class Fetcher:
             claim = Claim(self._store.changes.now)
         try:
             if claim.token:
-                with self._leases.renewing(claim):
+                with self._leases.renewing(claim, exchange.record):
                     reply, validated, times = await self._send(asked, entry, exchange)
             else:
                 reply, validated, times = await self._send(asked, entry, exchange)

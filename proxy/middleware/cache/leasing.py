@@ -5,8 +5,9 @@ the store. The process that takes it asks the upstream, and renews it until the 
 is there. The others look again and again whether it still has the lease. It has not:
 
 - when the reply is stored: they answer from the store;
-- when it is not stored, or the request failed: each process asks by itself, and does not wait for
-  such requests during the next minute;
+- when it is not stored, or the request failed, or the head has not come for as long as requests
+  join a call: each process asks by itself, and does not wait for such requests during the next
+  minute;
 - 10 s after the last sign of life, if it has died, or if the body takes so long: the same.
 
 A client waits no longer than its deadline, ``[timeouts] total`` and ``[coalesce] wait_timeout``
@@ -21,8 +22,9 @@ from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
-from proxy.core.record import ELSEWHERE
+from proxy.core.record import ELSEWHERE, Record
 from proxy.core.reply import NoMoreBytes, Reply
+from proxy.core.sharing import Sharing
 from proxy.core.stored import LEASE, Claim, Entry, Store
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.cache.asked import Asked, stable_digest
@@ -42,16 +44,17 @@ _HANDED: Final = b"\0stored elsewhere"
 class Leases:
     """Takes them for one route, and waits for those of others."""
 
-    __slots__ = ("_clock", "_counts", "_in_vain", "_now", "_store", "_wait_timeout")
+    __slots__ = ("_clock", "_counts", "_in_vain", "_joined_for", "_now", "_store", "_wait_timeout")
 
     def __init__(
-        self, store: Store, now: Clock, clock: Clock, wait_timeout: float, counts: Counter[str]
+        self, store: Store, now: Clock, clock: Clock, sharing: Sharing, counts: Counter[str]
     ) -> None:
-        """``now``: the time of what is stored; ``wait_timeout`` in seconds, 0 for any time."""
+        """``now``: the time of what is stored; ``sharing``: how long others are waited for."""
         self._store = store
         self._now = now
         self._clock = clock
-        self._wait_timeout = wait_timeout
+        self._wait_timeout = sharing.wait_timeout
+        self._joined_for = sharing.joined_for
         self._in_vain = Rests(clock, _IN_VAIN_FOR)
         self._counts = counts
 
@@ -93,14 +96,23 @@ class Leases:
             await asyncio.sleep(min(max(_SHORTEST, waited * _SHARE), _LONGEST))
 
     @contextlib.contextmanager
-    def renewing(self, claim: Claim) -> Iterator[None]:
-        """Keep a lease that is held while the upstream is asked."""
+    def renewing(self, claim: Claim, record: Record) -> Iterator[None]:
+        """Keep a lease that is held while the upstream is asked, for as long as others wait.
+
+        ``record``: of what asks; while that is not sent, the others would wait as well.
+        """
         loop = asyncio.get_running_loop()
         timers: list[asyncio.TimerHandle] = []
+        began = self._clock() - record.queue_s
 
         def renew() -> None:
+            until = self._clock() if record.wait is None else record.wait.began
+            left = self._joined_for() - (until - began - record.queue_s)
+            if left <= 0:
+                self._store.claims.give_back(claim)
+                return
             self._store.claims.renew(claim)
-            timers[:] = [loop.call_later(_RENEWED, renew)]
+            timers[:] = [loop.call_later(min(left, _RENEWED), renew)]
 
         timers.append(loop.call_later(_RENEWED, renew))
         try:

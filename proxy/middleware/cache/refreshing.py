@@ -20,34 +20,42 @@ _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
 class Refresher:
     """Asks in the background."""
 
-    __slots__ = ("_covered", "_rests", "_shared", "under_way")
+    __slots__ = ("_covered", "_joined_for", "_rests", "_shared", "under_way")
 
     def __init__(
         self,
         shared: Shared,
         rests: Rests,
         covered: Callable[[Exchange, ProxyError], str],
+        joined_for: Callable[[], float],
     ) -> None:
-        """``covered``: logs a failure."""
+        """``covered``: logs a failure. ``joined_for``: seconds for which others join a call of
+        which nothing comes, see ``core/sharing``."""
+        self._joined_for = joined_for
         self._covered = covered
         self._shared = shared
         self._rests = rests
-        self.under_way: set[bytes] = set()
-        """Idents of the entries that are asked for."""
+        self.under_way: dict[bytes, tuple[float, float]] = {}
+        """Idents of the entries that are asked for; until when nobody else asks, and how long that
+        is: twice as long as others join a call, since this one may begin later, and twice as long
+        each time."""
 
     def begin(self, asked: Asked, ident: bytes, ask: Handler) -> None:
         """Have ``ask`` send the request for an entry, unless it is under way."""
         key, sent = asked.own_key, asked.exchange.body
-        if ident in self.under_way or self._rests.under_way(key):
+        now = self._shared.clock()
+        until, span = self.under_way.get(ident, (now, 0.0))
+        if now < until or self._rests.under_way(key):
             return
-        self.under_way.add(ident)
+        span = 2 * (span or self._joined_for())
+        self.under_way[ident] = now + span, span
         body: Body = EMPTY
         if asked.content is not None:  # its own may not outlive its client
             body = BytesBody(asked.content, sent.framing, sent.length)
         twin = asked.exchange.twin(body)
         if twin.method == "HEAD":
             twin.method = "GET"
-        twin.started_at = self._shared.clock()
+        twin.started_at = now
         twin.record.head_s = twin.record.queue_s = 0.0  # it begins now, and has waited for nothing
         twin.record.longest_wait = None
         twin.deadline = twin.ties = None
@@ -74,7 +82,7 @@ class Refresher:
             self._covered(twin, error)
             forget_frames(error)
         finally:
-            self.under_way.discard(ident)
+            self.under_way.pop(ident, None)
             if reply is not None:
                 reply.close(ending)
             self._shared.unseen(twin, self._shared.clock())

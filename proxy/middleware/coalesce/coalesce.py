@@ -18,8 +18,9 @@ States of a `SharedCall`. It begins as pending; one of the others follows:
 - buffered: the whole body came with the head. Each client gets it.
 - streaming: a `SharedReply` reads the body. Clients may join until it says that joining has ended.
 
-When joining ends, the key leaves ``_calls``; the next equal request starts another call. The key of
-an unshareable reply is remembered for a minute: requests with it bypass all this.
+When joining ends, the key leaves ``_calls``; the next equal request starts another call. So it does
+where nothing has come of the call for too long (``joining``). The key of an unshareable reply is
+remembered for a minute: requests with it bypass all this.
 
 Events while a call is pending or streaming:
 
@@ -51,9 +52,11 @@ from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import Scope
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
+from proxy.middleware.coalesce.joining import follow, instead_of, is_over
 from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
+from proxy.policy.joining import UsualTime
 
 _MAX_REMEMBERED: Final = 1024
 """Keys of requests whose replies may not be shared; the oldest gives way."""
@@ -87,6 +90,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         memory,
         shared.tasks,
         known=(counts, bypassed),
+        usual=shared.share(("usual calls", scope.identity), UsualTime),
         unseen=lambda exchange: shared.unseen(exchange, shared.clock()),
         clock=shared.clock,
     )
@@ -108,6 +112,7 @@ class Coalesce:
         "_tasks",
         "_unseen",
         "_unshareable",
+        "_usual",
         "_wait_timeout",
         "bypassed",
         "counts",
@@ -121,14 +126,15 @@ class Coalesce:
         tasks: set[asyncio.Task[None]],
         *,
         known: tuple[Counts, Counts] | None = None,
+        usual: UsualTime | None = None,
         unseen: Callable[[Exchange], None] = lambda _: None,
         clock: Clock,
     ) -> None:
         """``memory`` and the set of running ``tasks`` are shared by all routes.
 
         ``known``: what the configuration before has counted, and requests that went alone by
-        reason; nothing, where left out. ``unseen`` is told of calls that their leader did not see
-        the end of.
+        reason; ``usual``: what its calls took. Nothing, where left out. ``unseen`` is told of calls
+        that their leader did not see the end of.
         """
         self._inner = inner
         self._max_waiters = options.max_waiters
@@ -137,6 +143,7 @@ class Coalesce:
         self._tasks = tasks
         self._clock = clock
         self._unseen = unseen
+        self._usual = UsualTime() if usual is None else usual
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[int, float] = OrderedDict()
         """Until when, by the hash of a whole key, credentials and cookies included: an unshareable
@@ -153,6 +160,10 @@ class Coalesce:
     def wait_timeout(self) -> float:
         """Seconds that a request waits for the head of a call of others; 0 for any time."""
         return self._wait_timeout or 0.0
+
+    def joined_for(self) -> float:
+        """Seconds without a byte from the upstream for which requests join a call."""
+        return self._usual.joined_for()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""
@@ -196,7 +207,7 @@ class Coalesce:
         again = False
         while True:
             call = self._calls.get(key)
-            if call is None:
+            if call is None or is_over(call, self._usual, self._clock()):
                 call = self._start(exchange, key, content, send)
             elif call.clients >= self._max_waiters:
                 self.bypassed["max_waiters"] += 1
@@ -223,8 +234,13 @@ class Coalesce:
         twin = exchange.twin(body)
         twin.send_informational = partial(_inform, exchange)
         remember = partial(self._remember, key)
-        call = SharedCall(exchange, twin, self._memory, remember, self._unseen, clock=self._clock)
+        usual, clock = self._usual, self._clock
+        call = SharedCall(
+            exchange, twin, self._memory, remember, self._unseen, usual=usual, clock=clock
+        )
         call.on_joining_ends = partial(self._end_joining, key, call)
+        if key in self._calls:
+            follow(call, self._calls[key], usual)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(send))
         call.task = task
@@ -234,8 +250,11 @@ class Coalesce:
 
     def _end_joining(self, key: Key, call: SharedCall) -> None:
         call.on_joining_ends = _nothing  # the partial refers to the call
-        if self._calls.get(key) is call:
-            del self._calls[key]
+        if self._calls.get(key) is not call:
+            return
+        del self._calls[key]
+        if call.earlier is not None and (earlier := instead_of(call, self._clock())) is not None:
+            self._calls[key] = earlier
 
     def _is_unshareable(self, hashed: int) -> bool:
         if self._clock() < self._unshareable[hashed]:

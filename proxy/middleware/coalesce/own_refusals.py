@@ -1,7 +1,11 @@
-"""Refusals that concern the client alone whose request a shared call is."""
+"""Which errors of a shared call are whose: refusals that concern its first client alone."""
+
+import copy
 
 from proxy.core.errors import (
     DeadlineTooShort,
+    InternalError,
+    ProxyError,
     QueueFull,
     QueueTimeout,
     UpstreamError,
@@ -23,3 +27,10 @@ def is_of_a_quota(error: Exception | None) -> bool:
     others. And who has waited with a second client has waited for as long as by itself.
     """
     return isinstance(error, UpstreamQuotaExceeded)
+
+
+def own_error(error: Exception) -> Exception:
+    """An error for each client: handlers add to it on its way up."""
+    if not isinstance(error, ProxyError):
+        return InternalError("an error of the proxy itself, see its log")
+    return copy.copy(error)

@@ -1,19 +1,18 @@
 """One call of an upstream, for several clients."""
 
 import asyncio
-import copy
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
 from proxy.core.clock import Clock
-from proxy.core.errors import InternalError, ProxyError, forget_frames
+from proxy.core.errors import InternalError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.record import ANSWER, Record, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
-from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal
+from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal, own_error
 from proxy.middleware.coalesce.shared_reply import (
     MemoryBudget,
     SharedBody,
@@ -21,6 +20,7 @@ from proxy.middleware.coalesce.shared_reply import (
     is_unshareable,
 )
 from proxy.middleware.coalesce.unseen import note_end
+from proxy.policy.joining import LEAST, UsualTime
 
 _NEVER: Final = float("inf")
 
@@ -39,13 +39,18 @@ class SharedCall:
         "_left",
         "_memory",
         "_on_unshareable",
-        "_shared_reply",
         "_taking",
         "_twin",
         "_unseen",
+        "_usual",
+        "began",
         "clients",
+        "earlier",
         "head_pending",
+        "joined_for",
         "on_joining_ends",
+        "record",
+        "shared_reply",
         "task",
     )
 
@@ -57,6 +62,7 @@ class SharedCall:
         on_unshareable: Callable[[], None],
         unseen: Callable[[Exchange], None],
         *,
+        usual: UsualTime,
         clock: Clock,
     ) -> None:
         """``on_unshareable`` is called when the reply may not be shared; ``unseen`` at the end,
@@ -70,6 +76,11 @@ class SharedCall:
         # What holds a permit for the call has the twin: it may lend it while nobody reads.
         twin.stalled = self._taking = Taking()
         self._clock = clock
+        self.record = twin.record
+        self.began = clock() - self.record.queue_s  # its leader's waits do not count
+        self._usual = usual
+        self.joined_for = LEAST  # seconds of silence, at the least: see ``joining``
+        self.earlier: SharedCall | None = None  # which was silent when this one began
         self._memory = memory
         self.on_joining_ends: Callable[[], None]
         """Called once when no further client can join; Coalesce sets it."""
@@ -86,7 +97,7 @@ class SharedCall:
         """A reply that may not be shared: for the leader only."""
         self._buffered: tuple[Reply, bytes] | None = None
         """A reply whose whole body came with its head, and that body."""
-        self._shared_reply: SharedReply | None = None
+        self.shared_reply: SharedReply | None = None
 
     @property
     def refused(self) -> bool:
@@ -111,7 +122,7 @@ class SharedCall:
         finally:
             if self._left is not None:
                 note_end(
-                    self._twin, self._left, self._error or self._leader_reply or self._shared_reply
+                    self._twin, self._left, self._error or self._leader_reply or self.shared_reply
                 )
                 self._unseen(self._twin)
 
@@ -127,11 +138,13 @@ class SharedCall:
             self.on_joining_ends()
             raise
         else:
+            if (head_at := self.record.first_byte_at) is not None:
+                self._usual.observe(head_at - self.began - self.record.queue_s)
             self._classify(reply)
         finally:
             self.head_pending = False
             self._wake()
-        if (shared := self._shared_reply) is not None:
+        if (shared := self.shared_reply) is not None:
             try:
                 await asyncio.wait((shared.task,))
             except asyncio.CancelledError:
@@ -147,10 +160,10 @@ class SharedCall:
         """
         if reply.closed or reply.buffered is not None:
             return
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        reply.on_close(partial(_set, ended))
+        ended = asyncio.Event()
+        reply.on_close(lambda *_: ended.set())
         try:
-            await ended
+            await ended.wait()
         except asyncio.CancelledError:
             leader, twin = self._leader, self._twin
             if leader is not None and self._leader_task is not None and not reply.closed:
@@ -182,11 +195,11 @@ class SharedCall:
             reply.close(Ending.COMPLETE)
             self._buffered = (reply, whole)
         else:
-            self._shared_reply = SharedReply(
+            self.shared_reply = SharedReply(
                 reply, self._memory, self.on_joining_ends, self._taking, clock=self._clock
             )
             if not self.clients:
-                self._shared_reply.abandon()
+                self.shared_reply.abandon()
 
     async def reply_for(
         self, exchange: Exchange, until: float | None, *, again: bool = False
@@ -242,7 +255,7 @@ class SharedCall:
             exchange.record.attempt_log = twin.record.attempt_log
         exchange.error = twin.error
         if self._error is not None:
-            raise _own_error(self._error)
+            raise own_error(self._error)
         if self._leader_reply is not None:
             exchange.stalled = self._taking
             twin.committed = True
@@ -251,10 +264,10 @@ class SharedCall:
         if self._buffered is not None:
             reply, whole = self._buffered
             return reply.with_body(NoMoreBytes(), reply.length, whole)
-        assert self._shared_reply is not None
-        body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
-        reply = self._shared_reply.reply
-        return reply.with_body(body, reply.length)
+        shared = self.shared_reply
+        assert shared is not None
+        body = SharedBody(shared, partial(self._remove_client, exchange))
+        return shared.reply.with_body(body, shared.reply.length)
 
     def _is_for_leader(self, *, again: bool) -> bool:
         """Whether what came concerns the client alone that made the call."""
@@ -280,21 +293,8 @@ class SharedCall:
                 self._leader_reply.close(Ending.ABANDONED)
         if self.clients:
             return
-        if self._shared_reply is not None:
-            self._shared_reply.abandon()
+        if self.shared_reply is not None:
+            self.shared_reply.abandon()
         elif self.head_pending:
             self.on_joining_ends()
             self.task.cancel()
-
-
-def _set(ended: asyncio.Future[None], _: Reply, __: Ending) -> None:
-    """A reply has ended."""
-    if not ended.done():
-        ended.set_result(None)
-
-
-def _own_error(error: Exception) -> Exception:
-    """An error for each client: handlers add to it on its way up."""
-    if not isinstance(error, ProxyError):
-        return InternalError("an error of the proxy itself, see its log")
-    return copy.copy(error)

@@ -20,7 +20,7 @@ MAX_KEPT: Final = 16 << 20
 MAX_KEPT_TOTAL: Final = 64 << 20
 """Bytes that all shared replies may keep; over it they keep no more than READ_AHEAD."""
 
-
+_NEVER: Final = float("inf")
 _OVERHEAD: Final = 64
 """Bytes that a chunk costs beyond its own: tiny ones must not cost many times their size."""
 
@@ -71,6 +71,7 @@ class SharedReply:
         "_taking",
         "bytes_read",
         "ended",
+        "heard_at",
         "joinable",
         "kept_bytes",
         "on_joining_ends",
@@ -108,6 +109,8 @@ class SharedReply:
         self._fastest = 0
         """Position up to which a client has been given the body, at the most."""
         self.bytes_read = 0
+        self.heard_at = clock()
+        """When its last byte came; never, while clients have to take some first."""
         self.kept_bytes = 0
         """Bytes of memory that the kept chunks cost."""
         self.joinable = True
@@ -123,6 +126,7 @@ class SharedReply:
         ending = Ending.ABANDONED
         try:
             while chunk := await self.reply.read():
+                self.heard_at = self._clock()
                 self._chunks.append(chunk)
                 self.bytes_read += len(chunk)
                 self._account_for(_cost(chunk))
@@ -144,8 +148,10 @@ class SharedReply:
     async def _wait_for_clients(self) -> None:
         self._pause = asyncio.get_running_loop().create_future()
         self._taking.begin(self._clock())
+        self.heard_at = _NEVER
         await self._pause
-        self._taking.end(self._clock())
+        self.heard_at = self._clock()
+        self._taking.end(self.heard_at)
 
     def _finish(self, ending: Ending) -> None:
         if not self.ended:

@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.core.record import ELSEWHERE
+from proxy.core.duration import Duration
+from proxy.core.record import ELSEWHERE, PERMIT
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.stored import Claim, Entry
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of, handed
+from proxy.middleware.coalesce.coalesce import Coalesce
+from proxy.middleware.coalesce.options import CoalesceOptions
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from proxy.policy.freshness import Freshness
 from proxy.policy.key_changes import Changes
 from proxy.store.memory import MemoryStore
 from tests.support.caching import time_of_day
-from tests.support.loop import JumpingLoop, get, loop_clock
+from tests.support.loop import JumpingLoop, Script, get, loop_clock
 from tests.support.stored import put
 
 
@@ -59,7 +63,15 @@ class Waiting:
         self.others = Others(self.store.changes)
         self.store.claims = self.others
         self.counts: Counter[str] = Counter()
-        self.leases = Leases(self.store, time_of_day(), loop_clock(), wait_timeout, self.counts)
+        self.sharing = Coalesce(
+            Script(),
+            CoalesceOptions(wait_timeout=Duration(wait_timeout)),
+            MemoryBudget(),
+            set(),
+            clock=loop_clock(),
+        )
+        clock = loop_clock()
+        self.leases = Leases(self.store, time_of_day(), clock, self.sharing, self.counts)
 
     def asked(self, *fields: tuple[bytes, bytes]) -> Asked:
         return Asked(get("/a", fields), Keys("api").of)
@@ -198,13 +210,35 @@ async def test_requests_that_do_not_share_a_call_do_not_share_a_lease() -> None:
 
 async def test_a_lease_is_renewed_while_the_upstream_is_asked() -> None:
     waiting = Waiting()
-    claim = await waiting.begin(waiting.asked())
+    asked = waiting.asked()
+    claim = await waiting.begin(asked)
     assert isinstance(claim, Claim)
-    with waiting.leases.renewing(claim):
-        await asyncio.sleep(35)
-    assert waiting.others.renewed == 10
+    with waiting.leases.renewing(claim, asked.exchange.record):
+        await asyncio.sleep(4)
+    assert waiting.others.renewed == 1
     await asyncio.sleep(35)
-    assert waiting.others.renewed == 10
+    assert waiting.others.renewed == 1
+    assert await waiting.others.holder(claim.name)
+
+
+@pytest.mark.parametrize(("queued", "kept"), [(0, 5), (30, 35)])
+async def test_a_lease_is_given_back_where_nothing_comes(queued: int, kept: int) -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    claim = await waiting.begin(asked)
+    assert isinstance(claim, Claim)
+    record = asked.exchange.record
+    with waiting.leases.renewing(claim, record):
+        if queued:  # the others would wait as well
+            with record.waiting(PERMIT, loop_clock()):
+                await asyncio.sleep(queued)
+        await asyncio.sleep(kept - queued - 0.5)
+        assert await waiting.others.holder(claim.name)
+        await asyncio.sleep(1)
+        assert not await waiting.others.holder(claim.name)
+        renewed = waiting.others.renewed
+        await asyncio.sleep(60)
+    assert waiting.others.renewed == renewed
 
 
 async def test_a_reply_may_stand_for_an_entry() -> None:

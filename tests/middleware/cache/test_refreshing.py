@@ -34,7 +34,7 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     shared = Shared(random.Random(1), clock=loop_clock())
     told: list[tuple[Exchange, float]] = []
     shared.unseen = lambda exchange, now: told.append((exchange, now))
-    refresher = Refresher(shared, Rests(loop_clock()), log_covered)
+    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
     asked = ASKED.exchange.record
     asked.head_s, asked.queue_s = 1.5, 0.5
     asked.longest_wait = Wait(TOKEN, 1.0, seconds=0.5)
@@ -50,6 +50,29 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     assert (exchange.started_at - began, ended - began) == (0.0, 1.0)
     assert exchange.asked_at == exchange.started_at  # what its client took is not its own
     assert (exchange.record.queue_s, exchange.record.longest_wait) == (0.0, None)
+
+
+async def test_what_stalls_keeps_others_from_asking_for_a_bounded_time(
+    jumping: JumpingLoop,
+) -> None:
+    asked_at: list[float] = []
+
+    async def ask(_: Exchange) -> Reply:
+        asked_at.append(jumping.time())
+        await asyncio.sleep(100 if len(asked_at) < 3 else 1)
+        return reply(200, [], b"body")
+
+    shared = Shared(random.Random(1), clock=loop_clock())
+    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
+    began = jumping.time()
+    for _ in range(31):
+        refresher.begin(ASKED, b"i", ask)
+        await asyncio.sleep(1)
+    assert [at - began for at in asked_at] == [0, 10, 30]
+    await asyncio.sleep(1)
+    assert not refresher.under_way  # one was answered
+    await asyncio.sleep(100)
+    assert not shared.tasks
 
 
 @pytest.mark.parametrize(
@@ -81,7 +104,7 @@ async def test_a_failure_begins_a_rest_and_the_log_says_why(
     shared = Shared(random.Random(1), clock=loop_clock())
     outcomes: list[str] = []
     shared.unseen = lambda exchange, _: outcomes.append(exchange.record.outcome)
-    Refresher(shared, rests, log_covered).begin(ASKED, b"i", ask)
+    Refresher(shared, rests, log_covered, lambda: 5.0).begin(ASKED, b"i", ask)
     await settled()
     assert outcomes == ["connect-failure" if isinstance(fault, Exception) else ""]
     assert rests.under_way(b"k")
