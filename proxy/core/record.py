@@ -1,8 +1,8 @@
 """What is found out while a request is served: who was asked, how often, and how long that took."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError
@@ -34,6 +34,9 @@ ANSWER: Final = "answer"
 """The one that an equal request gets."""
 ELSEWHERE: Final = "elsewhere"
 """The one that an equal request gets in another process."""
+
+AtHand: TypeAlias = Callable[[Any, ProxyError], Awaitable[Reply | None]]
+"""Gives the answer to an exchange in the place of this failure; None where it cannot."""
 
 
 class Wait(NamedTuple):
@@ -144,6 +147,8 @@ class Record:
     """Its last failure: the ``reason`` of the error, and the sentence that standard error has."""
     covered: ProxyError | Reply | None = None
     """What a fixed reply stands in for, where ``Exchange.error`` has its token."""
+    at_hand: AtHand | None = None
+    """What there is to answer with if its time is over, see ``core/time_over``."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
@@ -251,6 +256,7 @@ class Record:
         """
         self.upstream, self.endpoint = call.upstream, call.endpoint
         self.failure, self.covered = call.failure, call.covered
+        self.at_hand = self.at_hand or call.at_hand
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at + self.head_s)
             self.reply_status = call.reply_status

@@ -121,6 +121,8 @@ class Fallback:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises what the last one raised, where nobody has an answer."""
+        if self._fixed is not None and exchange.record.at_hand is None:
+            exchange.record.at_hand = self._at_hand
         handlers = [self._inner, *self._others]
         if self._others and exchange.body is not EMPTY and self._repeatable(exchange):
             self._keep(exchange.body)
@@ -160,6 +162,10 @@ class Fallback:
         """Log the last attempt of an upstream, where no retry has done so, if it made one."""
         outcome = FAILED if isinstance(came, ConnectionLimit) else attempt_outcome(came)
         exchange.record.log_last(outcome, exchange.asked_at, self._clock())
+
+    async def _at_hand(self, exchange: Exchange, error: ProxyError) -> Reply | None:
+        """The fixed reply, where the time of the whole exchange is over."""
+        return None if self._fixed is None else self._instead(exchange, self._fixed, error, error)
 
     def _instead(
         self, exchange: Exchange, fixed: "Fixed", error: ProxyError, came: ProxyError | Reply

@@ -2,10 +2,11 @@
 
 from asyncio import CancelledError, current_task, get_running_loop
 
-from proxy.core.errors import ResponseTimeout
+from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
+from proxy.core.time_over import answer_at_hand
 from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
@@ -29,7 +30,7 @@ class Total:
         self._loop = get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises ResponseTimeout when the time is up."""
+        """Raises ResponseTimeout when the time is up, where no other answer is at hand."""
         if exchange.deadline is not None:  # the client's own, in which this one is counted
             return await self._inner(exchange)
         timeout = self._timeout
@@ -41,14 +42,16 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
-                if exchange.record.has_head:  # it was held until it is whole
-                    raise time_over(self._bound) from None
-                raise ResponseTimeout(
-                    f"no reply within total of {in_seconds(timeout.seconds)}", clock="total"
-                ) from None
+                return await answer_at_hand(exchange, self._error(exchange))
             raise
         except BaseException:
             timeout.end(task)
             raise
         timeout.end(task)
         return reply
+
+    def _error(self, exchange: Exchange) -> UpstreamError:
+        if exchange.record.has_head:  # it was held until it is whole
+            return time_over(self._bound)
+        what = f"no reply within total of {in_seconds(self._timeout.seconds)}"
+        return ResponseTimeout(what, clock="total")

@@ -40,6 +40,7 @@ from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
 from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked, content_of
+from proxy.middleware.cache.at_hand import leave_word
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
@@ -140,14 +141,14 @@ class Cache:
                 entry, reason = None, LOST
             elif not asked.wanted.no_cache:
                 reason = "stale"
+                leave_word(asked, entry, self._instead, self._keys.of, self._now)
         if asked.wanted.only_if_cached:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
 
     def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
         """The answer from an entry; None where the upstream has to be asked first."""
-        now = self._now()
-        stored = entry.meta.freshness
+        now, stored = self._now(), entry.meta.freshness
         shown = entry.shown
         if asked.wanted is ANYTHING and type(shown) is Shown and shown.since <= now < shown.until:
             use = Use.FRESH  # as it was a moment ago
@@ -181,8 +182,7 @@ class Cache:
         asked_at = self._now() if exchange.method == "HEAD" else 0.0
         try:
             if exchange.method == "HEAD":
-                words = f"fwd={reason}; detail=head"
-                reply = told(await self._inner(exchange), words)
+                reply = told(await self._inner(exchange), f"fwd={reason}; detail=head")
             else:
                 reply = await self._shared(asked, entry, reason)
         except (UpstreamError, ConnectionLimit) as error:

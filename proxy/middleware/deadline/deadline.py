@@ -4,10 +4,11 @@ import asyncio
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.errors import ResponseTimeout
+from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
+from proxy.core.time_over import answer_at_hand
 from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.http.fields import RawHeaders
@@ -49,7 +50,7 @@ class Deadline:
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises ResponseTimeout when the time is up."""
+        """Raises ResponseTimeout when the time is up, where no other answer is at hand."""
         asked = self._asked(exchange.headers)
         if asked is None:
             return await self._inner(exchange)
@@ -63,10 +64,13 @@ class Deadline:
         except TimeoutError:
             if not clock.expired():
                 raise
-            if exchange.record.has_head:  # it was held until it is whole
-                raise time_over(exchange.record.bound) from None
+        error: UpstreamError
+        if exchange.record.has_head:  # it was held until it is whole
+            error = time_over(exchange.record.bound)
+        else:
             what = f"no reply within {words} of {in_seconds(left)}"
-            raise ResponseTimeout(what, clock=name) from None
+            error = ResponseTimeout(what, clock=name)
+        return await answer_at_hand(exchange, error)
 
     def _bound(self, asked: float) -> str:
         """What gives an exchange the time that it has."""

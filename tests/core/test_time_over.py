@@ -1,0 +1,56 @@
+"""What answers when the time of a request is over."""
+
+import pytest
+
+from proxy.core.errors import ProxyError, ResponseTimeout
+from proxy.core.exchange import Exchange
+from proxy.core.record import Record
+from proxy.core.reply import Reply
+from proxy.core.time_over import answer_at_hand
+from tests.support.loop import get, reply
+
+LATE = ResponseTimeout("no reply within total of 1 s", clock="total")
+AT_HAND = reply(200, [], b"old")
+
+
+@pytest.mark.parametrize("at_hand", [None, AT_HAND])
+async def test_what_is_at_hand_answers_and_has_time_to_be_sent(at_hand: Reply | None) -> None:
+    seen: list[tuple[str, ProxyError]] = []
+
+    async def instead(exchange: Exchange, error: ProxyError) -> Reply | None:
+        seen.append((exchange.record.outcome, error))
+        return at_hand
+
+    exchange = get()
+    exchange.deadline = 1.0
+    exchange.record.at_hand = instead
+    if at_hand is None:
+        with pytest.raises(ResponseTimeout):
+            await answer_at_hand(exchange, LATE)
+        assert exchange.deadline == 1.0
+    else:
+        assert await answer_at_hand(exchange, LATE) is at_hand
+        assert exchange.deadline is None
+    assert seen == [("timeout", LATE)]
+
+
+async def test_where_nothing_is_at_hand_the_error_is_the_answer() -> None:
+    with pytest.raises(ResponseTimeout) as raised:
+        await answer_at_hand(get(), LATE)
+    assert raised.value is LATE
+
+
+async def test_who_waits_for_a_call_of_others_has_at_hand_what_that_has() -> None:
+    async def own(_: Exchange, __: ProxyError) -> Reply | None:
+        return None
+
+    async def of_call(_: Exchange, __: ProxyError) -> Reply | None:
+        return None
+
+    call, record = Record(), Record()
+    call.at_hand = of_call
+    record.adopt(call, shared=True)
+    assert record.at_hand is of_call
+    record.at_hand = own
+    record.adopt(call, shared=True)
+    assert record.at_hand is own
