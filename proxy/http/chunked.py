@@ -32,12 +32,19 @@ _EXTENDED: Final = re.compile(
 )
 _PADDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]++\r\n")
 _SIZE_BEGINS: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:\r?\Z|[ \t;])")
+_MORE_DIGITS: Final = re.compile(rb"[0-9A-Fa-f]{17}")
 _LARGEST: Final = (1 << 63) - 1
 
 
 def chunked_body(data: bytes, end: bytes = LAST_CHUNK) -> bytes:
     """A whole body in one chunk; ``end``: its last chunk, with its trailers."""
     return CHUNK % (len(data), data) + end if data else end
+
+
+def _wrong_size(line: bytes | bytearray) -> Malformed:
+    if _MORE_DIGITS.match(line):
+        return Malformed("a chunk size has more than 16 digits")
+    return Malformed("a chunk size is not a hexadecimal number")
 
 
 class _Expects(IntEnum):
@@ -142,8 +149,10 @@ class Chunked:
             found = _SIZE.fullmatch(line) or _EXTENDED.fullmatch(line)
             if found is None and self._padded:
                 found = _PADDED.fullmatch(line)
-            if found is None or (size := int(found[1], 16)) > _LARGEST:
-                raise Malformed("a chunk size is not a hexadecimal number")
+            if found is None:
+                raise _wrong_size(line)
+            if (size := int(found[1], 16)) > _LARGEST:
+                raise Malformed("a chunk size is 2^63 bytes or more")
             self._left = size
             self._expects = _Expects.DATA if size else _Expects.TRAILER
         elif line == CRLF:
@@ -173,7 +182,7 @@ class Chunked:
             if len(line) > LONGEST_LINE:
                 raise Malformed(f"the line of a chunk size has more than {LONGEST_LINE} bytes")
             if not _SIZE_BEGINS.match(bytes(line[:20])):
-                raise Malformed("a chunk size is not a hexadecimal number")
+                raise _wrong_size(line)
         elif self._size + len(line) > self._limit:
             raise TooLarge(f"trailers of over {self._limit} bytes")
         elif line[0] in b" \t:":

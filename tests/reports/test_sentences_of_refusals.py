@@ -24,6 +24,14 @@ REFUSED: list[tuple[bytes, str]] = [
         'Content-Length "x" is not one number',
     ),
     (
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n",
+        'Content-Length "9223372036854775808" is 2^63 bytes or more',
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0009223372036854775808\r\n\r\n",
+        'Content-Length "0009223372036854775808" is 2^63 bytes or more',
+    ),
+    (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
         "Transfer-Encoding and Content-Length were both sent",
     ),
@@ -34,6 +42,14 @@ REFUSED: list[tuple[bytes, str]] = [
     (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "a chunk size is not a hexadecimal number",
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        "a chunk size is 2^63 bytes or more",
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00000000000000001",
+        "a chunk size has more than 16 digits",
     ),
     (
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",

@@ -119,7 +119,8 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
         if declared is None:
             return 0
         if (length := content_length(declared)) is None:
-            raise BadRequest(f"Content-Length {shown(declared)!r} is not one number")
+            what = "2^63 bytes or more" if declared.isdigit() else "not one number"
+            raise BadRequest(f"Content-Length {shown(declared)!r} is {what}")
         return length
     if version < (1, 1):  # RFC 9112 6.1
         raise BadRequest("Transfer-Encoding was sent in HTTP/1.0, which does not have it")

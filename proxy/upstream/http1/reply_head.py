@@ -107,7 +107,9 @@ def _length(values: list[bytes]) -> int | None:
         return None
     lengths = {content_length(value): value for value in sorted(found)}
     if None in lengths:
-        raise Malformed(f"Content-Length is {shown(lengths[None])!r}, which is no number of bytes")
+        wrong = lengths[None]
+        what = "2^63 bytes or more" if wrong.isdigit() else "no number of bytes"
+        raise Malformed(f"Content-Length is {shown(wrong)!r}, which is {what}")
     if len(lengths) > 1:
         said = shown(b", ".join(sorted(found))).decode()
         raise Malformed(f"Content-Length was sent with different values: {said}")
