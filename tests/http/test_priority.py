@@ -20,10 +20,23 @@ from proxy.policy.queue import URGENCIES
         ([b"u=1;a"], 1),
         ([b"i;u=1"], 3),
         ([b"1000"], 3),
-        ([b"i", b"u=1", b"u=4"], 1),
+        ([b"i", b"u=1", b"u=4"], 4),
+        ([b"u=1, u=5"], 5),
+        ([b"u=8, u=2"], 2),
+        ([b"u=2, u=8"], 3),
+        ([b"u=1, u"], 3),
+        ([b"u=9"], 3),
+        ([b"u=99"], 3),
+        ([b"u=-1"], 3),
+        ([b"u=2.0"], 3),
+        ([b"u=02"], 2),
+        ([b"u=;a"], 3),
+        ([b"ux=1"], 3),
+        ([b"250, u=1"], 1),
+        ([b"u=1", b"9"], 9),
     ],
 )
-def test_the_first_field_that_says_it_counts(values: list[bytes], said: int) -> None:
+def test_the_last_member_that_says_it_counts(values: list[bytes], said: int) -> None:
     assert urgency([(b"Priority", value) for value in values], b"priority") == said
 
 
