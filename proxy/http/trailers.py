@@ -4,6 +4,7 @@ They are passed on as trailers or not at all, never merged into the head: by the
 acted on, here and elsewhere.
 """
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -14,6 +15,7 @@ from proxy.http.grammar import members
 
 # RFC 9110 6.5.1: what frames, routes, modifies, authenticates or describes a message has its place
 # in the head; and so have the fields by which proxies say who sent it, and for which path.
+# Proxy-Status may stand there: what breaks behind the head can be told nowhere else (RFC 9209 2).
 _FORBIDDEN: Final = frozenset(
     b"""
     accept accept-charset accept-encoding accept-language age allow authorization cache-control
@@ -21,7 +23,7 @@ _FORBIDDEN: Final = frozenset(
     content-type cookie date expect expires forwarded from host http2-settings if-match
     if-modified-since if-none-match if-range if-unmodified-since keep-alive last-modified location
     max-forwards origin path-info pragma proxy-authenticate proxy-authentication-info
-    proxy-authorization proxy-connection proxy-status range referer retry-after script-name
+    proxy-authorization proxy-connection range referer retry-after script-name
     set-cookie te trailer transfer-encoding upgrade user-agent vary via warning www-authenticate
     x-real-ip x-request-id
     """.split()
@@ -55,6 +57,19 @@ def announcement(fields: RawHeaders) -> Fields:
             names = [member for member in members(value) if _may_trail(member)]
             if names:
                 kept.append((name, b", ".join(names)))
+    return kept
+
+
+def announced_less(fields: RawHeaders, drops: Callable[[bytes], bool]) -> Fields:
+    """The fields of a head, with those names left out of its Trailer fields that will not come."""
+    kept: Fields = []
+    for field in fields:
+        if len(field[0]) == len(b"trailer") and field[0].lower() == b"trailer":
+            names = [member for member in members(field[1]) if not drops(member)]
+            if names:
+                kept.append((field[0], b", ".join(names)))
+        else:
+            kept.append(field)
     return kept
 
 

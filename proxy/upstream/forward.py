@@ -15,12 +15,12 @@ from proxy.core.reply import Reply
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
 from proxy.http.chunked import chunked_body
-from proxy.http.fields import encode, of_name, values
+from proxy.http.fields import DASHED, encode, of_name, values
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import shown
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
-from proxy.http.trailers import announcement, last_chunk
+from proxy.http.trailers import announced_less, announcement, last_chunk
 from proxy.http.upgrade import SWITCHING, accepted
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
@@ -173,11 +173,14 @@ class Forward:
         """The bytes of the head as this endpoint is sent them."""
         address = self._address
         host = address.host or exchange.host.encode("latin-1") or address.authority
+        fields = exchange.headers
+        if (dropped := exchange.no_trailers) and exchange.body.length is None:
+            fields = announced_less(fields, lambda name: DASHED[name] in dropped)
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
             host,
-            encode(exchange.headers, exchange.encoded),
+            encode(fields, exchange.encoded),
             exchange.body.framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
             if exchange.upgrade

@@ -22,6 +22,13 @@ def test_what_belongs_into_a_head_is_dropped(name: bytes) -> None:
     assert announcement([(b"trailer", b"X-Sum , " + name)]) == [(b"trailer", b"X-Sum")]
 
 
+def test_what_became_of_a_reply_may_be_told_behind_it() -> None:
+    """RFC 9209 2."""
+    status = (b"Proxy-Status", b"a; error=http_response_incomplete")
+    assert last_chunk([status]) == b"0\r\n%b: %b\r\n\r\n" % status
+    assert announcement([(b"Trailer", b"Proxy-Status")]) == [(b"Trailer", b"Proxy-Status")]
+
+
 def test_no_trailers_are_no_lines() -> None:
     assert last_chunk([]) == b"0\r\n\r\n"
     assert last_chunk([(b"Host", b"a")]) == b"0\r\n\r\n"

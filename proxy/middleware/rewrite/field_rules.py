@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import DASHED
+from proxy.http.fields import DASHED, RawHeaders
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 from proxy.middleware.rewrite.options import HeaderRules
@@ -95,6 +95,15 @@ class FieldRules:
         self.names = self._remove | self._set.keys()
         """Fields that are as the rules have them, or not there."""
         self._add = [(name.encode(), Template(value)) for name, value in rules.add.items()]
+
+    def drops(self, name: bytes) -> bool:
+        """Whether a field of this name may not stand where no rule can say what is in it."""
+        return self._plain[name] in self.names
+
+    def trimmed(self, fields: RawHeaders) -> RawHeaders:
+        """Fields before or behind the message that the rules are for: nothing is set or added."""
+        plain, names = self._plain, self.names
+        return [field for field in fields if plain[field[0]] not in names]
 
     def apply(
         self, fields: Sequence[tuple[bytes, bytes]], variables: Mapping[str, str]

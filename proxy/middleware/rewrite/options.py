@@ -64,7 +64,12 @@ RequestHeaders: TypeAlias = Annotated[
     ),
 ]
 ResponseHeaders: TypeAlias = Annotated[
-    HeaderRules | None, described("Changes to the fields of replies.")
+    HeaderRules | None,
+    described(
+        "Changes to the fields of replies. What remove and set name is also left out of trailers "
+        "and of informational replies (103). Answers that the proxy itself makes in place of a "
+        "reply, such as 502 and 429, are not changed."
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """What a route changes of a request on its way up, and of its reply on the way down."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from proxy.core.errors import BadRequest
@@ -10,6 +11,7 @@ from proxy.core.scope import Scope, UpstreamNames
 from proxy.http.fields import Fields, RawHeaders, values, without
 from proxy.http.grammar import Malformed
 from proxy.http.target import within
+from proxy.http.trailers import announced_less
 from proxy.middleware.rewrite.destinations import METHODS, DestinationRewriter
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.locations import LocationRewriter
@@ -102,11 +104,17 @@ class Rewrite:
             self._change_request(exchange)
         except Malformed as error:
             raise BadRequest(str(error)) from None
+        rules = self._response_rules
+        if rules is not None and (tell := exchange.send_informational) is not None:
+            exchange.send_informational = partial(_tell, tell, rules)
         reply = await self._inner(exchange)
         if self._locations is not None:
             reply.headers = self._locations.apply(reply.headers, exchange)
-        if self._response_rules is not None:
-            reply.headers = self._response_rules.apply(reply.headers, _variables(exchange))
+        if rules is not None:
+            reply.headers = rules.apply(reply.headers, _variables(exchange))
+            if (trailers := reply.trailers) is not None:
+                reply.headers = announced_less(reply.headers, rules.drops)
+                reply.trailers = partial(_trimmed, trailers, rules)
         return reply
 
     def _change_request(self, exchange: Exchange) -> None:
@@ -119,10 +127,25 @@ class Rewrite:
             exchange.headers = _prefixed(exchange.headers, prefix)
         if self._destinations is not None and exchange.method in METHODS:
             exchange.headers = self._destinations.apply(exchange.headers, exchange)
-        if self._request_rules is not None:
+        if (rules := self._request_rules) is not None:
             exchange.heard = exchange.headers
-            exchange.headers = self._request_rules.apply(exchange.headers, _variables(exchange))
-            exchange.no_trailers = self._request_rules.names
+            exchange.headers = rules.apply(exchange.headers, _variables(exchange))
+            exchange.no_trailers = rules.names
+
+
+def _tell(
+    tell: Callable[[int, bytes, RawHeaders], None],
+    rules: FieldRules,
+    status: int,
+    reason: bytes,
+    fields: RawHeaders,
+) -> None:
+    """What is known before the answer must not say what the rules keep out of the answer."""
+    tell(status, reason, rules.trimmed(fields))
+
+
+def _trimmed(trailers: Callable[[], RawHeaders], rules: FieldRules) -> RawHeaders:
+    return rules.trimmed(trailers())
 
 
 def _prefixed(fields: RawHeaders, prefix: bytes) -> Fields:

@@ -7,6 +7,8 @@ import pytest
 
 from proxy.config.model import Route
 from proxy.core.errors import BadRequest
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
 from proxy.core.scope import UpstreamNames
 from proxy.core.shared import Shared
 from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions
@@ -153,3 +155,25 @@ async def test_no_trailer_says_what_rules_have_set_or_removed() -> None:
     await rewrite(Script(reply()), request_headers=rules).handle(exchange)
     assert exchange.headers == [(b"X-User", b"svc"), (b"B", b"1"), (b"X-A", b"1")]
     assert exchange.no_trailers == {b"x-user", b"true-client-ip"}
+
+
+async def test_what_rules_keep_out_of_a_reply_is_said_neither_before_nor_behind_it() -> None:
+    rules = HeaderRules(set={"X-Set": "ours"}, add={"X-A": "1"}, remove=("x-secret",))
+    told: list[Any] = []
+    fields = [(b"X-Secret", b"1"), (b"x-set", b"theirs"), (b"X_Secret", b"2"), (b"X-A", b"3")]
+    announced = [(b"TRAILER", b"X-SECRET"), (b"Trailer", b"X-Secret, X_Secret , X-Set")]
+
+    async def upstream(exchange: Exchange) -> Reply:
+        assert exchange.send_informational is not None
+        exchange.send_informational(103, b"Early Hints", fields)
+        answer = reply(200, announced)
+        answer.trailers = lambda: fields
+        return answer
+
+    exchange = get()
+    exchange.send_informational = lambda *informational: told.append(informational)
+    options = Route(upstream="api", response_headers=rules)
+    answer = await Rewrite(upstream, options).handle(exchange)
+    assert told == [(103, b"Early Hints", fields[2:])]
+    assert answer.headers == [(b"Trailer", b"X_Secret"), (b"X-Set", b"ours"), (b"X-A", b"1")]
+    assert answer.last_trailers() == fields[2:]
