@@ -78,6 +78,9 @@ class Scope:
     """Whether failed attempts are repeated."""
     has_more_attempts: Callable[[Exchange], bool]
     """Whether a request may be given another attempt; of no method where ``[retry]`` is off."""
+    may_follow_reply: Callable[[Exchange], bool] | None
+    """Whether another attempt, or what ``fallback`` names, may take the place of a reply that has
+    broken unseen; None where nothing ever does."""
     has_deadlines: bool
     """Whether an exchange may have a deadline: ``[deadline]`` or ``[timeouts] total``."""
     field_changes: bytes

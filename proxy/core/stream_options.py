@@ -25,7 +25,9 @@ class StreamOptions(Table, frozen=True, kw_only=True):
             '"body:64KiB". A reply that breaks before may be tried again. Longer replies are held '
             "for their first chunk, streams of events for the first event that is no ping. "
             '"auto", which also applies without [stream]: replies that are known to be no longer '
-            "than 64 KiB are held as a whole where [retry] may try again, and nothing else is. "
+            "than 64 KiB are held as a whole if [retry] may send the request again after a reply "
+            "that breaks off, and nothing else is: no reply to a POST without an Idempotency-Key, "
+            "no stream of events, nothing with Incremental: ?1. "
             "Beyond 32 MiB of held replies in all, replies are passed on as they come.",
         ),
     ] = "auto"

@@ -1,6 +1,7 @@
 """When a reply is good enough to be shown: what breaks before can still be tried again."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from proxy.core.exchange import Exchange, Handler
@@ -9,7 +10,8 @@ from proxy.core.scope import UpstreamScope
 from proxy.core.size import Size
 from proxy.core.stream_options import StreamOptions
 from proxy.http.framing import has_no_body
-from proxy.http.sse import SseScanner, streams_events
+from proxy.http.incremental import is_incremental
+from proxy.http.sse import SseScanner, of_events, streams_events
 
 _AUTO: Final = "auto"
 _HEADERS: Final = "headers"
@@ -37,16 +39,17 @@ HELD: Final = Held()
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
-    """Where ``[stream] commit`` holds anything; "auto", without a retry above, does not.
+    """Where ``[stream] commit`` holds anything; "auto" does where something may follow.
 
     A retry above calls ``hold`` itself, which saves a frame for each request.
     """
     options = scope.find(StreamOptions)
     if options is None:
         options = StreamOptions()
-    if options.commit == _HEADERS or (options.commit == _AUTO and not scope.retries):
+    may_follow = scope.may_follow_reply
+    if options.commit == _HEADERS or (options.commit == _AUTO and may_follow is None):
         return None
-    commit = Commit(inner, options)
+    commit = Commit(inner, options, may_follow)
     if scope.retries:
         scope.hold = commit.hold
         return inner
@@ -56,10 +59,17 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
 class Commit:
     """Holds a reply until enough of it is here, or until it has been held for long enough."""
 
-    __slots__ = ("_inner", "_limit", "_only_whole", "_wait")
+    __slots__ = ("_inner", "_limit", "_may_follow", "_only_whole", "_wait")
 
-    def __init__(self, inner: Handler, options: StreamOptions) -> None:
+    def __init__(
+        self,
+        inner: Handler,
+        options: StreamOptions,
+        may_follow: Callable[[Exchange], bool] | None = None,
+    ) -> None:
+        """``may_follow``: see ``Scope.may_follow_reply``; "auto" holds nothing else."""
         self._inner = inner
+        self._may_follow = may_follow
         kind, _, text = options.commit.partition(":")
         self._limit = Size.parse(text) if kind == "body" else 0
         self._only_whole = kind == _AUTO
@@ -79,7 +89,7 @@ class Commit:
         if has_no_body(exchange.method, reply.status) or reply.length == 0:
             return
         whole = reply.length is not None and reply.length <= self._limit
-        if self._only_whole and not whole:
+        if self._only_whole and not (whole and self._gains(exchange, reply)):
             return
         held: list[bytes] = []
         complete = False
@@ -99,6 +109,15 @@ class Commit:
             HELD.bytes -= sum(map(len, held))
         if complete or held:
             reply.put_back(held[0] if len(held) == 1 else b"".join(held), complete=complete)
+
+    def _gains(self, exchange: Exchange, reply: Reply) -> bool:
+        """Whether something may follow a reply that breaks, and nobody wants its parts at once.
+
+        Else its head is better than none: where a POST was done, the head says what it made.
+        """
+        if self._may_follow is None or not self._may_follow(exchange):
+            return False
+        return not (of_events(reply.headers) or is_incremental(reply.headers))
 
 
 async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:

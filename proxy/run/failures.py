@@ -14,6 +14,7 @@ from proxy.core.outcome import (
     takes_over,
 )
 from proxy.core.stream_options import StreamOptions
+from proxy.middleware.retry.may_repeat import repeats_broken
 from proxy.middleware.retry.options import RetryOptions, statuses
 
 
@@ -47,7 +48,9 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
     rules = route.retry or RetryOptions()
     others = route.fallback if isinstance(route.fallback, tuple) else ()
     fixed = route.fallback if route.fallback and not others else None
-    held = _held(route.stream or StreamOptions(), retries=options is not None)
+    may_follow = options is not None and repeatable(asked, options)
+    may_follow = may_follow and (repeats_broken(rules) or bool(route.fallback))
+    held = _held(route.stream or StreamOptions(), may_follow=may_follow)
     broken = (Failure(RESET, held, "502", True),) if held else ()
     for failure in (*_FAILURES, *broken):
         steps = [_again(failure, options, asked)]
@@ -65,10 +68,10 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
     yield f"  {what:36} nothing is asked again; the client is cut"
 
 
-def _held(options: StreamOptions, *, retries: bool) -> str:
+def _held(options: StreamOptions, *, may_follow: bool) -> str:
     """Which replies no client has seen a part of when they break off; see ``middleware/commit``."""
     kind, _, size = options.commit.partition(":")
-    if kind == "headers" or (kind == "auto" and not retries):
+    if kind == "headers" or (kind == "auto" and not may_follow):
         return ""
     if kind == "first_chunk":
         return "a reply breaks off before its body"

@@ -13,7 +13,7 @@ from proxy.core.shared import Shared
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import log_covered
 from proxy.middleware.fallback import TakesOver
-from proxy.middleware.retry.may_repeat import MayFollow
+from proxy.middleware.retry.may_repeat import MayFollow, may_repeat, repeats_broken
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.policy.budget import Budget
@@ -25,6 +25,8 @@ def scope_of(route: Route, shared: Shared) -> Scope:
     """What the links of a route are made from."""
     retry = route.retry or RetryOptions()
     others = route.retry or RetryOptions(methods=())
+    retries = route.retry is not None and route.retry.attempts > 1
+    follows = retries and (repeats_broken(retry) or bool(route.fallback))
     return Scope(
         shared=shared,
         options=tables(route),
@@ -33,8 +35,11 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         repeatable=partial(repeatable, rules=retry),
         wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
         keep=retry.keep,
-        retries=route.retry is not None and route.retry.attempts > 1,
+        retries=retries,
         has_more_attempts=partial(repeatable, rules=others),
+        may_follow_reply=partial(may_repeat, options=retry, nothing_sent=False)
+        if follows
+        else None,
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
         field_changes=field_changes(route.request_headers),
         main_upstream=route.upstream,

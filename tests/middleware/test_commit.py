@@ -7,11 +7,11 @@ import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.errors import ReplyBroken, ReplyStalled
-from proxy.core.exchange import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.stream_options import StreamOptions
 from proxy.middleware.commit import HELD, Commit, link
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, post, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
 
@@ -62,7 +62,12 @@ class Source:
 def commit(source: Source, text: str = "body:8B", status: int = 200, **reply: Any) -> Handler:
     """A gate before one reply."""
     answer = Reply(status, (), source, **reply)
-    return Commit(Script(answer), StreamOptions(commit=text)).handle
+    return Commit(Script(answer), StreamOptions(commit=text), always).handle
+
+
+def always(_: Exchange) -> bool:
+    """Something may follow whatever breaks."""
+    return True
 
 
 async def rest(answer: Reply) -> list[bytes]:
@@ -197,6 +202,10 @@ async def test_without_a_wait_it_is_held_for_as_long_as_it_takes(jumping: Jumpin
         ("retry = false\n", "body:1KiB", True),
         ("retry = false\n", "auto", False),
         ("", "auto", True),
+        ('retry.on = ["503"]\n', "auto", False),
+        ('retry.on = ["503"]\n', "body:1KiB", True),
+        ('retry.on = ["reset"]\n', "auto", True),
+        ("retry.attempts = 1\n", "auto", False),
         ("", "headers", False),
     ],
 )
@@ -215,9 +224,50 @@ async def test_auto_holds_what_is_known_to_be_small(
 ) -> None:
     source = Source(b"a", b"b")
     reply = Reply(200, [], source, length=length)
-    await Commit(Script(reply), StreamOptions()).handle(get())
+    await Commit(Script(reply), StreamOptions(), always).handle(get())
     assert source.reads == (3 if held else 0)
     assert (reply.buffered is not None) is held
+
+
+@pytest.mark.parametrize(
+    "field",
+    [(b"Content-Type", b"text/event-stream; charset=utf-8"), (b"Incremental", b"?1")],
+)
+@pytest.mark.parametrize("commit", ["auto", "body:8B"])
+async def test_auto_holds_nothing_whose_parts_are_wanted_at_once(
+    jumping: JumpingLoop, field: tuple[bytes, bytes], commit: str
+) -> None:
+    """Whoever writes a size has asked for it."""
+    source = Source(b"a", b"b")
+    reply = Reply(200, [field], source, length=2)
+    await Commit(Script(reply), StreamOptions(commit=commit), always).handle(get())
+    assert source.reads == (0 if commit == "auto" else 3)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "held"),
+    [
+        (get(), True),
+        (post(headers=[(b"Idempotency-Key", b"a")]), True),
+        (post(), False),
+        (post(headers=[(b"Idempotency-Key", b"a")], resendable=False), False),
+        (get(method="PROPFIND"), False),
+    ],
+    ids=["get", "keyed", "post", "gone", "other"],
+)
+@pytest.mark.parametrize("commit", ["auto", "body:64KiB"])
+async def test_auto_holds_replies_only_to_what_may_be_sent_again(
+    jumping: JumpingLoop, exchange: Exchange, commit: str, *, held: bool
+) -> None:
+    config = parsed(
+        f'[stream]\ncommit = "{commit}"\n[[upstreams]]\nname = "a"\nservers = ["http://a"]'
+    )
+    scope = upstream_scope(config)
+    link(scope, Script())
+    assert scope.hold is not None
+    source = Source(b"a", b"b")
+    await scope.hold(exchange, Reply(201, [], source, length=2))
+    assert source.reads == (3 if held or commit != "auto" else 0)
 
 
 async def test_beyond_a_total_replies_are_shown_as_they_come(

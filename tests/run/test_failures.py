@@ -76,8 +76,17 @@ def test_a_reply_that_nobody_has_seen_is_sent_for_again_and_any_other_is_cut() -
     again = "sent again, 3 times in all; at last: 502"
     assert told["a reply of up to 64 KiB breaks off"] == again
     assert told["any other reply breaks off"].endswith("the client is cut")
-    told = said("POST")
-    assert told["a reply of up to 64 KiB breaks off"].startswith("not sent again: it may have been")
+    told = said("POST", stream=StreamOptions(commit="body:64KiB"))
+    assert told["a reply of up to 64KiB breaks off"].startswith("not sent again: it may have been")
+
+
+def test_auto_holds_no_reply_to_a_request_that_is_not_sent_again() -> None:
+    cut = "nothing is asked again; the client is cut"
+    assert said("POST")["the reply breaks off after its head"] == cut
+    of_connects = RetryOptions(on=("connect-failure",))
+    assert said("GET", retry=of_connects)["the reply breaks off after its head"] == cut
+    told = said("GET", retry=of_connects, fallback=("b",))
+    assert "then b is asked" in told["a reply of up to 64 KiB breaks off"]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,22 @@ async def test_an_event_passes_at_once(commit: str) -> None:
         assert event in await client.read_until(event)
 
 
+async def test_by_itself_the_proxy_shows_at_once_what_is_not_sent_again() -> None:
+    """The head says what a POST has made, whatever becomes of the body."""
+    head = b"HTTP/1.1 201 Created\r\nLocation: /new\r\nContent-Length: 10\r\n\r\n"
+    rest = asyncio.Event()
+    async with (
+        RawUpstream([head, b"12345", rest, "rst"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(post(b"x"))
+        assert b"Location: /new" in await client.read_until(b"12345")
+        rest.set()
+        assert await client.closed() in ("fin", "rst")
+        assert len(upstream.requests) == 1
+
+
 async def test_a_larger_body_is_not_held() -> None:
     body = random.Random(1).randbytes(1 << 20)
     half = asyncio.Event()

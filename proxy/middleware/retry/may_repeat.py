@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import repeatable
+from proxy.core.outcome import RESET, TIMEOUT, repeatable
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.budget import Budget
 
@@ -26,6 +26,11 @@ def may_repeat(exchange: Exchange, options: RetryOptions, *, nothing_sent: bool)
         return False
     # Another connection knows nothing of a login that has begun.
     return nothing_sent or (not exchange.login and repeatable(exchange, options))
+
+
+def repeats_broken(options: RetryOptions) -> bool:
+    """Whether ``on`` names what a reply comes to that breaks off, or stalls, before it is seen."""
+    return RESET in options.on or TIMEOUT in options.on
 
 
 def another_allowed(
