@@ -47,7 +47,6 @@ run/workers/outfit: tests/run/workers/test_addresses.py  workers that start afte
 run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
 run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
-upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets
 upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
 upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out

@@ -29,7 +29,12 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
         ),
     ] = seconds(600)
     idle: Annotated[
-        Duration, described("Between two chunks of the reply; over it the reply is cut.")
+        Duration,
+        described(
+            "Between two chunks of the reply; over it the reply is cut. While the request is still "
+            "being sent, what the upstream takes of it counts too, and waiting for the client does "
+            "not."
+        ),
     ] = seconds(600)
     progress: Annotated[
         Duration,

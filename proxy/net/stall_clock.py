@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_LOOKS: Final = 4
+LOOKS: Final = 4
 """Within the time that a peer has: it has a quarter more of it at the most. More of them would be
 made for all that only wait."""
 
@@ -39,4 +39,4 @@ class StallClock:
 
     def _next(self, now: float) -> float:
         end = self._since + self._seconds
-        return min(now + self._seconds / _LOOKS, end) if self._left else end
+        return min(now + self._seconds / LOOKS, end) if self._left else end

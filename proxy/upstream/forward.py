@@ -28,7 +28,7 @@ from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, Field
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody
 from proxy.upstream.http1.reply_head import ReplyHead
-from proxy.upstream.http1.request_body import RequestBodySender
+from proxy.upstream.http1.request_body import RequestBodySender, Upload
 from proxy.upstream.http1.upgraded import UpgradedReply
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import head_error
@@ -97,7 +97,7 @@ class Forward:
             asked = monotonic()
             connection = await self._pool.acquire(self._clock, exchange.client, ties)
             record.connect_s = monotonic() - asked
-        upload: asyncio.Task[None] | None = None
+        upload: Upload | None = None
         message: Any  # a FastHead or a ReplyHead
         known = connection.owner is not None
         protocol = connection.protocol
@@ -144,11 +144,11 @@ class Forward:
             return self._reply(exchange, message, stream, protocol.buffered)
         except BaseException:
             if upload is not None:
-                upload.cancel()
+                upload.task.cancel()
             connection.discard()
             raise
 
-    def _send(self, exchange: Exchange, protocol: UpstreamProtocol) -> asyncio.Task[None] | None:
+    def _send(self, exchange: Exchange, protocol: UpstreamProtocol) -> Upload | None:
         """Write the head, and the body where it is here; a task sends what is still to come."""
         body = exchange.body
         transport = protocol.transport
@@ -162,7 +162,7 @@ class Forward:
         if whole is None:
             protocol.send(head)
             sender = RequestBodySender(body, protocol, self._timeouts, exchange.no_trailers)
-            return asyncio.create_task(sender.run())
+            return Upload(sender, asyncio.create_task(sender.run()))
         if body.length is None:
             whole = chunked_body(whole, last_chunk(body.trailers, exchange.no_trailers))
         protocol.send(head + whole)
@@ -192,7 +192,7 @@ class Forward:
         message: Any,
         connection: PooledConnection,
         payload: StreamReader,
-        upload: asyncio.Task[None] | None,
+        upload: Upload | None,
     ) -> ProgressReplyBody | None:
         """For a stream of events, where there is a clock for those."""
         if not streams_events(message.fields):
@@ -211,13 +211,13 @@ class Forward:
         exchange: Exchange,
         message: ReplyHead,
         connection: PooledConnection,
-        upload: asyncio.Task[None] | None,
+        upload: Upload | None,
     ) -> Reply:
         """A 101 that was asked for."""
         if not exchange.upgrade:
             raise ProtocolViolation("status 101, which was not asked for")
         if upload is not None:  # the request comes first (RFC 9110 7.8)
-            await upload
+            await upload.task
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
         exchange.record.first_byte_at = monotonic()

@@ -76,6 +76,26 @@ async def test_a_reply_that_stalls_is_cut() -> None:
         assert (await proxy.record()).error == "http_response_timeout"
 
 
+@pytest.mark.parametrize("clock", ["idle", "progress"])
+async def test_a_reply_waits_for_the_rest_of_its_request(clock: str) -> None:
+    """nginx and HAProxy wait too: it is the client that takes its time."""
+    head = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Type: text/event-stream\r\n\r\n")
+    event = chunked(b"data: 1\n\n", end=b"")
+    script = [head + event, "wait-body", event + b"0\r\n\r\n"]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, **clocks(**{clock: "300ms"})) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(8):
+            await client.send(b"1\r\nx\r\n")
+            await asyncio.sleep(0.15)
+        await client.send(b"0\r\n\r\n")
+        response = await client.receive()
+        assert (response.body, response.ended) == (b"data: 1\n\n" * 2, "complete")
+
+
 async def test_total_cuts_a_reply_that_never_ends() -> None:
     async def tick(connection: Connection, _: Request) -> None:
         while not connection.closed.is_set():

@@ -11,13 +11,20 @@ from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead, read_small
 from proxy.net.splice import LEAST
+from proxy.net.stall_clock import LOOKS
+from proxy.upstream.http1.request_body import Upload
 from proxy.upstream.http1.spliced_reply import SplicedReply, spliced
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
 
 
 class ReplyBody:
-    """Reads on the idle clock, and gives the connection back at the end."""
+    """Reads on the idle clock, and gives the connection back at the end.
+
+    While the request is still being sent, the clock begins anew with all that the upstream takes of
+    it, and stands still while the client is waited for: an upstream that waits for the rest of the
+    request has nothing to say. It ends up to a quarter of its time late then, see ``StallClock``.
+    """
 
     __slots__ = (
         "_begun",
@@ -26,6 +33,7 @@ class ReplyBody:
         "_late",
         "_payload",
         "_reads",
+        "_since",
         "_splice",
         "_upload",
         "_whole",
@@ -35,7 +43,7 @@ class ReplyBody:
         self,
         connection: PooledConnection,
         payload: StreamReader,
-        upload: asyncio.Task[None] | None,
+        upload: Upload | None,
         idle: float,
     ) -> None:
         self._connection = connection
@@ -43,6 +51,8 @@ class ReplyBody:
         self._upload = upload
         self._idle = idle
         self._late = _stalled
+        self._since = 0.0
+        """When the clock began, while the request is being sent."""
         self._whole: bytes | None = None
         self._begun = False
         self._reads: SmallReads | None = None
@@ -90,7 +100,10 @@ class ReplyBody:
             reads.held = 0
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(payload)
-        protocol.arm(self._idle, self._late)
+        if self._upload is None:
+            protocol.arm(self._idle, self._late)
+        else:
+            self.on_clock()
         splice = self._splice
         try:
             if splice is not None and not payload._size:  # what is here goes first
@@ -119,7 +132,7 @@ class ReplyBody:
         already, or the request is still being sent.
         """
         protocol, payload, upload = self._connection.protocol, self._payload, self._upload
-        if payload._size or protocol.encrypted or not (upload is None or upload.done()):
+        if payload._size or protocol.encrypted or not (upload is None or upload.task.done()):
             return False
         if protocol.plain < LEAST or payload.exception() is not None:
             return False
@@ -128,7 +141,35 @@ class ReplyBody:
 
     def on_clock(self) -> None:
         """The upstream is waited for from now on."""
+        upload = self._upload
+        if upload is not None:
+            now = self._since = self._connection.protocol._loop.time()
+            if upload.sender.is_moving():
+                self._begin_anew(now)
+            if not upload.sender.is_over:
+                if self._idle:
+                    self._look_later(now)
+                return
+            self._upload = None
         self._connection.protocol.arm(self._idle, self._late)
+
+    def _begin_anew(self, now: float) -> None:
+        """The clock does, as the upstream has taken more of the request, or waits for more."""
+        self._since = now
+
+    def _look_later(self, now: float) -> None:
+        end = self._since + self._idle
+        at = min(now + self._idle / LOOKS, end)
+        self._connection.protocol.arm(at - now, self._look_at_upload)
+
+    def _look_at_upload(self) -> Exception | None:
+        upload, now = self._upload, self._connection.protocol._loop.time()
+        if upload is not None and upload.sender.is_moving():
+            self._begin_anew(now)
+        elif now >= self._since + self._idle:
+            return self._late()
+        self._look_later(now)
+        return None
 
     @property
     def _clock(self) -> float:
@@ -141,8 +182,8 @@ class ReplyBody:
             self._splice.close()
             self._splice = None
         upload = self._upload
-        if upload is not None and not upload.done():
-            upload.cancel()
+        if upload is not None and not upload.task.done():
+            upload.task.cancel()
             self._connection.discard()
         elif ending is Ending.COMPLETE:
             self._connection.release()
@@ -156,13 +197,13 @@ class ProgressReplyBody(ReplyBody):
     Only time spent waiting for the upstream counts: a client that takes slowly is not its fault.
     """
 
-    __slots__ = ("_events", "_loop", "_progress", "_waited")
+    __slots__ = ("_asked", "_events", "_loop", "_progress", "_silence", "_waited")
 
     def __init__(
         self,
         connection: PooledConnection,
         payload: StreamReader,
-        upload: asyncio.Task[None] | None,
+        upload: Upload | None,
         idle: float,
         progress: float,
     ) -> None:
@@ -170,25 +211,36 @@ class ProgressReplyBody(ReplyBody):
         super().__init__(connection, payload, upload, idle)
         self._events = SseScanner()
         self._loop = asyncio.get_running_loop()
+        self._silence = idle
         self._progress = progress
+        self._asked = 0.0
         self._waited = 0.0
+        """Seconds since the last event, but for those in which nobody read."""
 
     async def read(self) -> bytes:
         """As above."""
-        left = max(self._progress - self._waited, 0.001)
-        asked = self._loop.time()
-        if not self._idle or left < self._idle:
-            idle, self._idle, self._late = self._idle, left, _no_progress
-        else:
-            idle = self._idle
+        self._asked = self._loop.time()
+        self._choose()
         try:
             data = await super().read()
         finally:  # whoever asked may have given up waiting, and ask again
-            self._idle, self._late = idle, _stalled
-            self._waited += self._loop.time() - asked
+            self._waited += self._loop.time() - self._asked
         if self._events.feed(data):
             self._waited = 0.0
         return data
+
+    def _choose(self) -> None:
+        """The clock that would ring first."""
+        left = max(self._progress - self._waited, 0.001)
+        if not self._silence or left < self._silence:
+            self._idle, self._late = left, _no_progress
+        else:
+            self._idle, self._late = self._silence, _stalled
+
+    def _begin_anew(self, now: float) -> None:
+        self._since = self._asked = now
+        self._waited = 0.0
+        self._choose()
 
     def splice(self, sink: Sink) -> bool:
         """Events are looked at."""
@@ -196,7 +248,7 @@ class ProgressReplyBody(ReplyBody):
 
     @property
     def _clock(self) -> float:
-        return self._progress if self._late is _no_progress else self._idle
+        return self._progress if self._late is _no_progress else self._silence
 
 
 def _no_progress() -> Exception:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
@@ -23,11 +24,14 @@ class RequestBodySender:
     __slots__ = (
         "_body",
         "_clock",
+        "_ended",
         "_first_byte",
         "_held",
         "_loop",
         "_no_trailers",
+        "_passed",
         "_protocol",
+        "_taken",
         "descriptor",
     )
 
@@ -47,6 +51,11 @@ class RequestBodySender:
         self._loop = asyncio.get_running_loop()
         self._held = 0
         """Bytes that wait in a pipe (``net/splice``) instead of in the transport."""
+        self._passed = 0
+        """Bytes written so far."""
+        self._taken = 0
+        """Those of them that the upstream had taken when somebody last looked."""
+        self._ended = False
         self.descriptor = -1
 
     async def run(self) -> None:
@@ -59,6 +68,7 @@ class RequestBodySender:
             while chunk := await reader.read():
                 data = CHUNK % (len(chunk), chunk) if chunked else chunk
                 protocol.send_more(data)
+                self._passed += len(data)
                 if protocol.writing_paused:
                     await self._drained()
                 if long and (descriptor := protocol.descriptor()) >= 0:
@@ -66,7 +76,9 @@ class RequestBodySender:
                     reader.splice(self)
                 chunk = data = b""  # not kept while the client sends no more
             if chunked:
-                protocol.send_more(last_chunk(body.trailers, self._no_trailers))
+                data = last_chunk(body.trailers, self._no_trailers)
+                protocol.send_more(data)
+                self._passed += len(data)
         except ConnectionError:
             # The reader of the reply is told of a lost connection too, and more precisely: it has
             # still to read what came before, and an error of a splice may be another one.
@@ -79,14 +91,35 @@ class RequestBodySender:
         except Exception:
             protocol.fail(InternalError("the request could not be passed on"))
             raise
+        finally:
+            self._ended = True
         if protocol.awaiting_head:
             self._await_progress()
+
+    # What http1/reply_body asks, while the reply comes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the upstream has taken all that it will be given."""
+        return self._ended and not self._left()
+
+    def is_moving(self) -> bool:
+        """Whether the upstream took more since this was last asked, or has all and waits for more.
+
+        Then it is the client that is waited for, which has a clock of its own.
+        """
+        left = self._left()
+        taken = self._passed - left
+        moving = taken > self._taken or not (left or self._ended)
+        self._taken = taken
+        return moving
 
     # What net/splice tells
 
     def moved(self, size: int) -> None:
         """The upstream's kernel, or ours, has so much more."""
         self._protocol.sent_past(size)
+        self._passed += size
 
     def blocked(self, held: int) -> None:
         """The upstream takes nothing for now of so many bytes; 0: it has taken them."""
@@ -131,3 +164,10 @@ class RequestBodySender:
             f"{in_seconds(self._first_byte)}",
             clock="first_byte",
         )
+
+
+class Upload(NamedTuple):
+    """A body that is being sent."""
+
+    sender: RequestBodySender
+    task: asyncio.Task[None]
