@@ -27,7 +27,7 @@ _OF_CONTENT: Final = re.compile(
 """What describes a body, and has no place in a 304 (RFC 9110 15.4.5): that repeats all the rest of
 the fields of a 200. Without those of CORS a script would be refused the 304 that it asked for.
 """
-_OF_ENTRY: Final = frozenset({b"age", b"cache-status", b"etag"})
+_OF_ENTRY: Final = frozenset({b"age", b"cache-status", b"etag", b"last-modified"})
 """What an answer says of what is stored, whatever the 304 says that confirms it."""
 _IN_416: Final = re.compile(rb"(?i)(?:date|etag|vary)\Z|access-control-")
 """What a 416 repeats."""

@@ -16,7 +16,7 @@ from proxy.http.cache_control import (
 )
 from proxy.http.conditional import first
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, has, of_name, values, without
+from proxy.http.fields import Fields, RawHeaders, of_name, values, without
 from proxy.http.grammar import members
 from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names
@@ -241,9 +241,12 @@ def freshened(
     if vary is None:
         return None
     updates = [field for field in fields if field[0].lower() not in _NOT_KEPT]
-    tag = first(updates, b"etag")
-    if has(meta.fields, b"etag") or (tag is not None and tag[:2] not in (b"W/", b"w/")):
+    tag, own = first(updates, b"etag"), first(meta.fields, b"etag")
+    is_strong = tag is not None and tag[:2] not in (b"W/", b"w/")
+    if own is not None or is_strong:
         updates = without(updates, b"etag")  # a strong one names bytes, maybe not these (4.3.4)
+    if not is_strong or tag != own:
+        updates = without(updates, b"last-modified")  # so does If-Range by what stands there
     # Without a Date it counts from when it came (RFC 9110 6.6.1).
     replaced = {b"date", *(name.lower() for name, _ in updates)}
     merged = [field for field in meta.fields if field[0].lower() not in replaced] + updates

@@ -6,6 +6,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.http.conditional import CONDITIONS, first, names_tag, strong_tag, validators
+from proxy.http.date import date_of
 from proxy.http.fields import Fields, RawHeaders
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
@@ -18,10 +19,19 @@ def sent_validators(exchange: Exchange, entry: Entry) -> Fields:
 
 
 def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
-    """Whether a 304 to our validators speaks of this entry: its ETag is none, or the same."""
-    tag = first(reply.headers, b"etag")
-    own = None if entry is None else first(entry.meta.fields, b"etag")
-    return tag is None or own is None or strong_tag(tag) == strong_tag(own)
+    """Whether a 304 to our validators speaks of this entry (RFC 9111 4.3.4).
+
+    Its ETag says so where both have one. Else its Last-Modified must not be another one: servers
+    answer 304 to any date that is not before their own, so also where an older file is back.
+    """
+    if entry is None:
+        return True
+    tag, own = first(reply.headers, b"etag"), first(entry.meta.fields, b"etag")
+    if tag is not None and own is not None:
+        return strong_tag(tag) == strong_tag(own)
+    named = first(reply.headers, b"last-modified")
+    held = first(entry.meta.fields, b"last-modified")
+    return named is None or held is None or named == held or date_of(named) == date_of(held)
 
 
 def is_of_client(asked: RawHeaders, reply: Reply) -> bool:

@@ -82,6 +82,7 @@ async def test_what_confirms_speaks_to_the_client_that_asked() -> None:
     said = [(b"x-other", b"2"), (b"Set-Cookie", b"a=1"), (b"cache-control", b"no-store")]
     passed_over = [(b"ETag", b'W/"a"'), (b"Age", b"900"), (b"Cache-Status", b"theirs; hit")]
     passed_over += [(b"Content-Length", b"0"), (b"content-type", b"text/html")]
+    passed_over += [(b"Last-Modified", b"Mon, 01 Jan 2024 00:00:00 GMT")]
     own = [(b"Age", b"7"), (b"Cache-Status", b"sidecar-proxy; hit")]
     found = with_own(came, [*passed_over, *said]).headers
     assert list(found) == [*said, *FIELDS[:3], *own]

@@ -32,6 +32,18 @@ async def test_a_304_that_ends_the_storing_still_answers(jumping: JumpingLoop) -
     assert (await caching.ask()).body == b"new"
 
 
+async def test_a_304_with_the_date_of_an_older_file_confirms_nothing(jumping: JumpingLoop) -> None:
+    """A server that was rolled back says 304 to the date of the file that it has no more."""
+    old, new = ((b"Last-Modified", b"Mon, 0%d Jan 2024 00:00:00 GMT" % day) for day in (1, 8))
+    caching = Caching(fresh(0, b"new", new), reply(304, [old]), fresh(60, b"old", old))
+    await caching.ask()
+    back = await caching.ask()
+    assert (back.body, back.value(b"last-modified")) == (b"old", old[1])
+    assert back.cache == "fwd=stale; fwd-status=200; stored"
+    part = await caching.ask_for((b"Range", b"bytes=1-"), (b"If-Range", old[1]))
+    assert (part.status, part.body) == (206, b"ld")
+
+
 async def test_a_new_reply_takes_the_place_of_the_old_one(jumping: JumpingLoop) -> None:
     caching = Caching(fresh(0, b"old", TAG), fresh(60, b"new", TAG))
     await caching.ask()

@@ -193,6 +193,30 @@ def test_a_304_may_bring_the_first_etag_if_it_is_weak(old: Any, new: bytes, kept
     assert values(found.fields, b"etag") == kept
 
 
+@pytest.mark.parametrize(
+    ("held", "said", "moved"),
+    [
+        (b'"a"', b'"a"', True),
+        (b'"a"', None, False),
+        (b'"a"', b'W/"a"', False),
+        (b'W/"a"', b'W/"a"', False),  # the same in meaning only: a part of one is none of the other
+        (None, None, False),
+        (None, b'"a"', False),
+    ],
+)
+def test_a_304_dates_the_bytes_that_are_stored_only_where_its_etag_names_them(
+    held: Any, said: Any, *, moved: bool
+) -> None:
+    old, new = b"Mon, 01 Jan 2024 00:00:00 GMT", b"Thu, 01 Feb 2024 00:00:00 GMT"
+    for before in ([old], []):
+        tag = [] if held is None else [(b"ETag", held)]
+        meta = stored(LIFE, *tag, *((b"Last-Modified", each) for each in before))
+        fields = [(b"Last-Modified", new), *([] if said is None else [(b"ETag", said)])]
+        found = freshened(meta, asked(), fields, rules(), TIMES)
+        assert found is not None
+        assert values(found.fields, b"last-modified") == ([new] if moved else before)
+
+
 @pytest.mark.parametrize(("number", "stays"), [(996, True), (997, False)])
 def test_a_reply_with_more_tags_than_are_kept_is_not_stored(number: int, *, stays: bool) -> None:
     tags = (b"Surrogate-Key", b" ".join(b"tag%d" % each for each in range(number)))
