@@ -213,6 +213,17 @@ def _cache(_: Config, route: Route) -> str:
     return f"nothing of {', '.join(route.methods)} is stored, only GET and QUERY{near}"
 
 
+def _max_object(config: Config, route: Route) -> str:
+    workers, in_memory = config.server.workers, config.store is None or config.store.in_memory
+    if route.cache is None or not in_memory or workers in ("auto", 1):
+        return ""
+    sizes = [each.cache.max_size for each in config.routes if each.cache is not None]
+    part = max(sizes) // int(workers) if all(sizes) else 0
+    if not 0 < part < route.cache.max_object:
+        return ""
+    return f"each of the {workers} workers has {Size(part)} of max_size: nothing longer is stored"
+
+
 def _takes(route: Route, *methods: str) -> bool:
     """Whether a request with one of these methods can come to the route."""
     return not route.methods or not set(methods).isdisjoint(route.methods)
@@ -243,5 +254,6 @@ ROUTE: Final[Mapping[tuple[str, str], Reason]] = {
     ("cache", ""): _cache,
     ("stream", "heartbeat"): _heartbeat,
     ("cache", "post"): _post,
+    ("cache", "max_object"): _max_object,
 }
 """Table and option; no option is for the table itself."""

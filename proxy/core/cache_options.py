@@ -45,6 +45,11 @@ class StoreOptions(Table, frozen=True, kw_only=True):
         described("How long the proxy waits for a store that is no memory; then it is a miss."),
     ] = seconds(0.05)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether each process has a store of its own."""
+        return self.url == "memory:"
+
 
 class CacheOptions(Table, frozen=True, kw_only=True):
     """Answer from stored replies, as a shared cache of HTTP (RFC 9111)."""
@@ -73,7 +78,8 @@ class CacheOptions(Table, frozen=True, kw_only=True):
     max_size: Annotated[
         Size,
         described(
-            "Bytes that all stored replies take together; of several routes the largest counts."
+            "Bytes that all stored replies take together; of several routes the largest counts. In "
+            "memory each of several workers has a part of it; Redis has a bound of its own."
         ),
     ] = size(64 << 20)
     max_object: Annotated[Size, described("The longest body that is stored.")] = size(8 << 20)

@@ -159,6 +159,8 @@ class Store(Protocol):
     changes: Changes
     """What this process has changed."""
     claims: Claims
+    max_size: int
+    """Bytes that it takes at the most; 0 for no bound that is known here."""
 
     async def get(self, key: bytes) -> Sequence[Entry]:
         """The replies under this key, the last stored first. NOT_KNOWN where the store fails."""

@@ -21,6 +21,8 @@ from proxy.store.ownership import closed, opened
 from proxy.store.parts import PIECE
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
+from proxy.store.totals import Totals
+from proxy.store.transaction import Transaction
 
 BUSY: Final = 5.0
 """Seconds for which it waits for another process that writes."""
@@ -56,7 +58,7 @@ def _began(ident: int) -> float:
 class Database:
     """One connection. Each thread has its own."""
 
-    __slots__ = ("_db", "_mark", "_wall", "agreements", "bytes", "entries", "evicted")
+    __slots__ = ("_db", "_mark", "_wall", "agreements", "evicted", "totals")
 
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
@@ -66,7 +68,8 @@ class Database:
         )
         self._db.text_factory = bytes  # nothing of ours is text; what has become text is damage
         self.agreements = Agreements(self._db, wall)
-        self.entries = self.bytes = self.evicted = 0
+        self.totals = Totals(self._db)
+        self.evicted = 0
         try:
             prepare(self._db)
             self._mark = opened(path)
@@ -74,9 +77,13 @@ class Database:
             self._db.close()
             raise
 
-    def transaction(self) -> "_Transaction":
-        """For what has to be done wholly or not at all."""
-        return _Transaction(self._db)
+    def transaction(self) -> Transaction:
+        """For what has to be done wholly or not at all, and changes no entries."""
+        return Transaction(self._db)
+
+    def _change(self) -> Transaction:
+        """The same for what does."""
+        return Transaction(self._db, self.totals)
 
     def close(self) -> None:
         """Give the file back."""
@@ -125,7 +132,7 @@ class Database:
         cost = row.size + len(row.meta) + _OVERHEAD
         body = None if row.body is None else sealed(row.body, row.ident)
         meta = sealed(row.meta, row.ident, row.size)
-        with self.transaction():
+        with self._change():
             if claim is not None and claim.token:
                 self.agreements.give_back(claim.name, claim.token)
             too_large = max_size and cost > max_size
@@ -147,19 +154,24 @@ class Database:
                 (key, MOST_VARIANTS),
             ).fetchall():
                 self._remove(old)
-            self.entries += 1
-            self.bytes += cost
-            while max_size and self.bytes > max_size:
-                oldest = db.execute(
-                    "SELECT id FROM entries ORDER BY kept, used LIMIT ?", (_BATCH,)
-                ).fetchall()
-                if not oldest:
+            self.totals.entries += 1
+            self.totals.bytes += cost
+            if max_size:
+                self._make_room(max_size)
+
+    def _make_room(self, max_size: int) -> None:
+        totals = self.totals
+        while totals.bytes > max_size:
+            oldest = self._db.execute(
+                "SELECT id FROM entries ORDER BY kept, used LIMIT ?", (_BATCH,)
+            ).fetchall()
+            if not oldest:
+                break
+            for (old,) in oldest:
+                if totals.bytes <= max_size:
                     break
-                for (old,) in oldest:
-                    if self.bytes <= max_size:
-                        break
-                    self._remove(old)
-                    self.evicted += 1
+                self._remove(old)
+                self.evicted += 1
 
     def _is_whole(self, row: Row) -> bool:
         """Whether all its parts are in this file: another may have taken its place meanwhile."""
@@ -183,14 +195,14 @@ class Database:
 
     def use(self, times: dict[int, float], kept: set[int]) -> None:
         """Note when entries were used, and which ones were asked for again."""
-        with self.transaction():
+        with self._change():
             self._db.executemany(
                 "UPDATE entries SET used = ?, kept = max(kept, ?) WHERE id = ?",
                 [(at, ident in kept, ident) for ident, at in times.items()],
             )
             # Those that were kept take four fifths of the room: the oldest are on trial again.
             (count,) = self._db.execute("SELECT count(*) FROM entries WHERE kept = 1").fetchone()
-            surplus = count - max(1, self.entries * 4 // 5)
+            surplus = count - max(1, self.totals.entries * 4 // 5)
             if surplus > 0:
                 self._db.execute(
                     "UPDATE entries SET kept = 0 WHERE id IN "
@@ -200,7 +212,7 @@ class Database:
 
     def delete_all(self, key: bytes) -> int:
         """Remove all under a key, also those that are on their way there; how many there were."""
-        with self.transaction():
+        with self._change():
             self.agreements.invalidated(key)
             found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall()
             for (each,) in found:
@@ -209,12 +221,12 @@ class Database:
 
     def remove(self, ident: int) -> None:
         """Remove one entry."""
-        with self.transaction():
+        with self._change():
             self._remove(ident)
 
     def purge(self, label: bytes) -> int:
         """Remove all entries with a label; how many there were. Also those on their way."""
-        with self.transaction():
+        with self._change():
             self.agreements.invalidated(label)
             found = self._db.execute(
                 "SELECT entry FROM labels WHERE label = ?", (label,)
@@ -225,17 +237,16 @@ class Database:
 
     def clear(self) -> int:
         """Remove all that is stored, also what is on its way; how many there were."""
-        with self.transaction():
+        with self._change():
             self.agreements.all_invalidated()
-            self.count()
-            found = self.entries
+            found = self.totals.entries
             self._db.execute(
                 "INSERT OR IGNORE INTO gone SELECT id, ? FROM entries WHERE body IS NULL",
                 (self._wall(),),
             )
             self._db.execute("DELETE FROM labels")
             self._db.execute("DELETE FROM entries")
-            self.entries = self.bytes = 0
+            self.totals.entries = self.totals.bytes = 0
         return found
 
     def _remove(self, ident: int) -> None:
@@ -243,23 +254,20 @@ class Database:
         found = db.execute("SELECT cost, body FROM entries WHERE id = ?", (ident,)).fetchone()
         if found is None:
             return
-        self.entries -= 1
-        self.bytes -= as_number(found[0])
+        self.totals.entries -= 1
+        self.totals.bytes -= as_number(found[0])
         db.execute("DELETE FROM entries WHERE id = ?", (ident,))
         db.execute("DELETE FROM labels WHERE entry = ?", (ident,))
         if found[1] is None:
             db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (ident, self._wall()))
 
-    def count(self) -> None:
-        """How much there is, other processes' entries included."""
-        found = self._db.execute("SELECT count(*), coalesce(sum(cost), 0) FROM entries").fetchone()
-        self.entries, self.bytes = map(as_number, found)
-
     def sweep(self) -> None:
-        """Remove chunks that nobody reads and that belong to no entry."""
+        """Remove chunks that nobody reads and that belong to no entry, and correct the totals."""
         now = self._wall()
-        self.count()
-        with self.transaction():
+        entries, size = self.totals.difference()  # before it keeps others from writing
+        with self._change():
+            self.totals.entries += entries
+            self.totals.bytes += size
             self.agreements.sweep()
             old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - _LINGER,))
             for (ident,) in old.fetchall():
@@ -278,21 +286,3 @@ def _row(id_: object, meta: object, size_: object, kept: object, body: object) -
     ident, size = as_number(id_), as_number(size_)
     whole = None if body is None else unsealed(body, ident)
     return Row(ident, unsealed(meta, ident, size), size, bool(kept), whole)
-
-
-class _Transaction:
-    """All of it or nothing."""
-
-    __slots__ = ("_db",)
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:
-            self._db.execute("ROLLBACK")

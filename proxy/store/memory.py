@@ -78,19 +78,19 @@ class MemoryStore:
         "_kept_cost",
         "_keys",
         "_labels",
-        "_max_size",
         "_stored",
         "_trial",
         "_trial_cost",
         "changes",
         "claims",
         "evicted",
+        "max_size",
         "writing",
     )
 
     def __init__(self, max_size: int) -> None:
         """``max_size`` in bytes; 0 for no bound."""
-        self._max_size = max_size or 1 << 62
+        self.max_size = max_size or 1 << 62
         self._keys: dict[bytes, list[MemoryEntry]] = {}
         """The last stored first."""
         self._labels: dict[bytes, MemoryEntry | dict[bytes, MemoryEntry]] = {}
@@ -108,7 +108,7 @@ class MemoryStore:
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on."""
-        self._max_size = max_size or 1 << 62
+        self.max_size = max_size or 1 << 62
         self._make_room()
 
     async def get(self, key: bytes) -> Sequence[MemoryEntry]:
@@ -129,10 +129,10 @@ class MemoryStore:
 
     def reserve(self, size: int) -> bool:
         """Whether there is room for what is being stored; what is stored may give way to it."""
-        if self.writing + size > self._max_size:
+        if self.writing + size > self.max_size:
             return False
         self.writing += size
-        if self._trial_cost + self._kept_cost + self.writing > self._max_size:
+        if self._trial_cost + self._kept_cost + self.writing > self.max_size:
             self._make_room()
         return True
 
@@ -145,7 +145,7 @@ class MemoryStore:
                 self._remove(old)
         self._stored += 1
         entry = MemoryEntry(key, self._stored.to_bytes(8, "big"), meta, pieces, size)
-        if entry.cost > self._max_size:
+        if entry.cost > self.max_size:
             return
         if key in self._keys:
             entries = self._keys[key]
@@ -164,7 +164,7 @@ class MemoryStore:
                 other[entry.ident] = entry
             else:
                 labels[label] = {other.ident: other, entry.ident: entry}
-        if self._trial_cost + self._kept_cost + self.writing > self._max_size:
+        if self._trial_cost + self._kept_cost + self.writing > self.max_size:
             self._make_room()
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
@@ -225,7 +225,7 @@ class MemoryStore:
         entry.kept = True
         self._kept[entry.ident] = entry
         self._kept_cost += entry.cost
-        while self._kept_cost > self._max_size * _KEPT_SHARE and len(self._kept) > 1:
+        while self._kept_cost > self.max_size * _KEPT_SHARE and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)  # once more on trial
             self._kept_cost -= oldest.cost
             oldest.kept = False
@@ -233,7 +233,7 @@ class MemoryStore:
             self._trial_cost += oldest.cost
 
     def _make_room(self) -> None:
-        while self._trial_cost + self._kept_cost + self.writing > self._max_size:
+        while self._trial_cost + self._kept_cost + self.writing > self.max_size:
             group = self._trial or self._kept
             if not group:
                 return

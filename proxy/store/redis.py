@@ -65,6 +65,7 @@ class RedisStore:
         "changes",
         "claims",
     )
+    max_size = 0
 
     def __init__(
         self, url: str, timeout: float, clock: Clock = monotonic, *, namespace: str = ""

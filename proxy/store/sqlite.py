@@ -52,7 +52,6 @@ class SqliteStore:
         "_kept",
         "_last_ident",
         "_lost",
-        "_max_size",
         "_noted_at",
         "_recent",
         "_timeout",
@@ -60,13 +59,14 @@ class SqliteStore:
         "_used",
         "changes",
         "claims",
+        "max_size",
         "timeouts",
     )
 
     def __init__(self, path: Path, max_size: int, timeout: float) -> None:
         """``timeout``: seconds that a look-up may take, 0 for any time."""
         self._file = File(path)
-        self._max_size = max_size
+        self.max_size = max_size
         self._timeout = timeout or None
         self._unwritten: Counter[bytes] = Counter()
         """Keys for which something is still to be written."""
@@ -89,7 +89,7 @@ class SqliteStore:
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on; what is too much goes when the next reply is stored."""
-        self._max_size = max_size
+        self.max_size = max_size
 
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; NOT_KNOWN where the file cannot be read in time."""
@@ -168,7 +168,7 @@ class SqliteStore:
         self._unwritten[key] += 1
         self._begun += len(row.body or b"")
         loop = asyncio.get_running_loop()
-        most = self._max_size
+        most = self.max_size
 
         def work(database: Database) -> bool:
             database.add(key, row, labels, old, max_size=most, claim=claim)
@@ -222,8 +222,8 @@ class SqliteStore:
         """For operators."""
         database = self._file.writing
         if database is not None:
-            yield gauge("store_entries", database.entries)
-            yield gauge("store_bytes", database.bytes)
+            yield gauge("store_entries", database.totals.entries)
+            yield gauge("store_bytes", database.totals.bytes)
             yield counter("store_evicted", database.evicted)
         yield counter("store_failures", self._file.failures)
         yield counter("store_timeouts", self.timeouts)

@@ -5,6 +5,7 @@ import time
 from typing import Final
 
 from proxy.store.agreements import SCHEMA as AGREEMENTS
+from proxy.store.totals import SCHEMA as TOTALS
 
 VERSION: Final = 2
 APPLICATION: Final = int.from_bytes(b"SCPX", "big")
@@ -24,7 +25,7 @@ CREATE INDEX labels_of ON labels (entry);
 CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 STATEMENTS: Final = tuple(
-    statement.strip() for schema in (_SCHEMA, AGREEMENTS) for statement in schema.split(";")
+    statement.strip() for schema in (_SCHEMA, AGREEMENTS, TOTALS) for statement in schema.split(";")
 )
 """As they are written in all versions so far."""
 
@@ -57,7 +58,7 @@ def prepare(db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {VERSION}")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
-        for statement in AGREEMENTS.split(";"):
+        for statement in (*AGREEMENTS.split(";"), *TOTALS.split(";")):
             db.execute(statement)
         # What began with a file that this one has replaced may not be stored here: it knows nothing
         # of what was invalidated there. So the numbers of a file begin with its time of birth.
@@ -90,5 +91,7 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 def _is_ready(db: sqlite3.Connection) -> bool:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (application,) = db.execute("PRAGMA application_id").fetchone()
-    (last,) = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'leases'").fetchone()
-    return bool(version == VERSION and application == APPLICATION and last)
+    (added,) = db.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name IN ('leases', 'totals')"
+    ).fetchone()
+    return bool(version == VERSION and application == APPLICATION and added == 2)

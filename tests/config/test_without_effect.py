@@ -48,6 +48,11 @@ def said(folder: Path, text: str) -> list[str]:
         ),
         ("[hedge]\n[retry]\nlast_chance = true\n" + API, "retry.last_chance", "[hedge]"),
         ("[rate_limit]\nperiod = '1m'\n" + API, "rate_limit.period", "expected average"),
+        (
+            "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 4\n" + API,
+            "cache.max_object",
+            "each of the 4 workers has 2MiB of max_size",
+        ),
         ("[rate_limit]\nkey = 'path'\n" + API, "rate_limit.key", "no request is counted"),
         ("[retry]\nmax_body = '512MiB'\n" + API, "retry.max_body", 'did you mean "32MiB"?'),
         (
@@ -111,6 +116,15 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "[retry]\nmax_body = '0'\n" + API,
         # the upstream goes on without the one who asked
         "[cache]\n[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API,
+        "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 2\n" + API,
+        "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 'auto'\n" + API,
+        "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 4\n"
+        "[store]\nurl = 'sqlite:/tmp/a.db'\n" + API,
+        "[cache]\nmax_object = '4MiB'\n[server]\nworkers = 4\n"
+        + BOTH
+        + "cache.max_size = '8MiB'\n"
+        + REST
+        + "cache.max_size = '1GiB'",
         "[coalesce]\n[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API,
         "[timeouts]\ntotal = '30s'\n" + API,  # a default may be longer
         "[stream]\nheartbeat = '2m'\n[timeouts]\nidle = '1m'\n" + API,  # before its head

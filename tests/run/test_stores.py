@@ -23,7 +23,7 @@ from tests.support.workers import where
 def bound(*sizes: int) -> int:
     store = store_of(None, [None, *(CacheOptions(max_size=Size(size)) for size in sizes)])
     assert isinstance(store, MemoryStore)
-    return store._max_size
+    return store.max_size
 
 
 def test_there_is_one_if_a_route_asks_for_it() -> None:

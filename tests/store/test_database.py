@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from proxy.store.database import Database, Row, new_ident
+from tests.support.sqlite_files import add
 
 NOW = 1_700_000_000.0
 
@@ -49,12 +50,31 @@ def test_chunks_of_a_process_that_died_are_swept(tmp_path: Path) -> None:
 def test_what_others_have_stored_is_counted(tmp_path: Path) -> None:
     one, two = Database(tmp_path / "a.db"), Database(tmp_path / "a.db")
     for number in range(3):
-        one.add(b"k", Row(number, b"", 10, False, b"x" * 10), [], [], max_size=0)
-    assert (two.entries, one.entries) == (0, 3)
-    two.sweep()
-    assert (two.entries, two.bytes) == (one.entries, one.bytes)
+        add(one, number, 10)
+    add(two, 3, 10)
+    two.remove(0)
+    assert two.totals.entries == 3 == rows(two, "entries")
+    one.remove(0)  # is gone
+    assert (two.totals.entries, two.totals.bytes) == (one.totals.entries, one.totals.bytes)
+    assert one.totals.difference() == (0, 0)
+    assert two.clear() == 3
+    add(one, 9, 10)
+    assert one.totals.entries == 1
     one.close()
     two.close()
+
+
+def test_what_is_too_much_gives_way_once_and_not_for_each_process(tmp_path: Path) -> None:
+    databases = [Database(tmp_path / "a.db") for _ in range(4)]
+    for number in range(80):
+        add(databases[number % 4], number, 9_488, max_size=100_000)  # 10,000 with what it costs
+        if number % 20 == 19:
+            for each in databases:
+                each.sweep()
+    assert rows(databases[0], "entries") == 10
+    assert sum(each.evicted for each in databases) == 70
+    for each in databases:
+        each.close()
 
 
 def test_variants_of_one_key_are_bounded(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_look_at_what_is_open_leaves_its_locks(slashes: str, tmp_path: Path) -
     """``url = "sqlite://tmp/store.db"``."""
     path = Path(slashes + str(tmp_path / "store.db").lstrip("/"))
     kept = Database(path)
-    kept.count()
+    kept.totals.difference()
     held = locks(path)
     assert held
     assert not is_foreign(path)
@@ -234,12 +234,12 @@ def test_a_look_at_what_is_open_leaves_its_locks(slashes: str, tmp_path: Path) -
 def test_a_look_at_what_is_open_and_damaged_leaves_its_locks(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     kept = Database(path)
-    kept.count()
+    kept.totals.difference()
     held = locks(path)
     with path.open("rb+") as file:
         file.write(os.urandom(PAGE))
         file.flush()
-        kept.count()  # from the log, and what was closed in between is locked again
+        kept.totals.difference()  # from the log, and what was closed in between is locked again
         before = locks(path)
         assert not is_foreign(path)
         assert locks(path) == before == held

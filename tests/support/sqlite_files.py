@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from proxy.store.database import Database, Row
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.stored import put
@@ -19,6 +20,12 @@ async def fill(path: Path) -> None:
         put(store, b"%d" % each, BODY)
     put(store, b"long", LONG, labels=[b"red"])
     await store.close()
+
+
+def add(database: Database, number: int, size: int, *, max_size: int = 0) -> None:
+    """Store a body of zeros under a key of its own."""
+    row = Row(number, b"", size, kept=False, body=bytes(size))
+    database.add(b"%d" % number, row, [], [], max_size=max_size)
 
 
 def set_aside(folder: Path) -> list[Path]:

@@ -102,6 +102,10 @@ class Fetcher:
             self._store.claims.give_back(claim)
             raise
         meta: Meta | str
+        limit: int = self._rules.max_object
+        room = self._store.max_size
+        if room and not 0 < limit <= room:
+            limit = room
         try:
             if entry is not None and validated and reply.status == 304:
                 await self._freshen(asked, entry, reply.headers, times)
@@ -115,7 +119,7 @@ class Fetcher:
             elif entry is not None and self._better(entry, reply, times[1]):
                 meta = "error"
             else:
-                meta = plan(asked, reply, self._rules, times)
+                meta = plan(asked, reply, self._rules, times, limit)
             if isinstance(meta, str):
                 if (
                     entry is not None
@@ -132,7 +136,6 @@ class Fetcher:
             key = asked.key_for(meta)
             place = partial(self._place, asked, key, meta, times[0], claim.since, is_first=is_first)
             writer = self._store.put(key, meta, claim)
-            limit = self._rules.max_object
             if (whole := reply.buffered) is not None:
                 if why := await store_whole(writer, reply, whole, limit, place):
                     return told(reply, f"{words}; detail={why}")

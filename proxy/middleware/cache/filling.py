@@ -162,8 +162,13 @@ def lasts(reply: Reply, rules: Rules, now: float, *, follows: bool) -> bool:
     return stays(said, life, age=fresh.initial_age, unchanged=unchanged, follows=follows)
 
 
-def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -> Meta | str:
-    """The head of what is stored, or why it is not, in a word."""
+def plan(
+    asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float], limit: int = 0
+) -> Meta | str:
+    """The head of what is stored, or why it is not, in a word.
+
+    ``limit``: bytes of the longest body that is; 0 for any.
+    """
     found = rules.find(reply.headers)
     fresh, said, life = _freshness(found, reply.status, rules, times)
     names = selecting_names(found[b"vary"]) if b"vary" in found else []
@@ -193,7 +198,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return "event-stream"  # nobody can see whether it came to its end
     if reply.until_close:
         return "no-length"
-    if rules.max_object and (reply.length or 0) > rules.max_object:
+    if (reply.length or 0) > limit > 0:
         return "too-large"
     public, request = is_public(said), asked.exchange.headers
     labels = asked.labels or labels_of(asked.exchange, rules.route_label, rules.upstream)

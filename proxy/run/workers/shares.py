@@ -50,27 +50,35 @@ DIVIDED: Final[dict[type[msgspec.Struct], dict[str, Division]]] = {
     Upstream: {"limit": whole},
 }
 """The options that are divided, by their table. What is not here is the same in every worker."""
+_OF_SHARED_STORE: Final = {kind: DIVIDED[kind] for kind in DIVIDED if kind is not CacheOptions}
+"""Those where all workers have one store: each counts all that is in it."""
 
 
 def share(config: Config, slot: int, workers: int) -> Config:
     """The configuration of the worker in ``slot``."""
-    part: Config = config if workers == 1 else _share(config, slot, workers)
+    part: Config = config if workers == 1 else _share(config, slot, workers, _divided(config))
     return part
 
 
-def _share(value: Any, slot: int, workers: int) -> Any:
+def _divided(config: Config) -> dict[type[msgspec.Struct], dict[str, Division]]:
+    return DIVIDED if config.store is None or config.store.in_memory else _OF_SHARED_STORE
+
+
+def _share(
+    value: Any, slot: int, workers: int, tables: dict[type[msgspec.Struct], dict[str, Division]]
+) -> Any:
     if isinstance(value, tuple):
-        return type(value)(_share(each, slot, workers) for each in value)
+        return type(value)(_share(each, slot, workers, tables) for each in value)
     if not isinstance(value, msgspec.Struct):
         return value
     changes: dict[str, Any] = {}
-    divided = DIVIDED.get(type(value), {})
+    divided = tables.get(type(value), {})
     for name in value.__struct_fields__:
         before = getattr(value, name)
         if name in divided:
             after = divided[name](before, slot, workers)
         else:
-            after = _share(before, slot, workers)
+            after = _share(before, slot, workers, tables)
         if after is not before:
             changes[name] = after
     if isinstance(value, BudgetOptions) and value.min_per_second * value.window >= 1:

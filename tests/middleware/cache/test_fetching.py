@@ -12,6 +12,7 @@ from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, reply
 
 TAG = (b"ETag", b'"a"')
+LIFE = (b"Cache-Control", b"max-age=60")
 
 
 async def test_a_call_that_fails_leaves_the_request_as_it_was(jumping: JumpingLoop) -> None:
@@ -109,3 +110,23 @@ async def test_what_was_stored_before_the_clock_was_set_back_is_replaced(
     after = Caching(fresh(60, b"new"), store=before.store)
     assert (await after.ask()).cache == "fwd=stale; fwd-status=200; stored"
     assert (await after.ask()).body == b"new"
+
+
+@pytest.mark.parametrize(("room", "most"), [(3 << 10, 0), (3 << 10, 8 << 10), (1 << 20, 3 << 10)])
+@pytest.mark.parametrize("by_length", [True, False])
+async def test_what_is_longer_than_all_the_room_is_said_to_be_too_large(
+    jumping: JumpingLoop, room: int, most: int, *, by_length: bool
+) -> None:
+    """Also where a worker has a part of the room only; before, it was said to be stored."""
+    long = bytes(4 << 10)
+    length = len(long) if by_length else None
+    replies = [reply(200, [LIFE], long) for _ in range(2)]
+    for each in replies:
+        each.length = length
+    caching = Caching(*replies, store=MemoryStore(room), max_object=most)
+    for _ in range(2):
+        answer = await caching.ask()
+        assert (answer.body, answer.cache) == (
+            long,
+            "fwd=uri-miss; fwd-status=200; detail=too-large",
+        )

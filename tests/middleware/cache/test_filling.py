@@ -30,7 +30,8 @@ def asked() -> Asked:
 
 
 def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
-    return plan(asked(), reply(status, fields, b"body"), rules(**options), TIMES)
+    chosen = rules(**options)
+    return plan(asked(), reply(status, fields, b"body"), chosen, TIMES, chosen.max_object)
 
 
 def stored(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta:

@@ -89,6 +89,25 @@ def test_every_limit_is_divided(config: Config) -> None:
     assert sum(budget.min_per_second for budget in budgets if budget) == pytest.approx(5)
 
 
+@pytest.mark.parametrize(
+    ("store", "parts"),
+    [
+        ("", [4, 3, 3]),
+        ('[store]\nurl = "memory:"\n', [4, 3, 3]),
+        ('[store]\nurl = "sqlite:/tmp/a.db"\n', [10, 10, 10]),  # each counts all that is in it
+        ('[store]\nurl = "redis://127.0.0.1/0"\n', [10, 10, 10]),
+    ],
+)
+def test_the_size_of_a_store_is_divided_where_each_worker_has_its_own(
+    store: str, parts: list[int], tmp_path: Any
+) -> None:
+    (tmp_path / "config.toml").write_text(f"{store}[cache]\nmax_size = '10B'\n" + SAMPLE)
+    config, _ = read(str(tmp_path / "config.toml"))
+    assert config is not None
+    caches = [share(config, slot, 3).routes[0].cache for slot in range(3)]
+    assert [cache and cache.max_size for cache in caches] == parts
+
+
 def test_each_worker_may_try_again_where_there_was_one_try_in_all(config: Config) -> None:
     retry = share(config, 0, 8).routes[0].retry
     assert retry is not None
