@@ -10,6 +10,7 @@ for the lock for five seconds. After that all changes fail for a second: if each
 thread that writes would be busy for minutes, and a proxy that ends would wait for that.
 """
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -282,7 +283,7 @@ def set_aside(path: Path, wall: float) -> Path:
     while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
         number += 1
     for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+        # What lies beside it goes with the last connection, which may be closed at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     return aside
