@@ -97,6 +97,10 @@ class Record:
     """When the request was sent that copies may be made of."""
     attempt_began_at: float = 0.0
     """When the last attempt began to look for a server."""
+    queued_before: float = 0.0
+    """Seconds of ``queue_s`` that were over when the last attempt began."""
+    sent_at: float | None = None
+    """When the head of the request went out, of the last attempt that came so far."""
     attempts_left: int = 0
     """How many more attempts may follow this one."""
     attempt_log: tuple[Attempt, ...] = ()
@@ -260,6 +264,7 @@ class Record:
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at + self.head_s)
             self.reply_status = call.reply_status
+            self.sent_at = call.sent_at
         if shared and call.span_id:
             self.shared_span = call.traced[3:35].decode(), call.span_id
         if not shared:

@@ -105,6 +105,7 @@ class Forward:
             protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
             if exchange.upgrade:
                 protocol.expect_switch()
+            record.sent_at = monotonic()
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()

@@ -179,7 +179,7 @@ class Cache:
         """From the upstream; from a stale entry where that fails."""
         exchange = asked.exchange
         exchange.suffices = self._fetcher.suffices(asked, entry)
-        asked_at = self._now() if exchange.method == "HEAD" else 0.0
+        asked_at = (self._now(), self._clock()) if exchange.method == "HEAD" else (0.0, 0.0)
         try:
             if exchange.method == "HEAD":
                 reply = told(await self._inner(exchange), f"fwd={reason}; detail=head")

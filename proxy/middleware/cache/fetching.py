@@ -9,6 +9,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import ProtocolViolation
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
+from proxy.core.record import Record
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.http.conditional import first, is_conditional, with_tags
@@ -44,7 +45,17 @@ _SAME_BODY: Final = (b"etag", b"last-modified")
 class Fetcher:
     """Asks the upstream, and stores what it may."""
 
-    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_shared", "_staying", "_store")
+    __slots__ = (
+        "_below",
+        "_clock",
+        "_counts",
+        "_leases",
+        "_now",
+        "_rules",
+        "_shared",
+        "_staying",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -58,6 +69,7 @@ class Fetcher:
         clock: Clock,
     ) -> None:
         """``now``: the time of what is stored, see ``core/clock.never_back``."""
+        self._clock = clock
         self._staying = Rests(clock, _STAYS_FOR)
         self._leases = leases
         self._below = below
@@ -95,12 +107,13 @@ class Fetcher:
         try:
             if claim.token:
                 with self._leases.renewing(claim, exchange.record):
-                    reply, validated, times = await self._send(asked, entry, exchange)
+                    reply, validated, asked_at = await self._send(asked, entry, exchange)
             else:
-                reply, validated, times = await self._send(asked, entry, exchange)
+                reply, validated, asked_at = await self._send(asked, entry, exchange)
         except BaseException:
             self._store.claims.give_back(claim)
             raise
+        times = self._times(asked_at, exchange.record)
         meta: Meta | str
         limit: int = self._rules.max_object
         room = self._store.max_size
@@ -134,7 +147,9 @@ class Fetcher:
                 self._store.claims.give_back(claim)  # others need not wait for its end
             is_first = reason == NOTHING_STORED
             key = asked.key_for(meta)
-            place = partial(self._place, asked, key, meta, times[0], claim.since, is_first=is_first)
+            place = partial(
+                self._place, asked, key, meta, asked_at[0], claim.since, is_first=is_first
+            )
             writer = self._store.put(key, meta, claim)
             if (whole := reply.buffered) is not None:
                 if why := await store_whole(writer, reply, whole, limit, place):
@@ -156,13 +171,13 @@ class Fetcher:
     async def _send(
         self, asked: Asked, entry: Entry | None, exchange: Exchange
     ) -> tuple[Reply, bool, tuple[float, float]]:
-        """A reply of the upstream, whether a 304 confirms the entry; when it was asked, and came.
+        """A reply of the upstream, whether a 304 confirms the entry; when it was asked (`_times`).
 
         The tags of the client are asked for too: all that share a call have the same. A 304 that
         speaks of one of them is its answer, and says nothing of the entry.
         Raises ProtocolViolation as ``fetch`` says.
         """
-        asked_at = self._now()
+        asked_at = self._now(), self._clock()
         kept = exchange.headers
         ours = [] if entry is None else sent_validators(exchange, entry)
         sent = with_tags(ours, kept) if ours else ours
@@ -174,14 +189,14 @@ class Fetcher:
                 if first(reply.headers, b"etag") is None:  # nobody knows which one it speaks of
                     reply.close(Ending.COMPLETE)
                     exchange.headers = without_all(kept, REPLACED) + ours
-                    asked_at = self._now()
+                    asked_at = self._now(), self._clock()
                     reply = await self._below(exchange)
                 elif not is_confirmed(entry, reply) and is_of_client(kept, reply):
-                    return reply, False, (asked_at, self._now())
+                    return reply, False, asked_at
             if ours and reply.status == 304 and not is_confirmed(entry, reply):
                 reply.close(Ending.COMPLETE)
                 exchange.headers = without_all(kept, REPLACED)
-                asked_at = self._now()
+                asked_at = self._now(), self._clock()
                 reply = await self._below(exchange)
                 ours = []
             if entry is not None and reply.status == 304 and not is_conditional(exchange.headers):
@@ -189,7 +204,18 @@ class Fetcher:
                 raise ProtocolViolation("304 to a request without conditions")
         finally:
             exchange.headers = kept
-        return reply, bool(ours), (asked_at, self._now())
+        return reply, bool(ours), asked_at
+
+    def _times(self, asked_at: tuple[float, float], record: Record) -> tuple[float, float]:
+        """When the request was sent whose reply has just come, and when that came.
+
+        What came before it is no part of its age (RFC 9111 4.2.3): waits of the proxy itself, and
+        attempts that failed. ``asked_at``: the time of what is stored, and that of the clock.
+        """
+        since, began = asked_at
+        if record.sent_at is not None and record.sent_at > began:
+            since += record.sent_at - began
+        return since, self._now()
 
     async def _place(
         self, asked: Asked, key: bytes, meta: Meta, asked_at: float, since: int, *, is_first: bool
@@ -233,7 +259,9 @@ class Fetcher:
         failed = verdict(reply) is not Verdict.ANSWERED
         return failed and usable_on_error(entry.meta.freshness, ANYTHING, now)
 
-    async def learn(self, asked: Asked, entry: Entry, reply: Reply, asked_at: float) -> None:
+    async def learn(
+        self, asked: Asked, entry: Entry, reply: Reply, asked_at: tuple[float, float]
+    ) -> None:
         """What the reply to a HEAD says of an entry (RFC 9111 4.3.5)."""
         if reply.status != entry.meta.status:
             return
@@ -242,7 +270,8 @@ class Fetcher:
             values(reply.headers, name) in ([], values(entry.meta.fields, name))
             for name in _SAME_BODY
         ):
-            await self._freshen(asked, entry, reply.headers, (asked_at, self._now()))
+            times = self._times(asked_at, asked.exchange.record)
+            await self._freshen(asked, entry, reply.headers, times)
         elif speaks_of(asked, entry):
             await self._store.delete(asked.key_for(entry.meta), entry.ident)
 

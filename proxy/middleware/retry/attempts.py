@@ -93,6 +93,7 @@ class Attempts(RetryOptionsBase):
             record = exchange.record
             record.attempts_left = self._options.attempts - self._attempt_count
             record.attempt_began_at = self._started_at = self._clock()
+            record.queued_before = record.queue_s
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._before is not None:

@@ -44,15 +44,20 @@ def another_allowed(
 ) -> bool:
     """Whether ``[retry]`` allows another attempt, ``wait`` seconds from now; but for its budget.
 
-    ``began``: when the attempt did that has failed, or would be ended for the other one.
+    ``began``: when the attempt did that has failed, or would be ended for the other one. What it
+    waited for in the proxy itself, a permit for one, says nothing of how it failed.
     """
-    if not exchange.record.attempts_left:
+    record = exchange.record
+    if not record.attempts_left:
         return False
     if not may_repeat(exchange, options, nothing_sent=nothing_sent):
         return False
     if exchange.deadline is not None and now + wait >= exchange.deadline:
         return False
-    return not 0 < options.only_if_failed_within < now - began
+    queued = record.queue_s - record.queued_before
+    if record.wait is not None:
+        queued += now - record.wait.began
+    return not 0 < options.only_if_failed_within < now - began - queued
 
 
 class MayFollow:

@@ -98,7 +98,11 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Duration, described("If a reply asks for a longer wait than this, it is passed on.")
     ] = seconds(30)
     only_if_failed_within: Annotated[
-        Duration, described('Only failures that came within this time are tried again; "0": all.')
+        Duration,
+        described(
+            'Only failures that came within this time are tried again; "0": all. What the attempt '
+            "waited for in the proxy, such as a permit, does not count."
+        ),
     ] = seconds(0)
     max_body: Annotated[
         Size,

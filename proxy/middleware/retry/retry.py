@@ -110,6 +110,8 @@ class Retry:
         self._budget.request(started_at)
         record = exchange.record
         record.attempts_left, record.attempt_began_at = options.attempts - 1, started_at
+        if record.queue_s:
+            record.queued_before = record.queue_s
         first: Reply | UpstreamError
         stalled = self._stalled
         try:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import ConnectFailed
+from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh, settled, time_of_day
-from tests.support.loop import JumpingLoop, get, reply
+from tests.support.loop import JumpingLoop, get, loop_clock, reply
 
 TAG = (b"ETag", b'"a"')
 LIFE = (b"Cache-Control", b"max-age=60")
@@ -130,3 +131,47 @@ async def test_what_is_longer_than_all_the_room_is_said_to_be_too_large(
             long,
             "fwd=uri-miss; fwd-status=200; detail=too-large",
         )
+
+
+def sent_after(waited: float, took: float, came: Reply) -> Any:
+    """An attempt that waits in the proxy, is sent, and then answered."""
+
+    async def attempt(exchange: Exchange) -> Reply:
+        await asyncio.sleep(waited)
+        exchange.record.sent_at = loop_clock()()
+        await asyncio.sleep(took)
+        return came
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("waited", "took", "age"), [(30.0, 0.0, 0), (30.0, 2.0, 2), (0.0, 30.0, 30)]
+)
+async def test_what_the_proxy_itself_waited_is_no_part_of_the_age(
+    jumping: JumpingLoop, waited: float, took: float, age: int
+) -> None:
+    """For a permit, for another attempt or for a server: the reply was made after that."""
+    for second in (fresh(60, b"body", TAG), reply(304, [TAG, LIFE])):
+        caching = Caching(fresh(0, b"body", TAG), sent_after(waited, took, second))
+        await caching.ask()
+        await caching.ask()
+        found = await caching.ask()
+        assert (found.body, found.value(b"age")) == (b"body", b"%d" % age)
+    caching = Caching(fresh(0, b"body", TAG), sent_after(waited, took, fresh(60, b"body", TAG)))
+    await caching.ask()
+    await caching.ask(get(method="HEAD"))
+    assert (await caching.ask()).value(b"age") == b"%d" % age
+
+
+async def test_a_request_that_was_not_sent_is_as_old_as_its_wait(jumping: JumpingLoop) -> None:
+    async def answered_elsewhere(exchange: Exchange) -> Reply:
+        exchange.record.sent_at = began  # of another attempt, before
+        await asyncio.sleep(7)
+        return fresh(60)
+
+    began = loop_clock()()
+    await asyncio.sleep(5)
+    caching = Caching(answered_elsewhere)
+    await caching.ask()
+    assert (await caching.ask()).value(b"age") == b"7"

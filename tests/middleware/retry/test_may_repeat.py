@@ -1,15 +1,21 @@
 """Which requests may be sent again."""
 
+import asyncio
+import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange
+from proxy.core.record import PERMIT, Wait
+from proxy.core.reply import Reply
 from proxy.middleware.retry.may_repeat import MayFollow, another_allowed, may_repeat
 from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
-from tests.support.loop import get, post
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
 
 KEY = ((b"Idempotency-Key", b"1"),)
 
@@ -83,6 +89,26 @@ def test_an_attempt_gives_way_to_another_that_may_be_made(
     assert MayFollow(options, Budget(0, 10, 10), lambda: now)(exchange) is may
 
 
+@pytest.mark.parametrize(
+    ("before", "waited", "waits_since", "may"),
+    [
+        (0.0, 2.0, None, True),  # 2.9 s of 4.9 were its own
+        (0.0, 1.5, None, False),
+        (2.0, 2.0, None, False),  # that was before this attempt
+        (2.0, 3.0, 103.8, True),  # 1 s, and 1.1 s of a wait that goes on
+        (2.0, 3.0, 104.2, False),
+    ],
+)
+def test_waits_of_the_proxy_itself_do_not_count(
+    before: float, waited: float, waits_since: float | None, may: bool
+) -> None:
+    options, exchange = RetryOptions(only_if_failed_within=Duration(3)), under_way()
+    record = exchange.record
+    record.queued_before, record.queue_s = before, waited
+    record.wait = None if waits_since is None else Wait(PERMIT, waits_since)
+    assert MayFollow(options, Budget(0, 10, 10), lambda: 104.9)(exchange) is may
+
+
 @pytest.mark.parametrize(("deadline", "may"), [(None, True), (102.0, True), (101.0, False)])
 def test_none_is_begun_after_the_deadline(deadline: float | None, may: bool) -> None:
     exchange = under_way()
@@ -130,3 +156,25 @@ def test_an_attempt_that_has_failed_and_one_that_is_ended_have_the_same_rules(
     exchange.deadline = deadline
     asked = another_allowed(exchange, options, 101.0, nothing_sent=False, began=began, wait=wait)
     assert asked is may
+
+
+@pytest.mark.parametrize(("failed_after", "sends"), [((2.0, 2.0), 3), ((2.0, 6.0), 2)])
+async def test_what_waits_for_a_permit_has_not_failed_by_then(
+    jumping: JumpingLoop, failed_after: tuple[float, float], sends: int
+) -> None:
+    def failing(seconds: float) -> Any:
+        async def attempt(exchange: Exchange) -> Reply:
+            with exchange.record.waiting(PERMIT, loop_clock()):
+                await asyncio.sleep(4)
+            await asyncio.sleep(seconds)
+            return reply(503)
+
+        return attempt
+
+    script = Script(*map(failing, failed_after), reply(200))
+    exchange = get()
+    exchange.record.queue_s = 9.0  # what it had waited before
+    options = RetryOptions(only_if_failed_within=Duration(5), on=("503",))
+    policy = Retry(script, options, Budget(0, 10, 10), random.Random(1), clock=loop_clock())
+    await policy.handle(exchange)
+    assert script.sends == sends
