@@ -104,6 +104,8 @@ class Claims(Protocol):
 
     shared: bool
     """Whether other processes may use the store."""
+    answer_together: bool
+    """Whether they do not answer where a look-up has not been answered a moment ago."""
 
     async def take(self, name: bytes = b"") -> Claim:
         """Note that a request begins; with the lease of this name, where nobody has it.

@@ -20,6 +20,8 @@ class FileClaims:
 
     __slots__ = ("_changes", "_ended", "_file", "_timeout", "shared")
 
+    answer_together = False  # one thread looks, another one writes
+
     def __init__(self, file: File, changes: Changes, timeout: float | None) -> None:
         """``timeout``: seconds that each of both may take, None for any time."""
         self._changes = changes

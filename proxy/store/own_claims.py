@@ -9,6 +9,8 @@ class OwnClaims:
 
     __slots__ = ("_changes", "shared")
 
+    answer_together = False
+
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.shared = False

@@ -49,7 +49,7 @@ class RedisCalls:
         self._timeout = timeout or None
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.circuit = Circuit(clock)
+        self.circuit = Circuit(clock, timeout)
         self._clock = clock
         self._silent_until = -math.inf
         self.failures = 0

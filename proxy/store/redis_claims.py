@@ -19,6 +19,8 @@ class RedisClaims:
 
     __slots__ = ("_calls", "_changes", "_give_back", "_names", "_renew", "_take", "shared")
 
+    answer_together = True
+
     def __init__(self, calls: RedisCalls, changes: Changes, names: Names) -> None:
         self._calls = calls
         self._changes = changes

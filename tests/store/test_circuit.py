@@ -24,6 +24,15 @@ def test_three_failures_in_a_second_open_it() -> None:
     assert (circuit.is_open, circuit.opened) == (True, 1)
 
 
+def test_failures_that_each_take_the_whole_timeout_open_it() -> None:
+    clock = Moved()
+    circuit = Circuit(clock, 1.5)
+    for opened in (0, 0, 1):
+        clock.now += 1.5
+        circuit.failed()
+        assert circuit.opened == opened
+
+
 def test_an_answer_between_failures_keeps_it_closed() -> None:
     circuit = Circuit(Moved())
     for _ in range(5):

@@ -51,6 +51,7 @@ class Asked:
         "own_key",
         "owner",
         "ranged",
+        "unanswered",
         "wanted",
     )
 
@@ -72,6 +73,8 @@ class Asked:
         """Whether 304 may be the answer."""
         self.for_origin = False
         """Whether it has a condition that only the server can answer."""
+        self.unanswered = False
+        """Whether the store has failed to say what there is for it."""
         self.ranged = False
         self.owner = b""
         """Digest of its cookies and the like; empty for none."""

@@ -25,7 +25,7 @@ async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, 
     """
     entries = await store.get(asked.key)
     own: Sequence[Entry] = ()
-    if asked.owner:
+    if asked.owner and entries is not NOT_KNOWN:
         own, now = await store.get(asked.own_key), clock()
         known = [each for each in (_taken(asked, own), _taken(asked, entries)) if each is not None]
         if known:
@@ -35,6 +35,7 @@ async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, 
             if asked.takes(each):
                 return each, ""
     if entries is NOT_KNOWN or own is NOT_KNOWN:
+        asked.unanswered = True
         return None, LOST
     return None, "vary-miss" if entries or own else NOTHING_STORED
 

@@ -28,6 +28,7 @@ class Others:
     """The leases of other processes, which a test gives and takes."""
 
     shared = True
+    answer_together = False
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -98,6 +99,21 @@ async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
     """No task outlives a test."""
     yield
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_store_that_has_not_answered_is_asked_for_a_lease_only_if_that_may_answer(
+    together: bool,
+) -> None:
+    """Or each request would wait twice for a store that hangs."""
+    waiting = Waiting()
+    waiting.others.answer_together = together
+    asked = waiting.asked()
+    asked.unanswered = True
+    claim = await waiting.begin(asked)
+    assert isinstance(claim, Claim)
+    assert bool(claim.token) is bool(waiting.others.names) is not together
+    assert claim.order is None
 
 
 async def test_a_request_waits_for_another_process_and_gets_what_that_has_stored() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core.errors import ConnectFailed
 from proxy.core.stored import NOT_KNOWN
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh
@@ -128,6 +129,18 @@ async def test_nobody_says_that_nothing_is_stored_where_the_store_does_not_say_i
     assert (await caching.ask_for(*fields)).body == b"new"
     # It has taken the place of the old one, though that was not seen when it was asked for.
     assert [told(silent)[name] for name in ("store_entries", "store_evicted")] == [1, 0]
+
+
+async def test_a_store_that_does_not_answer_is_not_asked_again_for_what_is_the_owners(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = Silent(0)
+    monkeypatch.setattr("tests.support.caching.MemoryStore", lambda _: silent)
+    caching = Caching(ConnectFailed)
+    silent.look = 1
+    with pytest.raises(ConnectFailed):
+        await caching.ask_for(by(b"a"))
+    assert silent.look == 0
 
 
 EARLIER = (b"Date", b"Tue, 14 Nov 2023 22:00:00 GMT")
