@@ -16,10 +16,11 @@ _SPEC: Final = re.compile(rb"(\d{1,18})-(\d{1,18})?|-(\d{1,18})")
 def byte_ranges(lines: Sequence[bytes], length: int) -> list[tuple[int, int]] | None:
     """First and last position of each range of a body of ``length`` bytes.
 
-    None where the field is to be ignored: another unit, malformed, too many. An empty list where
-    none can be satisfied.
+    None where the field is to be ignored: another unit, malformed, too many, or of an empty body,
+    whose last bytes can be asked for, but not sent (14.1.2, 14.4). An empty list where none can be
+    satisfied.
     """
-    if len(lines) != 1:
+    if len(lines) != 1 or not length:
         return None
     unit, _, text = lines[0].partition(b"=")
     specs = members(text)

@@ -9,11 +9,19 @@ from msgspec import Meta
 
 from proxy.core.clock import monotonic
 from proxy.core.duration import Duration, seconds
-from proxy.core.errors import LocalLimit, ProxyError
+from proxy.core.errors import (
+    ConnectionTerminated,
+    LocalLimit,
+    ProxyError,
+    Stage,
+    UpstreamError,
+    forget_frames,
+)
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
-from proxy.core.reply import Ending
+from proxy.core.outcome import STALE_CONNECTION, failure_class
+from proxy.core.reply import Ending, Reply
 from proxy.core.state_changes import tell
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health
@@ -22,6 +30,8 @@ from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 
 PATTERN: Final = "^/[!-~]*$"
+_KEPT: Final = 3
+"""Connections that may have ended before a check has failed: requests keep some as well."""
 log = logging.getLogger(__name__)
 
 
@@ -125,7 +135,7 @@ class Checker:
         )
         try:
             async with asyncio.timeout(self._options.timeout or None):
-                reply = await self._ask(exchange)
+                reply = await self._reply(exchange)
                 ending = Ending.ABANDONED
                 try:
                     while await reply.read():
@@ -144,6 +154,16 @@ class Checker:
             log.exception("a check of %s failed", self._endpoint.name)
             return repr(error)
         return "" if reply.status < 400 else f"status {reply.status}"
+
+    async def _reply(self, exchange: Exchange) -> Reply:
+        for _ in range(_KEPT):
+            try:
+                return await self._ask(exchange)
+            except UpstreamError as error:
+                if not _had_ended(error):
+                    raise
+                forget_frames(error)
+        return await self._ask(exchange)
 
     def _record(self, fault: str) -> None:
         health, endpoint = self._health, self._endpoint
@@ -169,6 +189,13 @@ class Checker:
             for each in self._endpoints.members
             if each is not self._endpoint
         )
+
+
+def _had_ended(error: UpstreamError) -> bool:
+    """Whether only a kept connection has ended, which the server may do at any time."""
+    if error.stage is Stage.NOT_SENT:
+        return isinstance(error, ConnectionTerminated)
+    return failure_class(error) == STALE_CONNECTION
 
 
 class HealthGuard:

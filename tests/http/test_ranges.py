@@ -36,6 +36,11 @@ def test_ranges_of_ten_bytes(value: bytes, found: list[tuple[int, int]] | None) 
     assert byte_ranges([value], 10) == found
 
 
+@pytest.mark.parametrize("value", [b"bytes=0-", b"bytes=0-0", b"bytes=-5", b"bytes=-0"])
+def test_a_range_of_nothing_is_ignored(value: bytes) -> None:
+    assert byte_ranges([value], 0) is None
+
+
 def test_two_fields_are_ignored() -> None:
     assert byte_ranges([b"bytes=0-1", b"bytes=0-1"], 10) is None
 

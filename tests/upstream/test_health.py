@@ -2,14 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from proxy.core.duration import Duration
-from proxy.core.errors import ConnectFailed, ProtocolViolation, ReplyBroken
+from proxy.core.errors import (
+    ConnectFailed,
+    ConnectionTerminated,
+    ProtocolViolation,
+    ReplyBroken,
+    Stage,
+)
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.upstream import health
@@ -42,14 +48,15 @@ class Endpoint:
         self.exchange = exchange
         self.asked.append(asyncio.get_running_loop().time())
         self.heard.set()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        if isinstance(self.answer, float):
-            await asyncio.sleep(self.answer)
+        said = next(self.answer) if isinstance(self.answer, Iterator) else self.answer
+        if isinstance(said, Exception):
+            raise said
+        if isinstance(said, float):
+            await asyncio.sleep(said)
             return reply(200)
-        if isinstance(self.answer, Reply):
-            return self.answer
-        self.replies.append(answer := reply(self.answer, body=b"fine"))
+        if isinstance(said, Reply):
+            return said
+        self.replies.append(answer := reply(said, body=b"fine"))
         return answer
 
 
@@ -98,6 +105,31 @@ async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: Ju
         seen.append(endpoint.healthy)
     await checks.close()
     assert seen == [True] * 5 + [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("ended", "then", "well"),
+    [
+        ([Stage.STALE], 200, True),
+        ([Stage.NOT_SENT], 200, True),
+        ([Stage.STALE] * 3, 200, True),  # requests keep connections too
+        ([Stage.STALE], 500, False),
+        ([Stage.STALE] * 4, 200, False),
+        ([Stage.SENT], 200, False),
+        ([], ConnectFailed(), False),
+    ],
+)
+async def test_a_kept_connection_that_the_server_has_closed_says_nothing_of_it(
+    jumping: JumpingLoop, ended: list[Stage], then: Any, *, well: bool
+) -> None:
+    endpoint = Endpoint()
+    endpoint.proven = True
+    endpoint.answer = iter([*(ConnectionTerminated("", stage=stage) for stage in ended), then])
+    checks = guard(Members(endpoint), unhealthy_threshold=1)
+    await endpoint.heard.wait()
+    await asyncio.sleep(0)
+    assert endpoint.healthy is well
+    await checks.close()
 
 
 async def test_a_new_server_that_is_not_ready_is_found_out_by_its_first_check(
