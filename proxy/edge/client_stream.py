@@ -68,6 +68,13 @@ class ClientStream(RawConnection, Protocol):
         """Address of the other side; empty on a unix socket."""
 
     @property
+    def peer_known(self) -> bool:
+        """Whether who speaks has that address.
+
+        False where a balancer has passed somebody on without an address: then it is the balancer's.
+        """
+
+    @property
     def scheme(self) -> str:
         """``http``, or ``https`` on a listener with TLS."""
 

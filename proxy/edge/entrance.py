@@ -100,7 +100,7 @@ class Entrance:
 
     async def _admit(self, client: socket.socket) -> None:
         end = self._loop.time() + self._patience
-        told = ""
+        told: str | None = None
         encrypted = False
         step = "a header of the PROXY protocol"
         try:
@@ -132,7 +132,7 @@ class Entrance:
         acknowledge(transport.get_extra_info("socket"))
 
     async def _introduction(self, client: socket.socket) -> str:
-        """Address of the client, empty for that of the connection."""
+        """Address of the client, empty where the balancer does not say it."""
         if not self._forwarding.trusts(_address(client)):
             raise _Refused(
                 "trusted_proxies does not name it, so it may not introduce clients (proxy_protocol)"

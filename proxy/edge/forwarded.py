@@ -84,16 +84,16 @@ class Forwarding:
         )
 
     def apply(
-        self, fields: Fields, *, peer: str, scheme: str, host: bytes
+        self, fields: Fields, *, peer: str, peer_known: bool = True, scheme: str, host: bytes
     ) -> tuple[Fields, str, str]:
         """The fields for the upstream, and the client's address and scheme as far as we know.
 
-        ``peer`` is the address at the other end of the connection, empty on a unix socket.
+        ``peer`` and ``peer_known``: see ``ClientStream``.
         """
         known = self._peers.get(peer)
         if known is None:
             known = self._learn(peer)
-        if known.trusted:
+        if known.trusted and peer_known:
             return self._append(fields, known, scheme, host)
         key = (peer, host, scheme)
         stamp = self._stamps.get(key)

@@ -18,11 +18,11 @@ from proxy.core.exchange import Exchange
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.request_body import ClientBody
-from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
+from proxy.edge.http1.request_head import CERTIFICATE, LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import SMALL, CountedBody, Room
 from proxy.edge.last_hop import COUNTED, count_down
-from proxy.edge.options import ServerOptions, ServerTlsOptions
+from proxy.edge.options import ServerOptions
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.client_cert import names_client_cert
@@ -107,11 +107,12 @@ class Intake:
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(further or raw),
             peer=stream.peer,
+            peer_known=stream.peer_known,
             scheme=stream.scheme,
             host=host,
         )
-        if self._options.tls is not None:
-            fields = self._identified(fields, stream, self._options.tls)
+        if CERTIFICATE in watched or stream.identity:
+            fields = self._identified(fields, stream)
         if b"te" in watched or b"trailer" in watched:
             fields += _of_trailers(exchange, watched)
         if self._options.via:
@@ -124,12 +125,14 @@ class Intake:
         exchange.headers, exchange.request_id = ensure_ids(fields, sampled=self.sampled)
         return further is not None
 
-    def _identified(self, fields: Fields, stream: ClientStream, tls: ServerTlsOptions) -> Fields:
+    def _identified(self, fields: Fields, stream: ClientStream) -> Fields:
         """Say who the client is as far as its certificate does, and nobody else (RFC 9440 3).
 
         Where no certificate is asked for, one that a trusted proxy was shown may be told.
         """
-        if tls.client_auth == "off" and self._forwarding.trusts(stream.peer):
+        tls = self._options.tls
+        asked = tls is not None and tls.client_auth != "off"
+        if not asked and stream.peer_known and self._forwarding.trusts(stream.peer):
             return fields
         kept = [field for field in fields if not names_client_cert(field[0])]
         return kept + stream.identity

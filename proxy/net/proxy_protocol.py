@@ -17,8 +17,9 @@ _LINE_BEGIN: Final = b"PROXY "
 _LONGEST_LINE: Final = 107
 _LINE: Final = re.compile(
     rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?"
-    rb"|(TCP[46]) ([0-9A-Fa-f:.]+) [0-9A-Fa-f:.]+ [0-9]{1,5} [0-9]{1,5})\r\n"
+    rb"|(TCP[46]) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) (0|[1-9][0-9]{0,4}) (0|[1-9][0-9]{0,4}))\r\n"
 )
+_HIGHEST_PORT: Final = 65535
 _FIXED: Final = struct.Struct("!12sBBH")
 _HEAD: Final = struct.Struct("!BBH")
 _PORTS: Final = struct.Struct("!HH")
@@ -27,8 +28,11 @@ _LOCAL: Final = 0x20
 _PROXY: Final = 0x21
 _TCP4: Final = 0x11
 _TCP6: Final = 0x21
-_KINDS: Final = {_TCP4: (4, 12), _TCP6: (16, 36)}
+_ADDRESSED: Final = {_TCP4: (4, 12), _TCP6: (16, 36)}
 """By address family and transport: bytes of an address, and of what has to follow the head."""
+_UNNAMED: Final = frozenset({0x00, 0x12, 0x22, 0x31, 0x32})
+"""The other ones that there are: unspecified, datagrams, unix sockets. All else is to be rejected
+(section 2.2)."""
 
 
 class Introduction(NamedTuple):
@@ -88,11 +92,13 @@ def _version_1(data: bytes) -> Introduction | None:
     if found[1] is None:
         return Introduction(end + 2, "")
     try:
-        client = ip_address(found[2].decode())
+        client, server = ip_address(found[2].decode()), ip_address(found[3].decode())
     except ValueError:
-        raise ValueError("the line of version 1 has no address of a client") from None
-    if (client.version == 6) != (found[1] == b"TCP6"):
+        raise ValueError("the line of version 1 has no address of a client or server") from None
+    if {client.version, server.version} != {6 if found[1] == b"TCP6" else 4}:
         raise ValueError("the line of version 1 has an address of another family")
+    if max(int(found[4]), int(found[5])) > _HIGHEST_PORT:
+        raise ValueError("the line of version 1 has a port that there is not")
     return Introduction(end + 2, _plain(client))
 
 
@@ -103,13 +109,17 @@ def _version_2(data: bytes) -> Introduction | None:
     size = _FIXED.size + length
     if size > LONGEST:
         raise ValueError(f"the header has {size} bytes, more than {LONGEST}")
-    if command == _PROXY and kind in _KINDS and length < _KINDS[kind][1]:
+    if command == _LOCAL:  # whatever else it says is ignored
+        return Introduction(size, "") if len(data) >= size else None
+    if kind not in _ADDRESSED and kind not in _UNNAMED:
+        raise ValueError(f"address family and transport of version 2 are {kind:#x}")
+    if kind in _ADDRESSED and length < _ADDRESSED[kind][1]:
         raise ValueError("the header of version 2 is shorter than its addresses")
     if len(data) < size:
         return None
-    if command == _LOCAL or kind not in _KINDS:
+    if kind in _UNNAMED:
         return Introduction(size, "")
-    address = data[_FIXED.size : _FIXED.size + _KINDS[kind][0]]
+    address = data[_FIXED.size : _FIXED.size + _ADDRESSED[kind][0]]
     return Introduction(size, _plain(ip_address(address)))
 
 

@@ -185,7 +185,7 @@ class _Mount:
         def introduced() -> OneRequest:
             connection = self._runtime.connect(OneRequest)
             assert isinstance(connection, OneRequest)
-            connection.introduced = client.address
+            connection.introduced = client.address or None
             connection.client_ties = client.ties
             if client.encryption is not None:
                 connection.scheme = "https"

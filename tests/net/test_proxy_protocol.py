@@ -37,6 +37,9 @@ TLV = b"\x04\x00\x03abc"
         (version_2(kind=0), ""),
         (version_2(kind=0x31, body=bytes(216)), ""),
         (version_2(kind=0x12, body=FOUR), ""),  # datagrams
+        (version_2(kind=0x32, body=bytes(216)), ""),
+        (version_2(command=0x20, kind=0x41), ""),  # LOCAL: the family is ignored
+        (b"PROXY TCP4 192.0.2.7 10.0.0.1 0 65535\r\n", "192.0.2.7"),
     ],
 )
 def test_a_header_says_who_the_client_is_whatever_follows(header: bytes, client: str) -> None:
@@ -58,10 +61,17 @@ def test_a_header_says_who_the_client_is_whatever_follows(header: bytes, client:
         b"PROXY TCP4 ::1 ::1 1 2\r\n",
         b"PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
         b"PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 ::1 1 2\r\n",
+        b"PROXY TCP6 ::1 1.2.3.4 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 99999 2\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
         b"PROXY UNKNOWNX\r\n",
         b"PROXY UNKNOWN " + b"x" * 100,
         version_2(command=0x11, body=FOUR),
         version_2(command=0x22, body=FOUR),
+        *(version_2(kind=kind, body=FOUR) for kind in (0x01, 0x10, 0x13, 0x41, 0xF1)),
         version_2(body=FOUR[:-1]),
         version_2(kind=0x21, body=FOUR),
         version_2(body=FOUR + bytes(5000)),

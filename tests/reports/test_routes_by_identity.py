@@ -44,6 +44,37 @@ async def test_a_subject_is_that_of_the_certificate(authority: Authority) -> Non
 
 
 @pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize("more", [b"", b"TE: trailers\r\n"], ids=["fast", "odd"])
+async def test_without_tls_a_certificate_is_what_a_trusted_proxy_says_of_it(
+    trusted: bool, more: bytes
+) -> None:
+    server = {"trusted_proxies": ["127.0.0.1"]} if trusted else {}
+    asked = {"X-Client-Cert-Subject": "CN=alice"}
+    cert = SUBJECT + b"Client-Cert: :AAAA:\r\nclient_cert: :B:\r\nClient-Cert-Chain: :C:\r\n" + more
+    async with (
+        RawUpstream(answering(b"public")) as public,
+        RawUpstream(answering(b"inner")) as inner,
+        proxied(public, server=server, **routes(public, inner, **asked)) as proxy,
+    ):
+        for _ in range(3):  # the same bytes again come from a cache
+            reply = await proxy.ask(get(fields=cert))
+            assert reply.body == (b"inner" if trusted else b"public")
+    for request in (inner if trusted else public).requests:
+        told = [name for name in request.head.names() if b"cert" in name.lower()]
+        assert len(told) == (4 if trusted else 0)
+
+
+async def test_a_limit_by_certificate_is_not_evaded_by_saying_another() -> None:
+    limit = {"average": 1, "period": "1h", "burst": 1, "key": "header:X-Client-Cert-Subject"}
+    async with RawUpstream() as upstream, proxied(upstream, rate_limit=limit) as proxy:
+        statuses = [
+            (await proxy.ask(get(fields=b"X-Client-Cert-Subject: CN=%d\r\n" % number))).status
+            for number in range(3)
+        ]
+    assert statuses == [200, 429, 429]
+
+
+@pytest.mark.parametrize("trusted", [False, True])
 async def test_what_a_client_says_of_itself_counts_if_it_is_a_trusted_proxy(
     trusted: bool,
 ) -> None:

@@ -27,6 +27,7 @@ class FakeClientStream:
 
     def __init__(self, *, peer: str = "192.0.2.1", scheme: str = "http") -> None:
         self.peer = peer
+        self.peer_known = True
         self.scheme = scheme
         self.identity: Fields = []
         self.ties = Ties()

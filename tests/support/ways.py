@@ -58,7 +58,7 @@ def _teach(connection: Connection, data: bytes) -> None:
                 fast.learn(data, self.exchange, raw, sender, scheme)
 
     stream: Any = Stream(peer=connection.peer, scheme=scheme)
-    stream.identity = connection.identity
+    stream.peer_known, stream.identity = connection.peer_known, connection.identity
     limit = connection._reader._limit
     reader = RequestReader(stream, asyncio.get_running_loop(), limit, 1 << 16)
     reader.feed(data)

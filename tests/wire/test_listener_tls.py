@@ -249,7 +249,8 @@ async def test_an_upload_that_is_refused_reads_its_answer(authority: Authority) 
 
 
 async def test_plain_listeners_stay_plain(authority: Authority) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    server = {"trusted_proxies": ["127.0.0.1"]}
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
         async with await RawClient.connect(proxy.address) as client:
             assert (await client.ask(get(fields=b"Client-Cert: :AAAA:\r\n"))).status == 200
         assert upstream.requests[0].head.value("Client-Cert") == b":AAAA:"  # a front's word

@@ -60,6 +60,45 @@ async def test_what_the_client_itself_says_of_others_is_not_believed() -> None:
     assert upstream.requests[0].head.values("X-Forwarded-For") == [b"192.0.2.7"]
 
 
+UNNAMED = [
+    LOCAL,
+    SIGNATURE + struct.pack("!BBH", 0x21, 0, 0),
+    SIGNATURE + struct.pack("!BBH", 0x21, 0x31, 216) + bytes(216),
+    b"PROXY UNKNOWN\r\n",
+]
+CLAIMS = (
+    b"X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-Proto: https\r\nSCRIPT_NAME: /public\r\n"
+    b"Forwarded: for=203.0.113.1\r\nClient-Cert: :AAAA:\r\n"
+)
+
+
+@pytest.mark.parametrize("header", UNNAMED, ids=["local", "unspecified", "unix", "unknown"])
+async def test_a_client_without_an_address_is_not_the_balancer(header: bytes) -> None:
+    """It has its address for want of another, but not its word; also where heads are known."""
+    options = {"rate_limit": {"average": 4, "period": "1h", "burst": 4}}
+    local = LINE.replace(b"192.0.2.7", b"127.0.0.1")  # a proxy on this host, which is trusted
+    statuses = []
+    async with RawUpstream() as upstream, proxied(upstream, server=BALANCED, **options) as proxy:
+        for introduced in (local, header, header):
+            async with await proxy.connect() as client:
+                await client.send(introduced + get(fields=CLAIMS))
+                statuses.append((await client.receive()).status)
+                statuses.append((await client.ask(get(fields=CLAIMS))).status)
+        async with await proxy.connect() as client:
+            claim = CLAIMS.replace(b"203.0.113.1", b"203.0.113.2")
+            await client.send(header + get(fields=claim))
+            statuses.append((await client.receive()).status)
+        assert {(await proxy.record(number)).client for number in range(2, 7)} == {"127.0.0.1"}
+    assert statuses == [200] * 6 + [429]
+    heads = [request.head for request in upstream.requests]
+    assert [head.value("Client-Cert") for head in heads] == [b":AAAA:"] * 2 + [None] * 4
+    for head in heads[2:]:
+        assert head.values("X-Forwarded-For") == [b"127.0.0.1"]
+        assert head.values("X-Forwarded-Proto") == [b"http"]
+        assert b"203.0.113" not in (head.value("Forwarded") or b"")
+        assert head.value("SCRIPT_NAME") is None
+
+
 async def test_limits_tell_clients_apart_that_come_by_one_balancer() -> None:
     options = {"rate_limit": {"average": 1, "period": "1h", "burst": 1}}
     async with RawUpstream() as upstream, proxied(upstream, server=BALANCED, **options) as proxy:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
 from proxy.http.bounded_cache import Memo
+from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
 from proxy.http.framing import CHUNKED, content_length, keeps_alive
 from proxy.http.grammar import TCHAR, Malformed, members, shown
@@ -32,9 +33,18 @@ DECISIVE: Final = (
     | LOGINS
     | {b"upgrade", b"expect", b"connection", b"max-forwards", b"te", b"trailer"}
 )
-_decisive: Final[Memo[bytes]] = Memo(
-    lambda name: low if (low := name.lower()) in DECISIVE else b"", 4096
-)
+CERTIFICATE: Final = b"certificate"
+"""The name among the decisive fields of all that say which certificate a client has."""
+
+
+def _as_decisive(name: bytes) -> bytes:
+    low = name.lower()
+    if low in DECISIVE:
+        return low
+    return CERTIFICATE if names_client_cert(name) else b""
+
+
+_decisive: Final[Memo[bytes]] = Memo(_as_decisive, 4096)
 
 
 class Fault(NamedTuple):
@@ -58,7 +68,8 @@ class RequestHead(NamedTuple):
     """1.0, or 1.1 for every other minor version (RFC 9110 2.5)."""
     fields: RawHeaders = ()
     decisive: dict[bytes, bytes] = {}  # noqa: RUF012 - never changed
-    """Values of the fields that decide on framing and connection, by their lower-case name."""
+    """Values of the fields that decide on framing, connection and identity, by their lower-case
+    name."""
     length: int = 0
     """Bytes of the body, or CHUNKED."""
     keep_alive: bool = False

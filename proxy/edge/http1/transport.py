@@ -7,7 +7,6 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-from hashlib import sha256
 from typing import Any, Final
 
 from aiohttp import web
@@ -16,10 +15,10 @@ from aiohttp.web_protocol import RequestHandler
 from proxy.core.errors import ProxyError
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
+from proxy.edge.http1.sender import sender
 from proxy.edge.http1.write_stall import WriteStallTimer, being_read
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
-from proxy.http.client_cert import client_cert_fields
 from proxy.http.fields import Fields
 from proxy.net.half_tls import HalfTls, hear_of_end
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
@@ -46,6 +45,7 @@ class ClientTransport(RequestHandler):
         "ignored",
         "introduced",
         "peer",
+        "peer_known",
         "refusal",
         "scheme",
         "sender",
@@ -75,16 +75,18 @@ class ClientTransport(RequestHandler):
         """How our answers look where no request has a route."""
         self.ignored = 0
         """Bytes of an upload that came behind its refusal."""
-        self.introduced = ""
-        """Address of the client, where a balancer has said it (``edge/entrance``)."""
+        self.introduced: str | None = None
+        """What a balancer has said of the client (``edge/entrance``): its address, or empty."""
         self.refusal: ProxyError | None = None
         """Why nothing is served on this connection."""
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
+        self.peer_known = True
+        """See ``ClientStream``."""
         self.identity: Fields = []
         """What the upstream is told of the certificate that the client has shown."""
         self.sender = ""
-        """Peer and certificate: where they are the same, the same bytes say the same."""
+        """Where it is the same, the same bytes say the same."""
         self.scheme = "http"
         """What the client speaks on this connection; https on a listener with TLS."""
 
@@ -94,15 +96,11 @@ class ClientTransport(RequestHandler):
         """Note who it is."""
         self._socket = transport.get_extra_info("socket")
         self._descriptor: int = self._socket.fileno()  # -1 later, over TLS even before its end
-        name = transport.get_extra_info("peername")
-        self.peer = self.sender = self.introduced or (name[0] if isinstance(name, tuple) else "")
+        who = sender(transport, self.introduced)
+        self.peer, self.peer_known, self.identity, self.sender = who
         if (encryption := transport.get_extra_info("ssl_object")) is not None:
             self.scheme = "https"
             self._tls = hear_of_end(encryption, self._tls_ended)
-            if (certificate := encryption.getpeercert(binary_form=True)) is not None:
-                subject = encryption.getpeercert().get("subject", ())
-                self.identity = client_cert_fields(certificate, subject)
-                self.sender += sha256(certificate).hexdigest()
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
 
