@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from hypothesis import settings
 
-from proxy.core import redaction
+from proxy.core import keys_shown, redaction
 from tests.support import ways
 from tests.support.authority import Authority
 from tests.support.hangs import bound_teardown, show_tasks_at_timeout
@@ -29,6 +29,8 @@ def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_rotating", WeakValueDictionary())
     monkeypatch.setattr(redaction, "_latest", {})
     monkeypatch.setattr(redaction, "_rules_now", redaction._rules_now)
+    monkeypatch.setattr(redaction, "_more", set())
+    monkeypatch.setattr(keys_shown, "_now", frozenset())
 
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

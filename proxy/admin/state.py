@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from proxy.core.keys_shown import is_hidden
+from proxy.core.redaction import HIDDEN
 from proxy.core.samples import Labels, Sample, Value
 
 
@@ -130,6 +132,7 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
         "tunnels": [
             {
                 **row.labels,
+                **({"request_id": HIDDEN} if is_hidden("request_id") else {}),
                 "age_s": row.rounded("tunnel_age_seconds"),
                 "idle_s": row.rounded("tunnel_idle_seconds"),
                 "bytes_in": row.get("tunnel_bytes_in"),

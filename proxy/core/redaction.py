@@ -7,14 +7,15 @@ of a configuration, start errors, targets in the access log, keys on the admin l
 import json
 import re
 import secrets
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 from weakref import WeakValueDictionary
 
-from proxy.http.fields import RawHeaders
+from proxy.core.keys_shown import hide_keys
+from proxy.http.fields import DASHED, RawHeaders
 
 HIDDEN: Final = "***"
 SECRETS: Final = "secrets_of_the_request"
@@ -101,6 +102,7 @@ def underlined(name: bytes) -> bytes:
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
+_more: set[bytes] = set()
 _configured: Final[set[str]] = set()
 _REPLACED: Final = 32
 """Values of files that are still hidden though nobody holds them: late lines may speak of them."""
@@ -162,10 +164,12 @@ def writings(value: bytes) -> set[bytes]:
     return {value, *(way.encode("utf-8", "surrogatepass") for way in ways)}
 
 
-def redact(names: Iterable[str]) -> None:
+def redact(names: Sequence[str]) -> None:
     """Hide the values of these query parameters and fields too: ``[log] redact``."""
-    global _rules_now  # noqa: PLW0603
+    global _rules_now, _more  # noqa: PLW0603
     more = {name.lower().encode() for name in names}
+    _more = {DASHED[name] for name in more}
+    hide_keys(names)
     _rules_now = _rules(CREDENTIALS | {b"set-cookie"} | more, PARAMETERS | more)
 
 
@@ -203,7 +207,8 @@ def _url(found: re.Match[str]) -> str:
 
 
 def sent(fields: RawHeaders) -> list[str]:
-    """The credentials among the fields of a request, whole and in their parts."""
+    """The credentials among the fields of a request, whole and in their parts; and what
+    ``[log] redact`` names."""
     found: list[str] = []
     for name, value in fields:
         if name.lower() in CREDENTIALS:
@@ -213,6 +218,8 @@ def sent(fields: RawHeaders) -> list[str]:
                 scheme = _SCHEME.match(text)
                 text = text[scheme.end() :] if scheme else text
             found += re.split(r"[\s;,=\"]+", text)
+        elif DASHED[name] in _more:
+            found.append(value.decode("latin-1"))
     parts = [part for part in found if len(part) >= _SHORTEST][:_PARTS]
     odd = [part for part in parts if not _PLAIN.fullmatch(part)]
     return [*parts, *(way for part in odd for way in _written(part) if way != part)]

@@ -9,7 +9,7 @@ UPSTREAM_ID: Final = b"X-Upstream-Request-Id"
 AN_ID: Final = b"equest"
 """Stands in the names of all fields below as they are written, so that few need a second look."""
 
-_IDS: Final = (
+IDS: Final = (
     UPSTREAM_ID.lower(),
     b"request-id",
     b"x-amzn-requestid",
@@ -29,7 +29,7 @@ def upstream_id(fields: RawHeaders, ours: bytes) -> str:
     for name, value in fields:
         if AN_ID in name and value and value != ours:
             found.setdefault(name.lower(), value)
-    for name in _IDS:
+    for name in IDS:
         if name in found:
             return found[name][:_LONGEST].decode("latin-1")
     return ""

@@ -11,6 +11,7 @@ from math import floor
 from typing import Final, TypeAlias
 
 from proxy.core.exchange import Exchange
+from proxy.core.keys_shown import hidden_keys
 from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import (
@@ -38,12 +39,12 @@ _SLASH, _QUESTION, _SEMICOLON, _HASH, _AT, _BACKSLASH, _DELETE = b"/?;#@\\\x7f"
 class Lines:
     """Makes them."""
 
-    __slots__ = ("_second", "_second_text", "_show", "_unnamed")
+    __slots__ = ("_hidden", "_second", "_second_text", "_show")
 
     def __init__(self, redact: Sequence[str]) -> None:
         """``redact``: ``[log] redact``."""
         self._show = Targets(redact).show
-        self._unnamed = "x-request-id" in map(str.lower, redact)
+        self._hidden = hidden_keys(redact)
         self._second = -1
         self._second_text = ""
 
@@ -115,7 +116,7 @@ class Lines:
                     floor(connected * 1e6 + 0.5) / 1e3 if connected else connected,
                     None if head is None else floor((head - started) * 1e6 + 0.5) / 1e3,
                     floor((now - started) * 1e6 + 0.5) / 1e3,
-                    HIDDEN if self._unnamed else name,
+                    name,
                     exchange.client,
                     host,
                     agent,
@@ -128,4 +129,8 @@ class Lines:
                     record.cache,
                 )
             )
+        for hidden in self._hidden:
+            for line in lines:
+                if getattr(line, hidden):
+                    setattr(line, hidden, HIDDEN)
         return lines

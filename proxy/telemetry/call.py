@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
+from proxy.core.keys_shown import hidden_keys
 from proxy.core.record import ANSWER, Attempt, Record
 from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
@@ -66,7 +67,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
 class Teller:
     """Makes calls of exchanges. Hides what the access log hides."""
 
-    __slots__ = ("_clock", "_show", "_unnamed", "_wall")
+    __slots__ = ("_clock", "_hidden", "_show", "_wall")
 
     def __init__(
         self, redact: tuple[str, ...], clock: Callable[[], float], wall: Callable[[], float]
@@ -74,7 +75,7 @@ class Teller:
         """``redact``: ``[log] redact``; ``clock``: monotonic; ``wall``: seconds since 1970."""
         self._clock = clock
         self._show = Targets(redact).show
-        self._unnamed = "x-request-id" in map(str.lower, redact)
+        self._hidden = hidden_keys(redact)
         self._wall = wall
 
     def call(
@@ -108,7 +109,7 @@ class Teller:
             failure=failure,
             clock=record.clock,
             wait=record.main_wait(now),
-            leader="" if self._unnamed else printable(record.leader)[:LONGEST],
+            leader="" if "request_id" in self._hidden else printable(record.leader)[:LONGEST],
             behind=_behind(exchange, now) if in_flight else None,
             crowded=record.crowded,
             tries=tries,
@@ -116,11 +117,11 @@ class Teller:
             asked=bool(record.attempt_count),
         )
         return Call(
-            id=HIDDEN if self._unnamed else printable(exchange.request_id)[:LONGEST],
+            id=self.name(exchange),
             at=round(self._wall() - self._clock() + exchange.started_at, 3),
             method=printable(exchange.method)[:32],
             target=escaped(self._show(exchange.raw_target[: 4 * LONGEST]))[:LONGEST],
-            host=printable(exchange.host)[:LONGEST],
+            host=self._shown("host", printable(exchange.host)),
             route=exchange.route,
             upstream=upstream,
             server=server,
@@ -138,11 +139,18 @@ class Teller:
             length=exchange.length,
             attempts=record.attempt_count,
             tries=tries,
-            trace_id=trace,
-            user_agent=agent[:LONGEST],
+            trace_id=self._shown("trace_id", trace),
+            user_agent=self._shown("user_agent", agent),
             coalesced=record.coalesced,
             endless=exchange.endless,
         )
+
+    def name(self, exchange: Exchange) -> str:
+        """Its request id."""
+        return self._shown("request_id", printable(exchange.request_id))
+
+    def _shown(self, key: str, text: str) -> str:
+        return HIDDEN if text and key in self._hidden else text[:LONGEST]
 
 
 def where(record: Record, now: float) -> tuple[str, str]:

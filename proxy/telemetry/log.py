@@ -11,7 +11,8 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import SECRETS, conceal
+from proxy.core.keys_shown import is_hidden
+from proxy.core.redaction import HIDDEN, SECRETS, conceal, redact
 from proxy.telemetry.access_log_batch import Ended, Lines
 from proxy.telemetry.access_log_line import stamp, written_as_text
 from proxy.telemetry.options import LogOptions
@@ -40,7 +41,7 @@ class JsonFormatter(logging.Formatter):
             "message": conceal(record.getMessage(), _sent(record)),
         }
         line |= {
-            k: _concealed(v, record)
+            k: HIDDEN if is_hidden(k) else _concealed(v, record)
             for k, v in vars(record).items()
             if k not in _PLAIN and k not in line
         }
@@ -85,11 +86,12 @@ class ConsoleFormatter(logging.Formatter):
 
 
 def configure(options: LogOptions, before: LogOptions | None = None) -> None:
-    """Send the standard library's logging to standard error.
+    """Send the standard library's logging to standard error, without what is never shown.
 
     ``before``: what it went by until now. A level that an operator has set since stays until the
     options say another one.
     """
+    redact(options.redact)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if options.format == "json" else ConsoleFormatter())
     root = logging.getLogger()

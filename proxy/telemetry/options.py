@@ -57,6 +57,8 @@ class LogOptions(Table, frozen=True, kw_only=True):
         tuple[str, ...],
         described(
             "Query parameters and fields whose values are never shown, besides those that are "
-            'known to carry credentials: "access_token", "api_key", "signature" and their like.'
+            'known to carry credentials: "access_token", "api_key", "signature" and their like. '
+            'The keys that the log takes from "User-Agent", "Host", "traceparent" and '
+            '"X-Request-Id" are hidden with them.'
         ),
     ] = ()

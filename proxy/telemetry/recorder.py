@@ -186,7 +186,7 @@ class Recorder:
             keep = self._failures[route] = self._failures.get(route, 0) + 1
             if keep > FAILURES and not is_trouble(exchange):
                 if long:
-                    self._hit(long, exchange, now, exchange.request_id, usual)
+                    self._hit(long, exchange, now, self._teller.name(exchange), usual)
                 return
             if keep > FAILURES:
                 # The cause is told for all of a flood by those that are kept.
@@ -199,7 +199,7 @@ class Recorder:
                 return
         elif tunnel or (len(slowest) >= SLOWEST and seconds <= slowest[0][0]):
             if long:
-                self._hit(long, exchange, now, exchange.request_id, usual)
+                self._hit(long, exchange, now, self._teller.name(exchange), usual)
             return
         call = self._teller.call(exchange, spent, now)
         if failed:
@@ -252,7 +252,7 @@ class Recorder:
             if seconds >= 0.25 and not exchange.endless and exchange.status != SWITCHING:
                 usual = self._usual_of(exchange.route)
                 if long := usual.unusual(phases(exchange, now), exchange.bytes_out):
-                    self._hit(long, exchange, now, exchange.request_id, usual)
+                    self._hit(long, exchange, now, self._teller.name(exchange), usual)
         if more:
             for each in flying.values():
                 each.number = round(each.number * (1 + more / LOOKED_AT))

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from proxy.core.exchange import Exchange
+from proxy.core.keys_shown import hidden_keys
 from proxy.core.record import ABANDONED, HEDGED, Attempt
+from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
 from proxy.http.authority import hostname
 from proxy.http.request_id import own_span
@@ -62,11 +64,12 @@ class Trace(NamedTuple):
 class Spans:
     """Makes them. Hides what the access log hides."""
 
-    __slots__ = ("_bits", "_show")
+    __slots__ = ("_bits", "_hidden", "_show")
 
     def __init__(self, redact: tuple[str, ...], bits: Bits) -> None:
         """``redact``: ``[log] redact``; ``bits``: makes random numbers of so many bits."""
         self._show = Targets(redact).show
+        self._hidden = hidden_keys(redact)
         self._bits = bits
 
     def trace(self, exchange: Exchange, now: float) -> Trace:
@@ -97,7 +100,8 @@ class Spans:
 
     def _server(self, exchange: Exchange, now: float, span_id: str, parent_id: str) -> Span:
         record, status, error = exchange.record, exchange.status, exchange.error
-        agent, _ = named(exchange.headers)
+        agent, hidden = named(exchange.headers)[0], self._hidden
+        name = printable(exchange.request_id)
         target = escaped(self._show(exchange.raw_target))
         path, mark, query = target.partition("?")
         found: Attributes = {
@@ -106,7 +110,7 @@ class Spans:
             "url.path": path,
             "network.protocol.name": "http",
             "network.protocol.version": "{}.{}".format(*exchange.version),
-            "sidecar_proxy.request_id": printable(exchange.request_id),
+            "sidecar_proxy.request_id": HIDDEN if "request_id" in hidden else name,
             "sidecar_proxy.attempts": record.attempt_count,
             "http.request.body.size": exchange.bytes_in,
             "http.response.body.size": exchange.bytes_out,
@@ -115,11 +119,12 @@ class Spans:
             found["http.request.method_original"] = printable(exchange.method)
         if mark:
             found["url.query"] = query
-        _put_server(found, exchange.host)
+        if "host" not in hidden:
+            _put_server(found, exchange.host)
         for name, value in (
             ("http.route", exchange.route),
             ("client.address", exchange.client),
-            ("user_agent.original", agent),
+            ("user_agent.original", HIDDEN if agent and "user_agent" in hidden else agent),
             ("sidecar_proxy.upstream", record.upstream),
         ):
             if value:
@@ -182,7 +187,8 @@ class Spans:
         base = attempt.endpoint
         if base.startswith("unix:"):
             found["server.address"] = base.removeprefix("unix:")
-            base = f"http://{printable(exchange.host) or 'localhost'}"
+            host = "" if "host" in self._hidden else printable(exchange.host)
+            base = f"http://{host or 'localhost'}"
         else:
             address = urlsplit(base)
             _put_server(found, address.netloc, _PORTS.get(address.scheme))

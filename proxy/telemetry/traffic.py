@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from proxy.core.exchange import Exchange
+from proxy.core.keys_shown import is_hidden
 from proxy.core.samples import Labels, Sample, counter
 from proxy.http.request_id import trace_id
 from proxy.http.upgrade import SWITCHING
@@ -75,7 +76,7 @@ class Traffic:
             if seconds:
                 histogram.observe(seconds)
         fields = slowest.headers if slowest.heard is None else slowest.heard
-        if trace := trace_id(fields):
+        if (trace := trace_id(fields)) and not is_hidden("trace_id"):
             for histogram, took in zip(self._times, spent, strict=True):
                 if took is not None:
                     histogram.exemplify(took, trace, at)

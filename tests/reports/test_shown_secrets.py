@@ -12,7 +12,7 @@ import pytest
 from proxy.config.load import ConfigError, check, from_upstream
 from proxy.core.errors import BadRequest, InternalError
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import conceal, redact
+from proxy.core.redaction import conceal, redact, sent
 from proxy.edge.responses import ErrorsOptions, error_response, problem
 from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
 from proxy.telemetry.options import LogOptions
@@ -154,6 +154,13 @@ def test_the_access_log_hides_parameters(target: bytes, expected: str) -> None:
 
 def test_the_access_log_hides_fields() -> None:
     assert logged(b"/", redact=("X-Request-Id",))["request_id"] == "***"
+
+
+def test_what_is_redacted_is_hidden_in_what_is_said_of_its_request() -> None:
+    fields = [(b"X_Shop", b"s3cr3t shop"), (b"X-Page", b"2"), (b"x-shop", b"other shop")]
+    assert sent(fields) == []
+    redact(["X-Shop"])
+    assert sent(fields) == ["s3cr3t shop", "other shop"]
 
 
 def test_parameters_that_are_hidden_in_the_log_are_hidden_everywhere() -> None:

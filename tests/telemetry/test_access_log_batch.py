@@ -70,6 +70,27 @@ def test_what_is_a_secret_is_hidden(
     assert (line.target, line.request_id) == (shown, name)
 
 
+@pytest.mark.parametrize(
+    ("redact", "hidden"),
+    [
+        ("user-agent", {"user_agent"}),
+        ("USER_AGENT", {"user_agent"}),
+        ("Host", {"host"}),
+        ("traceparent", {"trace_id"}),
+        ("X-Request-Id", {"request_id", "upstream_request_id"}),
+        ("x-upstream-request-id", {"upstream_request_id"}),
+        ("X-Amzn-RequestId", {"upstream_request_id"}),
+        ("X-Other", set()),
+    ],
+)
+def test_what_stands_in_a_field_that_is_redacted_is_hidden(redact: str, hidden: set[str]) -> None:
+    fields = [(b"User-Agent", b"curl"), TRACE]
+    keys = ("user_agent", "host", "trace_id", "request_id", "upstream_request_id")
+    line, bare = lines(exchange(headers=fields), exchange(text=""), redact=(redact,))
+    assert {key for key in keys if getattr(line, key) == "***"} == hidden
+    assert not any(getattr(bare, key) for key in keys)
+
+
 def test_each_line_has_the_second_in_which_its_exchange_ended() -> None:
     ended = [(exchange(), at) for at in (100.25, 101.5, 99.75)]
     assert [line.time for line in Lines(()).of(ended, BEHIND)] == [

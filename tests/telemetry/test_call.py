@@ -73,6 +73,28 @@ def test_what_somebody_has_ended_is_no_trouble(error: str, reason: str, trouble:
     assert is_trouble(exchange) is trouble
 
 
+@pytest.mark.parametrize(
+    ("redact", "key"),
+    [
+        ("X-Request-Id", "id"),
+        ("host", "host"),
+        ("Traceparent", "trace_id"),
+        ("User-Agent", "user_agent"),
+    ],
+)
+def test_what_stands_in_a_field_that_is_redacted_is_hidden(redact: str, key: str) -> None:
+    exchange = ended(2.0)
+    exchange.headers = (
+        (b"User-Agent", b"curl"),
+        (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    )
+    teller = Teller((redact,), lambda: 0.0, lambda: 0.0)
+    told = teller.call(exchange, phases(exchange, 2.0), 2.0)
+    keys = ("id", "host", "trace_id", "user_agent")
+    assert [each for each in keys if getattr(told, each) == "***"] == [key]
+    assert teller.name(exchange) == told.id
+
+
 def test_a_sentence_shows_no_credentials_of_the_request_and_no_id_that_is_hidden() -> None:
     exchange = ended(2.0, status=502, error="http_protocol_error")
     exchange.headers = ((b"Authorization", b"Bearer s3cr3t-t0k3n"),)

@@ -79,6 +79,18 @@ def test_attributes_are_those_of_the_conventions() -> None:
     }
 
 
+def test_what_stands_in_a_field_that_is_redacted_is_hidden() -> None:
+    made = exchange(request_id="mine", endpoint="unix:/api.sock")
+    _, client = Spans((), lambda _: 0xABC).trace(made, 101.0).spans
+    assert str(client.attributes["url.full"]).startswith("http://proxy.test:8080/")
+    hiding = Spans(("user-agent", "X-Request-ID", "Host"), lambda _: 0xABC)
+    server, client = hiding.trace(made, 101.0).spans
+    assert server.attributes["user_agent.original"] == "***"
+    assert server.attributes["sidecar_proxy.request_id"] == "***"
+    shown = f"{server.attributes} {client.attributes}"
+    assert not [word for word in ("mine", "proxy.test", "8080", "curl") if word in shown]
+
+
 @pytest.mark.parametrize(
     ("known", "server_error", "client_error"),
     [
