@@ -1,9 +1,7 @@
 """Sockets to listen on."""
 
 import asyncio
-import contextlib
 import errno
-import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +16,7 @@ from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor, Bounds
 from proxy.run.reasons import CannotListen
 from proxy.run.tcp_sockets import bound_tcp
-from proxy.run.unix_sockets import bound_unix, identity, set_rights, unix_reason
+from proxy.run.unix_sockets import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -40,7 +38,7 @@ class Listener:
         self._admit: Admit | None = None
         self._bounds = Bounds()
         self._acceptors: list[Acceptor] = []
-        self._file: tuple[int, int] | None = None
+        self._file: UnixFile | None = None
         self._given: socket.socket | None = None
         """The socket that the service manager has opened, if it has opened one for this."""
         self.address = address
@@ -71,32 +69,22 @@ class Listener:
         """What to say where the address cannot be had."""
         return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
-    def cannot_change(self, error: OSError) -> CannotListen:
-        """What to say where a unix socket cannot have other rights."""
-        return CannotListen(f"cannot change {self._asked}: {self._reason(error)}")
-
     def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
         if admit is None and self._bounds.ceiling:
             admit = partial(connect, factory)
         self._admit = admit
 
-    async def follow(
-        self,
-        options: ServerOptions,
-        factory: Callable[[], asyncio.Protocol],
-        admit: Admit | None = None,
-    ) -> None:
-        """Make connections in another way from now on. Nobody who waits to be accepted is lost.
+    def change_rights(self, options: ServerOptions) -> Undo:
+        """Give a unix socket of ours the mode and owner of these options, see ``rights_changed``.
 
-        Raises CannotListen where a unix socket cannot have the mode or the owner.
+        Raises CannotListen.
         """
-        before, self._options = self._options, options
-        if self._path is not None and self._given is None:
-            try:
-                set_rights(self._path, options)
-            except OSError as error:
-                self._options = before
-                raise self.cannot_change(error) from error
+        return rights_changed(self._asked, self._file, options)
+
+    async def follow(
+        self, factory: Callable[[], asyncio.Protocol], admit: Admit | None = None
+    ) -> None:
+        """Make connections in another way from now on. Nobody who waits to be accepted is lost."""
         plain = self._admit is None
         self._use(factory, admit)
         if plain and self._admit is None:
@@ -126,9 +114,9 @@ class Listener:
         listening = self._given or bound_unix(path)
         try:
             if self._given is None:
-                self._file = identity(path)
+                self._file = UnixFile(path)
                 # Nobody can connect before it listens, so nobody comes in by the umask's mode.
-                set_rights(path, self._options)
+                self._file.set_rights(self._options)
             await self._serve(listening, factory)
         except BaseException:
             listening.close()
@@ -215,6 +203,19 @@ class Listener:
     def _unlink(self) -> None:
         """Take our socket away; whoever has taken its path since keeps it."""
         file, self._file = self._file, None
-        if self._path is not None and file is not None and identity(self._path) == file:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+        if file is not None:
+            file.remove()
+
+
+def rights_changed(asked: str, file: UnixFile | None, options: ServerOptions) -> Undo:
+    """Give the unix socket of an address its mode and owner, if it is one that we have bound.
+
+    Gives what puts back those of before. Raises CannotListen where it cannot have them.
+    """
+    if file is None:
+        return nothing
+    try:
+        return file.set_rights(options)
+    except OSError as error:
+        reason = change_reason(error, options)
+        raise CannotListen(f"cannot change {asked}: {reason}") from error

@@ -1,7 +1,6 @@
 """The addresses that clients speak to: all of them, and how they change."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,12 +15,10 @@ from proxy.run.acceptor import Bounds
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen
+from proxy.run.unix_sockets import Undo, put_back
 
 if TYPE_CHECKING:
     from proxy.run.workers.inherited import Inherited
-
-log = logging.getLogger(__name__)
-
 
 _ENTRANCE: Final = (
     "tls",
@@ -39,6 +36,9 @@ class Opened(NamedTuple):
     server: ServerOptions
     admit: Admit | None
     new: dict[str, Listener]
+    undo: list[Undo]
+    """What puts back mode and owner of unix sockets that stay: they were changed at once, since
+    that may fail."""
 
 
 def asked(server: ServerOptions) -> tuple[str, ...]:
@@ -85,16 +85,18 @@ class Listeners:
             admit = self._admit
         else:
             admit = entrance(self._connect, server)
-        opened = Opened(server, admit, {})
+        opened = Opened(server, admit, {}, [])
         if before is None:
             self._bound(opened)
         if self._inherited is not None and (lacking := self._inherited.lacks(asked(server))):
             raise CannotListen(f"cannot listen on {lacking[0]}: the parent has not handed it over")
         try:
             for address in asked(server) if self._inherited is None else ():
-                if address not in self._by_address:
-                    listener = opened.new[address] = Listener(address, server)
-                    await listener.open(self._connect, admit, self._bounds)
+                if (known := self._by_address.get(address)) is not None:
+                    opened.undo.append(known.change_rights(server))
+                    continue
+                listener = opened.new[address] = Listener(address, server)
+                await listener.open(self._connect, admit, self._bounds)
         except BaseException:
             self.abandon(opened)
             raise
@@ -125,6 +127,7 @@ class Listeners:
 
     def abandon(self, opened: Opened) -> None:
         """They are not wanted after all."""
+        put_back(opened.undo)
         for listener in opened.new.values():
             listener.close()
 
@@ -150,14 +153,8 @@ class Listeners:
                 leaving.append(listener)
             elif before is None:
                 continue
-            elif scarce != self._bounds.ceiling or (
-                address not in opened.new
-                and (entrance_changed or _rights(before) != _rights(opened.server))
-            ):
-                try:
-                    await listener.follow(opened.server, self._connect, opened.admit)
-                except CannotListen as error:
-                    log.error("reload: %s", error)
+            elif scarce != self._bounds.ceiling or (address not in opened.new and entrance_changed):
+                await listener.follow(self._connect, opened.admit)
         await _retire(leaving)
 
     async def _let_in(self, client: socket.socket) -> None:
@@ -190,8 +187,3 @@ async def _retire(listeners: Iterable[Listener]) -> None:
 def _same_entrance(before: ServerOptions, after: ServerOptions) -> bool:
     """Whether clients come in as before."""
     return all(getattr(before, name) == getattr(after, name) for name in _ENTRANCE)
-
-
-def _rights(options: ServerOptions) -> tuple[str, str]:
-    """Who may use a unix socket."""
-    return options.unix_mode, options.unix_owner

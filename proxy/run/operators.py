@@ -16,6 +16,7 @@ from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
 from proxy.run.runner import CLEANUP, set_up
+from proxy.run.unix_sockets import Undo, put_back
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,8 +53,10 @@ class Desks(NamedTuple):
 
     admin: Desk
     probes: Desk | None
-    guard: Guard | None = None
+    guard: Guard | None
     """By which the admin listener goes then, where that is another one."""
+    undo: list[Undo]
+    """What puts back mode and owner of unix sockets that stay."""
 
     @property
     def all(self) -> Iterator[Desk]:
@@ -97,6 +100,7 @@ class Operators:
         Raises CannotListen, or OSError without a file of theirs.
         """
         opened: list[Desk] = []
+        undo: list[Undo] = []
         guard: Guard | None = None
         before = self._desks
         admin = before.admin if before is not None else None
@@ -105,19 +109,24 @@ class Operators:
             if admin is None or admin.asked != options.listen:
                 opened.append(admin := self._admin(options, server))
                 await admin.open()
-            elif admin.guard is not None and options != self._options:
-                guard = Guard(options)
+            else:
+                undo.append(admin.listener.change_rights(server))
+                if admin.guard is not None and options != self._options:
+                    guard = Guard(options)
             if not options.probes:
                 prober = None
             elif prober is None or prober.asked != options.probes:
                 prober = Desk(options.probes, server, probes(self._source))
                 opened.append(prober)
                 await prober.open()
+            else:
+                undo.append(prober.listener.change_rights(server))
         except BaseException:
+            put_back(undo)
             for desk in opened:
                 await desk.close()
             raise
-        return Desks(admin, prober, guard)
+        return Desks(admin, prober, guard, undo)
 
     def _admin(self, options: AdminOptions, server: ServerOptions) -> Desk:
         # No browser comes by a unix socket.
@@ -141,6 +150,7 @@ class Operators:
 
     async def abandon(self, desks: Desks) -> None:
         """They are not wanted after all."""
+        put_back(desks.undo)
         kept = [] if self._desks is None else list(self._desks.all)
         for desk in desks.all:
             if desk not in kept:

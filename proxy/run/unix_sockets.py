@@ -1,13 +1,19 @@
 """Unix sockets to listen on: their files, and what stands in the way of one."""
 
+import contextlib
 import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
 from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
 from proxy.run import holder
+
+Undo: TypeAlias = Callable[[], None]
 
 
 def unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
@@ -20,12 +26,23 @@ def unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
     if not os.path.isdir(folder):
         return f"there is no folder {folder!r}"
     if error.errno == errno.EPERM and options.unix_owner:
-        return (
-            f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
-        )
+        return _not_given(options)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"this process may not write into {folder!r}"
     return error.strerror or str(error)
+
+
+def change_reason(error: OSError, options: ServerOptions) -> str:
+    """What keeps one that is open from having another mode or owner."""
+    if error.errno != errno.EPERM:
+        return error.strerror or str(error)
+    if options.unix_owner:
+        return _not_given(options)
+    return "this process may not change its mode or owner"
+
+
+def _not_given(options: ServerOptions) -> str:
+    return f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
 
 
 def _is_socket(path: str) -> bool:
@@ -56,11 +73,69 @@ def bound_unix(path: str) -> socket.socket:
     return listening
 
 
-def set_rights(path: str, options: ServerOptions) -> None:
-    """Mode and owner. Raises OSError where it may not be given away."""
-    os.chmod(path, int(options.unix_mode, 8))
-    if options.unix_owner:
-        os.chown(path, *owner(options.unix_owner))
+class UnixFile:
+    """That of a socket that was just bound."""
+
+    __slots__ = ("_asked", "_identity", "_owner", "_path")
+
+    def __init__(self, path: str) -> None:
+        found = os.stat(path)
+        self._path = path
+        self._identity = found.st_dev, found.st_ino
+        self._owner = found.st_uid, found.st_gid
+        """User and group that it has where ``unix_owner`` names none."""
+        self._asked = ("", "")
+        """The options of its mode and owner."""
+
+    def set_rights(self, options: ServerOptions) -> Undo:
+        """Mode and owner, where they are other ones. Gives what puts back those of before.
+
+        Raises OSError where they may not be given; then they are as before.
+        """
+        before, self._asked = self._asked, (options.unix_mode, options.unix_owner)
+        if before == self._asked:
+            return nothing
+        asked = owner(options.unix_owner) if options.unix_owner else (-1, -1)
+        uid, gid = (own if one < 0 else one for one, own in zip(asked, self._owner, strict=True))
+        found = os.stat(self._path)
+        mode = stat.S_IMODE(found.st_mode)
+        undo = partial(self._put_back, before, mode, found.st_uid, found.st_gid)
+        try:
+            _set_rights(self._path, int(options.unix_mode, 8), uid, gid)
+        except OSError:
+            with contextlib.suppress(OSError):
+                undo()
+            raise
+        return undo
+
+    def _put_back(self, asked: tuple[str, str], mode: int, uid: int, gid: int) -> None:
+        self._asked = asked
+        _set_rights(self._path, mode, uid, gid)
+
+    def remove(self) -> None:
+        """Take it away; whoever has taken its path since keeps it."""
+        if identity(self._path) == self._identity:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+
+
+def nothing() -> None:
+    """They are as they were."""
+
+
+def _set_rights(path: str, mode: int, uid: int, gid: int) -> None:
+    os.chmod(path, mode)
+    found = os.stat(path)
+    if (found.st_uid, found.st_gid) != (uid, gid):
+        os.chown(path, uid, gid)
+
+
+def put_back(undo: list[Undo]) -> None:
+    """Undo all of it, as far as that can be done, and forget it."""
+    for each in reversed(undo):
+        with contextlib.suppress(OSError):
+            each()
+    undo.clear()
 
 
 def clear_stale(path: str) -> None:

@@ -1,13 +1,15 @@
 """Who may connect to a unix socket is an option, and what its clients say can be believed."""
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.run.listener import Listener
-from proxy.run.reasons import CannotListen, CannotStart
+from proxy.run.reasons import CannotListen, CannotReload, CannotStart
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -85,3 +87,43 @@ async def test_why_a_socket_cannot_be_had_is_said(tmp_path: Path, name: str, rea
         await Listener(address).open(lambda: None)  # type: ignore[arg-type, return-value]
     assert address in str(caught.value)
     assert (tmp_path / "file").read_text() == ""
+
+
+async def test_other_rights_count_for_all_sockets_from_a_reload_on(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("proxy.sock", "admin.sock", "probes.sock")]
+    data, admin, probes = (f"unix:{path}" for path in paths)
+    tables = {"admin": {"listen": admin, "probes": probes}}
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server={"listen": data, "unix_mode": "0666"}, **tables) as proxy,
+    ):
+        await proxy.reload(server={"listen": data, "unix_mode": "0600"}, **tables)
+        assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600] * 3
+
+
+@pytest.mark.parametrize("last", ["owner", "address"])
+async def test_a_reload_that_cannot_give_a_socket_away_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Nor does one that fails at something else behind that."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    paths = [tmp_path / name for name in ("proxy.sock", "admin.sock")]
+    data, admin = (f"unix:{path}" for path in paths)
+    server: dict[str, Any] = {"listen": data, "unix_mode": "0666"}
+    changed = {"unix_mode": "0600", "unix_owner": str(os.getuid() + 1)}
+    reason = "cannot change unix:.*proxy.sock: this process may not give the socket to"
+    if last == "address":
+        changed = {"unix_mode": "0600"}
+        reason = "cannot listen on unix:.*no/probes.sock"
+    tables: dict[str, Any] = {"admin": {"listen": admin}}
+    probes = {"probes": f"unix:{tmp_path}/no/probes.sock"} if last == "address" else {}
+    async with RawUpstream() as upstream, proxied(upstream, server=server, **tables) as proxy:
+        for _ in range(2):
+            with pytest.raises(CannotReload, match=reason):
+                await proxy.reload(server=server | changed, admin={"listen": admin, **probes})
+            assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o666] * 2
+        assert (await proxy.ask(get())).status == 200

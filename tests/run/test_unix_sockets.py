@@ -4,12 +4,22 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.edge.options import ServerOptions
-from proxy.run.unix_sockets import bound_unix, clear_stale, identity, unix_reason
+from proxy.run import unix_sockets
+from proxy.run.unix_sockets import (
+    UnixFile,
+    bound_unix,
+    change_reason,
+    clear_stale,
+    identity,
+    unix_reason,
+)
 
 
 def test_a_socket_that_a_crash_left_is_taken_over(tmp_path: Path) -> None:
@@ -72,6 +82,81 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         bound_unix(path)
     reason = unix_reason(caught.value, path, ServerOptions())
     assert reason == f"there is no folder '{tmp_path / 'none'}'"
+
+
+class Files:
+    """What the module asks of ``os``, on a machine on which files may be given away."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, tuple[int, int]] = {}
+        self.refused: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def stat(self, path: str) -> os.stat_result:
+        found = list(os.stat(path))
+        found[4:6] = self.owners.get(path, found[4:6])
+        return os.stat_result(found)
+
+    def chown(self, path: str, uid: int, gid: int) -> None:
+        if uid in self.refused:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        self.owners[path] = uid, gid
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Files:
+    made = Files()
+    monkeypatch.setattr(unix_sockets, "os", made)
+    return made
+
+
+def rights(files: Files, path: str) -> tuple[int, int, int]:
+    found = files.stat(path)
+    return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+
+
+def test_rights_are_those_of_the_options_and_can_be_put_back(tmp_path: Path, files: Files) -> None:
+    path = str(tmp_path / "a.sock")
+    with bound_unix(path):
+        file, own = UnixFile(path), (os.getuid(), os.getgid())
+        undo = []
+        for mode, owner, expected in (
+            ("0600", "7:8", (0o600, 7, 8)),
+            ("0660", "9", (0o660, 9, own[1])),
+            ("0660", ":8", (0o660, own[0], 8)),
+            ("0666", "", (0o666, *own)),
+        ):
+            before = rights(files, path)
+            undo.append((file.set_rights(ServerOptions(unix_mode=mode, unix_owner=owner)), before))
+            assert rights(files, path) == expected
+        for back, before in reversed(undo):
+            back()
+            assert rights(files, path) == before
+        file.set_rights(ServerOptions(unix_mode="0666"))
+        os.chmod(path, 0o640)  # by hand: it stays until the options change
+        file.set_rights(ServerOptions(unix_mode="0666"))
+        assert rights(files, path)[0] == 0o640
+
+
+def test_rights_that_cannot_be_given_change_nothing(tmp_path: Path, files: Files) -> None:
+    path, options = str(tmp_path / "a.sock"), ServerOptions(unix_owner="7")
+    files.refused = {7}
+    with bound_unix(path):
+        file = UnixFile(path)
+        file.set_rights(ServerOptions(unix_mode="0600"))
+        before = rights(files, path)
+        for _ in range(2):
+            with pytest.raises(PermissionError) as caught:
+                file.set_rights(options)
+            assert rights(files, path) == before
+        assert change_reason(caught.value, options).startswith("this process may not give the")
+        assert change_reason(caught.value, ServerOptions()).startswith("this process may not chan")
+        assert change_reason(OSError(errno.ENOENT, "gone"), options) == "gone"
+        file.remove()
+        file.remove()
+    assert not os.path.exists(path)
 
 
 def test_one_whose_queue_is_full_is_in_use_too(tmp_path: Path) -> None:

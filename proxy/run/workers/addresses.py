@@ -1,14 +1,11 @@
 """All addresses of ``[server] listen``, as the parent holds them, and how they change."""
 
-import logging
 from collections.abc import Sequence
 
 from proxy.edge.options import ServerOptions
 from proxy.run.listeners import asked
-from proxy.run.reasons import CannotListen
+from proxy.run.unix_sockets import Undo, put_back
 from proxy.run.workers.sockets import Bound
-
-log = logging.getLogger(__name__)
 
 
 class Addresses:
@@ -16,12 +13,15 @@ class Addresses:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._rights = ("", "")
+        self._undo: list[Undo] = []
+        """What puts back the rights of unix sockets that were changed for what is prepared."""
         self.bound: tuple[Bound, ...] = ()
         """In the order of ``listen``."""
 
     def prepare(self, server: ServerOptions) -> tuple[Bound, ...]:
         """What there is to be: those that stay, and new ones. ``follow`` or ``abandon`` it.
+
+        Unix sockets that stay have their mode and owner at once: that may fail.
 
         Raises CannotListen.
         """
@@ -29,8 +29,9 @@ class Addresses:
         found: list[Bound] = []
         try:
             for address in dict.fromkeys(asked(server)):
-                one = here.get(address) or Bound(address, server, self._slots)
-                found.append(one)
+                if (one := here.get(address)) is not None:
+                    self._undo.append(one.change_rights(server))
+                found.append(one or Bound(address, server, self._slots))
         except BaseException:
             self.abandon(found)
             raise
@@ -38,22 +39,18 @@ class Addresses:
 
     def abandon(self, prepared: Sequence[Bound]) -> None:
         """They are not wanted after all."""
+        put_back(self._undo)
         for bound in prepared:
             if bound not in self.bound:
                 bound.close()
 
-    def follow(self, server: ServerOptions, prepared: Sequence[Bound]) -> None:
+    def follow(self, prepared: Sequence[Bound]) -> None:
         """These it is from now on. The workers have let those in who wait at one that goes."""
         before, self.bound = self.bound, tuple(prepared)
-        rights, self._rights = self._rights, (server.unix_mode, server.unix_owner)
+        self._undo.clear()
         for bound in before:
             if bound not in self.bound:
                 bound.close()
-            elif rights != self._rights:
-                try:
-                    bound.follow(server)
-                except CannotListen as error:
-                    log.error("reload: %s", error)
 
     def close(self) -> None:
         """Let go of all; workers have their own."""

@@ -121,7 +121,7 @@ class Parent:
             await self._crew.reload(config, bound)
             undo.pop_all()
         self._config = config
-        self._addresses.follow(config.server, bound)
+        self._addresses.follow(bound)
         self._admin.follow(admin)
         self._look_for_operators()
 
@@ -161,7 +161,7 @@ class Parent:
         server = self._config.server
         self._warn(self._config)
         addresses = self._addresses
-        addresses.follow(server, addresses.prepare(server))
+        addresses.follow(addresses.prepare(server))
         self._crew = Crew(self._config, self._slots, addresses.bound)
         if isinstance(sys.stderr, StandardError):
             sys.stderr.share(Turn(self._crew.memory))

@@ -6,15 +6,13 @@ worker has ended stays open, and the next worker of the slot serves who waits in
 is one for all: two sockets cannot have the same path.
 """
 
-import contextlib
-import os
 import socket
 
 from proxy.config.addresses import split_listen
 from proxy.edge.options import ServerOptions
-from proxy.run.listener import Listener
+from proxy.run.listener import Listener, rights_changed
 from proxy.run.tcp_sockets import bound, places
-from proxy.run.unix_sockets import clear_stale, identity, set_rights
+from proxy.run.unix_sockets import Undo, UnixFile, clear_stale
 
 
 class Bound:
@@ -28,7 +26,7 @@ class Bound:
         self.rows: list[list[socket.socket]] = [[] for _ in range(slots)]
         """The sockets of each slot."""
         self._path = asked.removeprefix("unix:") if asked.startswith("unix:") else None
-        self._file: tuple[int, int] | None = None
+        self._file: UnixFile | None = None
         try:
             if self._path is not None:
                 self._bind_unix(self._path, options)
@@ -52,17 +50,13 @@ class Bound:
         for row in self.rows:
             row.append(shared)
         shared.bind(path)
-        self._file = identity(path)
+        self._file = UnixFile(path)
         # Nobody can connect before a worker listens, so nobody gets in with the umask's mode.
-        set_rights(path, options)
+        self._file.set_rights(options)
 
-    def follow(self, options: ServerOptions) -> None:
-        """Give a unix socket these rights. Raises CannotListen where it cannot have them."""
-        if self._path is not None:
-            try:
-                set_rights(self._path, options)
-            except OSError as error:
-                raise Listener(self.asked, options).cannot_change(error) from error
+    def change_rights(self, options: ServerOptions) -> Undo:
+        """As that of ``Listener``."""
+        return rights_changed(self.asked, self._file, options)
 
     def _bind_tcp(self) -> None:
         host, port = split_listen(self.asked)
@@ -82,6 +76,5 @@ class Bound:
             for one in row:
                 one.close()
         file, self._file = self._file, None
-        if self._path is not None and file is not None and identity(self._path) == file:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+        if file is not None:
+            file.remove()

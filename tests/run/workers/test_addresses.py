@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import stat
@@ -29,7 +30,7 @@ def server(**options: object) -> ServerOptions:
 def test_what_stays_is_not_bound_again_and_what_is_new_goes_with_a_failure(tmp_path: Path) -> None:
     one, other = f"unix:{tmp_path}/one", f"unix:{tmp_path}/other"
     addresses = Addresses(2)
-    addresses.follow(server(listen=one), addresses.prepare(server(listen=one)))
+    addresses.follow(addresses.prepare(server(listen=one)))
     [first] = addresses.bound
     with pytest.raises(CannotListen):
         addresses.prepare(server(listen=(one, other, f"unix:{tmp_path}/no/folder")))
@@ -38,10 +39,33 @@ def test_what_stays_is_not_bound_again_and_what_is_new_goes_with_a_failure(tmp_p
     assert prepared[1] is first
     addresses.abandon(prepared)
     assert [each.name for each in tmp_path.iterdir()] == ["one"]
-    addresses.follow(server(listen=other), addresses.prepare(server(listen=other)))
+    addresses.follow(addresses.prepare(server(listen=other)))
     assert [each.name for each in tmp_path.iterdir()] == ["other"]
     addresses.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_rights_that_cannot_be_had_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    one, other = f"{tmp_path}/one", f"{tmp_path}/other"
+    listen = (f"unix:{one}", f"unix:{other}")
+    addresses = Addresses(2)
+    addresses.follow(addresses.prepare(server(listen=listen, unix_mode="0666")))
+    changed = server(listen=listen, unix_mode="0600", unix_owner=str(os.getuid() + 1))
+    with pytest.raises(CannotListen, match="may not give the socket to"):
+        addresses.prepare(changed)
+    narrowed = server(listen=listen, unix_mode="0600")
+    addresses.abandon(addresses.prepare(narrowed))
+    assert (mode(one), mode(other)) == (0o666, 0o666)
+    addresses.follow(addresses.prepare(narrowed))
+    addresses.abandon(addresses.prepare(narrowed))
+    assert (mode(one), mode(other)) == (0o600, 0o600)
+    addresses.close()
 
 
 async def reloaded(proxy: Process, says: str) -> str:
