@@ -1,7 +1,7 @@
 """What a client would rather have (RFC 9110 12.5.1)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from proxy.http.fields import RawHeaders, values
@@ -19,7 +19,16 @@ def ranges(fields: RawHeaders) -> Iterator[tuple[bytes, float]]:
 
     A weight that is none counts as 1, as if it had not been given.
     """
-    for value in values(fields, b"accept"):
+    for _, kind, weight in weighed(fields, b"accept"):
+        yield kind, weight
+
+
+def weighed(fields: RawHeaders, name: bytes) -> Iterator[tuple[bytes, bytes, float]]:
+    """The same of any such field, each with all of its member in front.
+
+    The name is given in lower case.
+    """
+    for value in values(fields, name):
         for member in _MEMBER.findall(value):
             kind, *parameters = _PARAMETER.findall(member)
             kind = kind.strip(b" \t").lower()
@@ -31,7 +40,19 @@ def ranges(fields: RawHeaders) -> Iterator[tuple[bytes, float]]:
                 if key.strip(b" \t").lower() == b"q":
                     text = text.strip(b" \t")
                     weight = float(text) if _WEIGHT.fullmatch(text) else 1.0
-            yield kind, weight
+            yield member, kind, weight
+
+
+def weight_of(weights: Mapping[bytes, float], *kinds: bytes) -> float:
+    """That of the first of these that is named: a kind, then the wildcards that hold it, if any."""
+    return next((weights[kind] for kind in kinds if kind in weights), 0.0)
+
+
+def takes_gzip(fields: RawHeaders) -> bool:
+    """Whether the client would have gzip no less than no coding (RFC 9110 12.5.3)."""
+    weights = {kind: weight for _, kind, weight in weighed(fields, b"accept-encoding")}
+    gzip = weight_of(weights, b"gzip", b"x-gzip", b"*")
+    return 0.0 < gzip >= weights.get(b"identity", 0.0)
 
 
 def prefers_events(fields: RawHeaders) -> bool:

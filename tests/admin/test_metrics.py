@@ -181,3 +181,35 @@ async def test_pages_of_other_sites_cannot_read_it() -> None:
         async with await RawClient.connect(proxy.admin) as client:
             answer = await client.ask(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n")
         assert answer.status == 403
+
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("application/openmetrics-text;version=1.0.0", OPENMETRICS),
+        ("Application/OpenMetrics-Text;version=1.0.0", OPENMETRICS),
+        ("text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0", OPENMETRICS),
+        (  # Prometheus 2.51
+            "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;"
+            "version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            OPENMETRICS,
+        ),
+        ("application/openmetrics-text;version=1.0.0, */*", OPENMETRICS),
+        ("application/openmetrics-text;version=1.0.0;q=0", PROMETHEUS),
+        ("application/openmetrics-text;version=1.0.0;q=0.1, text/plain;q=1", PROMETHEUS),
+        ("application/openmetrics-text;version=1.0.0;q=0.1, text/*", PROMETHEUS),
+        ("application/openmetrics-text;version=1.0.0;q=0.1, */*", PROMETHEUS),
+        ("*/*", PROMETHEUS),
+        ("", PROMETHEUS),
+    ],
+)
+async def test_the_format_is_the_one_that_weighs_more(accept: str, answered: str) -> None:
+    field = f"Accept: {accept}\r\nAccept-Encoding: gzip;q=0\r\n".encode()
+    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+        answer = await ask(proxy.admin, get("/metrics", field))
+        assert (answer.value("Content-Type") or b"").decode() == answered
+        assert answer.value("Content-Encoding") is None

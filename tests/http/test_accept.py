@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.http.accept import prefers_events, ranges
+from proxy.http.accept import prefers_events, ranges, takes_gzip
 
 EVENTS = "text/event-stream"
 ACCEPTS = [
@@ -45,3 +45,26 @@ def test_events_are_preferred_where_nothing_else_weighs_as_much(
 def test_quoted_commas_and_semicolons_separate_nothing() -> None:
     value = b'a/b;x="1,2;q=0.1";q=0.5, c/d;y="\\",e/f"'
     assert list(ranges([(b"Accept", value)])) == [(b"a/b", 0.5), (b"c/d", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5, br", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("GZIP; q=0.0", False),
+        ("identity, gzip;q=0.000", False),
+        ("*;q=0, identity", False),
+        ("*, gzip;q=0", False),
+        ("gzip;q=0.5, identity", False),
+        ("gzip, identity", True),
+        ("identity;q=0.5, *;q=0.8", True),
+        ("xgzip, gzipped", False),
+    ],
+)
+def test_gzip_is_taken_by_its_weight(value: str, taken: bool) -> None:
+    assert takes_gzip([(b"Accept-Encoding", value.encode())]) is taken

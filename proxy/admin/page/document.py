@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from proxy.http.accept import takes_gzip
+
 SCRIPTS: Final = (
     "base.js",
     "filter.js",
@@ -70,7 +72,7 @@ async def page(request: web.Request) -> web.Response:
     if request.headers.get("If-None-Match") == found.tag:
         return web.Response(status=304, headers=fields)
     body = found.body
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if takes_gzip(request.raw_headers):
         body = found.packed
         fields["Content-Encoding"] = "gzip"
     return web.Response(body=body, content_type="text/html", charset="utf-8", headers=fields)
