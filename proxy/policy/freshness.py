@@ -58,6 +58,10 @@ class Freshness(msgspec.Struct, array_like=True, frozen=True, gc=False):
         """Seconds for which it is still fresh; below zero once it is stale."""
         return self.lifetime - self.age(now)
 
+    def is_stale(self, now: float) -> bool:
+        """Whether the server has to be asked first even for a request that takes what is fresh."""
+        return self.always_validate or self.remaining(now) <= 0
+
 
 class Wanted(NamedTuple):
     """What a request says of stored replies (RFC 9111 5.2.1)."""

@@ -139,7 +139,7 @@ class Cache:
                 if entry.whole is not None or await begun(found, entry):
                     return found
                 entry, reason = None, LOST
-            elif not asked.wanted.no_cache:
+            elif not asked.wanted.no_cache and entry.meta.freshness.is_stale(self._now()):
                 reason = "stale"
                 leave_word(asked, entry, self._instead, self._keys.of, self._now)
         if asked.wanted.only_if_cached:
@@ -186,7 +186,7 @@ class Cache:
             else:
                 reply = await self._shared(asked, entry, reason)
         except (UpstreamError, ConnectionLimit) as error:
-            if entry is None or (stale := await self._instead(asked, entry, error)) is None:
+            if entry is None or (stale := await self._instead(asked, entry, reason, error)) is None:
                 self.counts["misses"] += 1
                 raise
             return stale
@@ -195,7 +195,8 @@ class Cache:
         if entry is not None:
             if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
                 said = None if exchange.error else refusal(reply, exchange)
-                stale = await self._instead(asked, entry, said, f"; fwd-status={reply.status}")
+                status = f"; fwd-status={reply.status}"
+                stale = await self._instead(asked, entry, reason, said, status)
                 if stale is not None:
                     reply.close(Ending.ABANDONED)
                     return stale
@@ -243,15 +244,14 @@ class Cache:
         return await self._shared(asked, entry, "stale")
 
     async def _instead(
-        self, asked: Asked, entry: Entry, failure: ProxyError | None, status: str = ""
+        self, asked: Asked, entry: Entry, reason: str, failure: ProxyError | None, status: str = ""
     ) -> Reply | None:
         """A stale entry in the place of a failure, within its bounds; None: it is told already."""
         now, stored = self._now(), entry.meta.freshness
         if not usable_on_error(stored, asked.wanted, now):
             return None
-        words = f"fwd=stale{status}; ttl={int(stored.remaining(now))}; detail=stale-if-error"
-        found = self._answer(asked, entry, now, words, "stale")
-        if not await begun(found, entry):
+        words = f"fwd={reason}{status}; ttl={int(stored.remaining(now))}; detail=stale-if-error"
+        if not await begun(found := self._answer(asked, entry, now, words, "stale"), entry):
             asked.exchange.record.cache = ""
             return None
         self._rests.begin(asked.own_key)

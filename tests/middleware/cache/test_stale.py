@@ -113,15 +113,15 @@ async def test_a_client_may_ask_for_a_stale_reply_in_place_of_an_error() -> None
     assert answer.body == b"old"
 
 
-@pytest.mark.parametrize("age", [3, 10], ids=["fresh", "stale"])
-async def test_a_reload_gets_a_stored_reply_in_place_of_an_error(age: int) -> None:
+@pytest.mark.parametrize(("age", "why"), [(3, "request"), (10, "stale")], ids=["fresh", "stale"])
+async def test_a_reload_gets_a_stored_reply_in_place_of_an_error(age: int, why: str) -> None:
     reload = (b"Cache-Control", b"max-age=0")
     caching = Caching(fresh(5, b"old"), ConnectFailed, fresh(5, b"new"), stale_if_error=60.0)
     await caching.ask()
     await asyncio.sleep(age)
     answer = await caching.ask_for(reload)
     assert answer.body == b"old"
-    assert answer.cache == f"fwd=stale; ttl={5 - age}; detail=stale-if-error"
+    assert answer.cache == f"fwd={why}; ttl={5 - age}; detail=stale-if-error"
     await asyncio.sleep(1)
     assert (await caching.ask_for(reload)).body == b"new"
 
