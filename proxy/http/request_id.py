@@ -32,6 +32,11 @@ TRACE_ID: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-")
 """The start of a traceparent, with the id of the trace (W3C Trace Context 3.2.2.3)."""
 
 
+def is_parent(value: bytes) -> bool:
+    """Whether it is a traceparent; any other value counts as none (W3C Trace Context 3.2.2)."""
+    return _VALID_PARENT.fullmatch(value) is not None
+
+
 def trace_id(fields: Sequence[tuple[bytes, bytes]]) -> str:
     """The id of the trace in the first traceparent that has one; empty for none."""
     for name, value in fields:

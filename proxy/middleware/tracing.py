@@ -10,12 +10,13 @@ from typing import Final
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope
+from proxy.http.request_id import is_parent
 
 _PARENT: Final = slice(36, 52)
 """Where the id of the parent stands in a traceparent (W3C Trace Context 3.2.2)."""
 _FLAG: Final = 54
 """Where the digit stands that says whether the trace is sampled (3.2.2.5.1)."""
-_ODD: Final = b"13579bdf"
+_ODD: Final = frozenset(b"%c" % digit for digit in b"13579bdf")
 _NAME: Final = b"traceparent"
 
 
@@ -34,7 +35,8 @@ class Tracing:
         self._bits: Callable[[int], int] = rng.getrandbits
 
     def handle(self, exchange: Exchange) -> Awaitable[Reply]:
-        """Every request has a traceparent by now, its own or one of ours.
+        """Every request has a traceparent by now, its own or one of ours, but for those of a route
+        whose rules take it away or put something else there.
 
         What the next link is going to answer is handed on as it is: to wait for it here would cost
         each request more than the look does.
@@ -51,7 +53,8 @@ class Tracing:
                     break
             else:
                 return self._inner(exchange)
-        if value[_FLAG] in _ODD:
+        # What is shorter than a traceparent is none; most others were checked when they came.
+        if value[_FLAG : _FLAG + 1] in _ODD and is_parent(value):
             span = b"%016x" % (self._bits(64) or 1)
             record.span_id = span.decode()
             record.traced = record.traced or value

@@ -17,6 +17,7 @@ from proxy import __version__
 from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample, counter, gauge
 from proxy.http.bounded_cache import BoundedCache
+from proxy.http.request_id import is_parent
 from proxy.telemetry.spans import Attributes, Span, Spans, Trace
 
 MOST: Final = 8 << 20
@@ -163,7 +164,7 @@ def _sampled(exchange: Exchange) -> bool:
     """Of an exchange for which nobody was asked."""
     for name, value in exchange.headers:
         if len(name) == 11 and name.lower() == b"traceparent":  # house: one pass
-            return bool(int(value[53:55], 16) & 1)
+            return is_parent(value) and bool(int(value[53:55], 16) & 1)
     return False
 
 

@@ -15,7 +15,7 @@ from proxy.core.record import ABANDONED, HEDGED, Attempt
 from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
 from proxy.http.authority import hostname
-from proxy.http.request_id import own_span
+from proxy.http.request_id import is_parent, own_span
 from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.attempts import attempts
 from proxy.telemetry.traffic import METHODS
@@ -222,10 +222,10 @@ def _context(exchange: Exchange) -> tuple[str, str]:
     for name, value in exchange.headers:
         size = len(name)
         if size == 11 and not parent and name.lower() == b"traceparent":  # house: one pass
-            parent = value
+            parent = value if is_parent(value) else b""
         elif size == 10 and name.lower() == b"tracestate":  # house: one pass
             state = state + b"," + value if state else value
-    return parent.decode("latin-1"), state.decode("latin-1")
+    return parent.decode("latin-1"), state.decode("latin-1") if parent else ""
 
 
 def _method(exchange: Exchange) -> str:

@@ -42,6 +42,20 @@ async def test_only_the_lowest_bit_says_it(flags: bytes, sampled: int) -> None:
     assert bool(exchange.record.span_id) == bool(sampled)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"x", CAME[:-1], b"00-abc-00f067aa0ba902b7-01", CAME[:-2] + b"0x1", b"1" * 55, b"1" * 80],
+)
+async def test_what_is_no_traceparent_is_none(value: bytes) -> None:
+    """A rule of the route may put anything there."""
+    exchange = get("/")
+    fields = exchange.headers = [(b"traceparent", value)]
+    reached = await Tracing(Script(reply(200)), random.Random(1)).handle(exchange)
+    assert reached.status == 200
+    assert exchange.headers is fields
+    assert (exchange.record.span_id, exchange.record.traced) == ("", b"")
+
+
 async def test_without_the_field_nothing_happens() -> None:
     exchange = get("/")
     exchange.headers = [(b"Trace", b"1"), (b"t", b"2")]

@@ -29,6 +29,9 @@ def ended(flags: str = "01", status: int = 200) -> Exchange:
         ("00", 503, 0.0, 1),
         ("00", 200, 1.0, 1),
         ("00", 200, 1.1, 0),
+        ("0x", 200, 0.0, 0),
+        ("0x", 400, 0.0, 0),
+        ("", 503, 0.0, 1),
     ],
 )
 def test_what_is_kept(flags: str, status: int, slow: float, kept: int) -> None:

@@ -210,6 +210,15 @@ def test_a_request_that_was_refused_before_it_had_a_trace_gets_one() -> None:
     assert [(span.span_id, span.parent_id) for span in trace.spans] == [("00000abc00000000", "")]
 
 
+@pytest.mark.parametrize("value", [b"", b"x", b"1" * 55, f"00-{TRACE}-{PARENT}-0x".encode()])
+def test_what_is_no_traceparent_is_none(value: bytes) -> None:
+    """A rule of a route may put it there, and what is refused at once may have brought it."""
+    made = exchange()
+    made.headers = [(b"traceparent", value), (b"tracestate", b"a=1")]
+    trace = traced(made)
+    assert (trace.trace_id, trace.state, trace.sampled) == (f"{0xABC:032x}", "", False)
+
+
 def test_the_status_is_that_which_the_server_sent() -> None:
     [server, client] = spans(status=200, reply_status=304)
     assert server.attributes["http.response.status_code"] == 200
