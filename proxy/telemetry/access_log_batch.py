@@ -97,7 +97,8 @@ class Lines:
             tries, method, host = record.attempt_log, exchange.method, exchange.host
             name, theirs = exchange.request_id, record.upstream_request_id
             if not plain:
-                method, host, name, theirs = map(printable, (method, host, name, theirs))
+                method, host, name = map(printable, (method, host, name))
+                theirs = escaped(theirs.encode("latin-1"))  # as it came: bytes, not text
             lines.append(
                 Line(
                     self._second_text + _ENDS[floor((wall - second) * 1000)],

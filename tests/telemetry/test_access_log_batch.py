@@ -17,7 +17,7 @@ BEHIND = 1_700_000_000.0
 
 def exchange(target: bytes = b"/", text: str = "a", **known: object) -> Exchange:
     made = Exchange("GET", target, (), host=text, request_id=text, started_at=100.0)
-    made.record.upstream_request_id = text
+    made.record.upstream_request_id = text.encode("utf-8", "surrogatepass").decode("latin-1")
     for name, value in known.items():
         setattr(made, name, value)
     return made
@@ -98,6 +98,23 @@ def test_each_line_has_the_second_in_which_its_exchange_ended() -> None:
         "2023-11-14T22:15:01.500Z",
         "2023-11-14T22:14:59.750Z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "shown"),
+    [
+        ("Zürich-1".encode(), "Z%C3%BCrich-1"),
+        (b"caf\xe9", "caf%E9"),
+        (b"a b", "a b"),
+        (b"a%20b", "a%20b"),
+    ],
+)
+def test_the_id_of_an_upstream_is_written_byte_by_byte(theirs: bytes, shown: str) -> None:
+    one = exchange()
+    one.record.upstream_request_id = theirs.decode("latin-1")
+    assert lines(one)[0].upstream_request_id == shown
+    written = Lines(()).json([(one, 100.5)], BEHIND)
+    assert msgspec.json.decode(written, type=Line).upstream_request_id == shown
 
 
 def test_the_trace_is_that_of_the_fields() -> None:
