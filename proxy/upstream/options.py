@@ -33,7 +33,13 @@ class ServerEntry(Table, frozen=True, kw_only=True):
 class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
     """How the certificates of https servers are checked, and which one the proxy shows them."""
 
-    verify: Annotated[bool, described("Check the certificate and the name in it.")] = True
+    verify: Annotated[
+        bool,
+        described(
+            "Check the certificate and the name in it; where it has no subjectAltName, its common "
+            "name counts, as for nginx, HAProxy and curl."
+        ),
+    ] = True
     ca_file: Annotated[
         str,
         described(

@@ -108,14 +108,16 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Size,
         described(
             'Request bodies up to this size are kept in memory for another try; "0" for any size. '
-            "32 MiB for all of them together; a body for which there is no room counts as larger."
+            "32 MiB for all of them together; a body for which there is no room counts as larger. "
+            "A body that is here with its head may always be sent again, whatever this says."
         ),
     ] = size(1 << 20)
     spool: Annotated[
         bool,
         described(
             "Keep larger bodies in a temporary file, up to 256 MiB each and 1 GiB in all; a body "
-            "over that is not sent again. false: a larger body is not sent again."
+            "over that is not sent again. false: a larger body is not sent again, unless it is "
+            "here with its head."
         ),
     ] = True
     budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
