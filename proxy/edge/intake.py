@@ -132,10 +132,11 @@ class Intake:
         """
         tls = self._options.tls
         asked = tls is not None and tls.client_auth != "off"
-        if not asked and stream.peer_known and self._forwarding.trusts(stream.peer):
+        shown = stream.identity  # to aiohttp as well, where that has the connection
+        if not (asked or shown) and stream.peer_known and self._forwarding.trusts(stream.peer):
             return fields
         kept = [field for field in fields if not names_client_cert(field[0])]
-        return kept + stream.identity
+        return kept + shown
 
     def _body(
         self,

@@ -25,13 +25,12 @@ from aiohttp import web
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, ClientError, InternalError, ProxyError
-from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.responses import error_response
 from proxy.http.logins import Ties
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
-from proxy.run.mounted_client import client_of
+from proxy.run.mounted_client import Client, client_of
 from proxy.run.mounted_path import MountPath
 from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
 from proxy.run.mounted_request import (
@@ -60,7 +59,7 @@ _LOST: Final = (
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("answered", "broken", "client_ties", "may_follow")
+    __slots__ = ("answered", "broken", "client", "may_follow")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,17 +69,20 @@ class OneRequest(Connection):
         """Whether the reply could not be finished."""
         self.may_follow = False
         """Whether its client may ask more on its own connection."""
-        self.client_ties = Ties()
-        """Those of its client's own connection."""
+        self.client: Client
+        """Its client's own connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As on a listener; what is the client's alone belongs to its own connection."""
+        """As on a listener; who it is and what is its alone is that of its own connection."""
         super().connection_made(transport)
-        self.ties = self.client_ties
+        self.peer, self.peer_known, self.identity, self.sender = self.client.sender
+        self.ties = self.client.ties
+        if self.client.encrypted:
+            self.scheme = "https"
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """As on a listener; what is the client's alone stays until that leaves."""
-        self.ties = self.client_ties = Ties()
+        self.ties = Ties()
         super().connection_lost(exc)
 
     def respond(self, status: int, *args: Any, **kwargs: Any) -> int:
@@ -129,7 +131,6 @@ class _Mount:
         self._config = config
         self._runtime: Runtime
         self._path: MountPath
-        self._trusts = Forwarding(config.server.trusted_proxies).trusts
         self._stopping: asyncio.Task[bool] | None = None
         self.second = SecondReplies()
 
@@ -178,17 +179,13 @@ class _Mount:
         leave_asking(request)
         tunnel = tunnels(request)
         client = client_of(transport)
-        fields = client.identified(request.raw_headers, trusted=self._trusts(client.address))
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
 
         def introduced() -> OneRequest:
             connection = self._runtime.connect(OneRequest)
             assert isinstance(connection, OneRequest)
-            connection.introduced = client.address or None
-            connection.client_ties = client.ties
-            if client.encryption is not None:
-                connection.scheme = "https"
+            connection.client = client
             made.append(connection)
             return connection
 
@@ -197,7 +194,9 @@ class _Mount:
         with theirs, watched(request, theirs):
             theirs.setblocking(False)
             await connect(introduced, ours)
-            feeding = loop.create_task(feed(request, theirs, target, fields, tunnel=tunnel))
+            feeding = loop.create_task(
+                feed(request, theirs, target, client.own(request.raw_headers), tunnel=tunnel)
+            )
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     await write(request, data)

@@ -8,8 +8,9 @@ import asyncio
 import ssl
 from typing import cast
 
-from proxy.http.client_cert import client_cert_fields, names_client_cert
-from proxy.http.fields import Fields, RawHeaders
+from proxy.edge.http1.sender import sender
+from proxy.http.client_cert import names_client_cert
+from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
 
 
@@ -24,27 +25,17 @@ class Client(asyncio.Protocol):
         self.ties = Ties()
         """The upstream connections that belong to it."""
         self.ties.transport = transport
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if isinstance(peer, tuple) else ""
-        """Empty on a unix socket."""
-        self.encryption = transport.get_extra_info("ssl_object")
-        self._shows = False
+        self.sender = sender(transport, None)
+        encryption = transport.get_extra_info("ssl_object")
+        self.encrypted = encryption is not None
+        self._shows = encryption is not None and encryption.context.verify_mode != ssl.CERT_NONE
         """Whether it had to, or could, show a certificate."""
-        self._identity: Fields = []
-        if self.encryption is not None:
-            self._shows = self.encryption.context.verify_mode != ssl.CERT_NONE
-            if (certificate := self.encryption.getpeercert(binary_form=True)) is not None:
-                subject = self.encryption.getpeercert().get("subject", ())
-                self._identity = client_cert_fields(certificate, subject)
 
-    def identified(self, fields: RawHeaders, *, trusted: bool) -> RawHeaders:
-        """Say who it is as far as its certificate does, and nobody else, as a listener does.
-
-        ``trusted``: it is a proxy that may tell which certificate it was shown.
-        """
-        if self.encryption is None or (trusted and not self._shows):
+    def own(self, fields: RawHeaders) -> RawHeaders:
+        """What it may say itself: nothing of a certificate, where it was asked for one."""
+        if not self._shows:
             return fields
-        return [*(each for each in fields if not names_client_cert(each[0])), *self._identity]
+        return [each for each in fields if not names_client_cert(each[0])]
 
     # What the transport calls
 

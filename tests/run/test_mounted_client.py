@@ -128,14 +128,17 @@ async def test_a_server_is_told_of_the_certificate_that_aiohttp_was_shown(
             assert head.value("X-Forwarded-Proto") == b"https"
 
 
-async def test_without_tls_a_client_says_what_it_likes_as_on_a_listener() -> None:
+@pytest.mark.parametrize(("trusted", "left"), [([], None), (["127.0.0.1"], b":eA==:")])
+async def test_without_tls_a_proxy_that_is_trusted_says_who_it_was_shown_as_on_a_listener(
+    trusted: list[str], left: bytes | None
+) -> None:
     async with (
         RawUpstream() as upstream,
-        served(mounted(tables(upstream), "/api")) as address,
+        served(mounted(tables(upstream, server={"trusted_proxies": trusted}), "/api")) as address,
         await RawClient.connect(address) as client,
     ):
         assert (await client.ask(get("/api/x", FORGED))).status == 200
-        assert upstream.requests[0].head.value("Client-Cert") == b":eA==:"
+        assert upstream.requests[0].head.value("Client-Cert") == left
         assert upstream.requests[0].head.value("X-Forwarded-Proto") == b"http"
 
 

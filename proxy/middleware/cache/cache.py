@@ -139,9 +139,9 @@ class Cache:
                 if entry.whole is not None or await begun(found, entry):
                     return found
                 entry, reason = None, LOST
-            elif not asked.wanted.no_cache and entry.meta.freshness.is_stale(self._now()):
-                reason = "stale"
-                leave_word(asked, entry, self._instead, self._keys.of, self._now)
+            elif not asked.wanted.no_cache:
+                reason = "stale" if entry.meta.freshness.is_stale(self._now()) else reason
+                leave_word(asked, entry, reason, self._instead, self._keys.of, self._now)
         if asked.wanted.only_if_cached:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
