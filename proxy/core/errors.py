@@ -184,15 +184,6 @@ class ReplyBroken(UpstreamError):
     """Whether it is all right, but cannot be shown: its client has the head of another one."""
 
 
-class AllSaid(Exception):
-    """A stream of events failed behind its last event: its client has all that was to come."""
-
-    def __init__(self, error: ReplyBroken) -> None:
-        """``error``: for the log."""
-        super().__init__(error.detail)
-        self.error = error
-
-
 class ReplyStalled(ReplyBroken):
     """Nothing came for longer than ``[timeouts] idle``."""
 
@@ -223,6 +214,10 @@ class QueueTimeout(NotAttempted):
     """No permit became free within ``[timeouts] queue``."""
 
     clock = "queue"
+
+
+class ServerAtLimit(NotAttempted):
+    """No connection to a server became free within ``connect``: ``limit`` of its upstream."""
 
 
 class UpstreamQuotaExceeded(NotAttempted):
@@ -256,7 +251,7 @@ class LocalLimit(NotAttempted):
 
 
 class ConnectionLimit(ProxyError):
-    """No connection is free: ``limit`` of an upstream, or ``[server] max_connections``."""
+    """More clients than ``[server] max_connections`` are connected."""
 
 
 class ShuttingDown(ProxyError):

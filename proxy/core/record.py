@@ -30,6 +30,8 @@ CREDENTIALS: Final = "credentials"
 """The proxy's own."""
 SERVER: Final = "server"
 """One that can be connected to."""
+CONNECTION: Final = "connection"
+"""One of those to a server that its upstream's ``limit`` allows."""
 ANSWER: Final = "answer"
 """The one that an equal request gets."""
 ELSEWHERE: Final = "elsewhere"
@@ -124,8 +126,6 @@ class Record:
     """The wait that goes on; None where there is none."""
     longest_wait: Wait | None = None
     """Of those that have ended."""
-    crowded: bool = False
-    """Whether the last attempt found all connections in use that the upstream may have."""
     connect_s: float | None = None
     """Seconds that the last attempt spent on getting a connection."""
     first_byte_at: float | None = None
@@ -272,6 +272,6 @@ class Record:
             self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
-            self.longest_wait, self.crowded = call.longest_wait, call.crowded
+            self.longest_wait = call.longest_wait
             self.attempt_count += call.attempt_count
             self.unlogged += call.unlogged

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+from proxy.core.errors import ReplyBroken
 from proxy.http.fields import LINE, Encoded, RawHeaders
 
 
@@ -14,6 +15,15 @@ class Ending(Enum):
     COMPLETE = "complete"  # whole, as its framing says
     BROKEN = "broken"  # the upstream's fault: cut short, stalled, malformed
     ABANDONED = "abandoned"  # ours or the client's: nobody wanted the rest
+
+
+class AllSaid(Exception):
+    """A stream of events failed behind its last event: its client has all that was to come."""
+
+    def __init__(self, error: ReplyBroken) -> None:
+        """``error``: for the log."""
+        super().__init__(error.detail)
+        self.error = error
 
 
 class Source(Protocol):

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final, TypeAlias
 
-from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, forget_frames
+from proxy.core.errors import ProxyError, ReplyBroken, forget_frames
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import AllSaid, Ending, Reply
 from proxy.core.taking import Taking
 from proxy.core.timeouts import time_over
 from proxy.edge.client_stream import ClientStream

@@ -165,7 +165,7 @@ def name_route(error: e.ProxyError, route: str) -> None:
     """Have its sentence name the route, which those who raise errors do not know."""
     if isinstance(error, e.LocalLimit):
         return
-    if route and error.detail and isinstance(error, e.UpstreamError | e.ConnectionLimit):
+    if route and error.detail and isinstance(error, e.UpstreamError):
         what, tries, each = error.detail.partition("; tries: ")
         error.detail = f"{what} on route {route}{tries}{each}"
 

@@ -10,7 +10,6 @@ from msgspec import Meta
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import (
-    ConnectionLimit,
     ProxyError,
     Stage,
     UpstreamError,
@@ -18,7 +17,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
-from proxy.core.outcome import FAILED, attempt_outcome, refusal, takes_over
+from proxy.core.outcome import attempt_outcome, refusal, takes_over
 from proxy.core.pipes import content
 from proxy.core.record import NOT_ATTEMPTED
 from proxy.core.reply import NoMoreBytes, Reply
@@ -130,8 +129,8 @@ class Fallback:
         for index, handler in enumerate(handlers):
             try:
                 reply = await handler(exchange)
-            except (UpstreamError, ConnectionLimit) as error:
-                sent = isinstance(error, UpstreamError) and error.stage is not Stage.NOT_SENT
+            except UpstreamError as error:
+                sent = error.stage is not Stage.NOT_SENT
                 if index < last and may_take_over(exchange, self._repeatable, sent=sent):
                     self._covered(exchange, error)
                     forget_frames(error)
@@ -158,10 +157,9 @@ class Fallback:
             return self._instead(exchange, self._fixed, refusal(reply, exchange), _said(reply))
         raise AssertionError("the loop answers or raises")
 
-    def _log(self, exchange: Exchange, came: Reply | UpstreamError | ConnectionLimit) -> None:
+    def _log(self, exchange: Exchange, came: Reply | UpstreamError) -> None:
         """Log the last attempt of an upstream, where no retry has done so, if it made one."""
-        outcome = FAILED if isinstance(came, ConnectionLimit) else attempt_outcome(came)
-        exchange.record.log_last(outcome, exchange.asked_at, self._clock())
+        exchange.record.log_last(attempt_outcome(came), exchange.asked_at, self._clock())
 
     async def _at_hand(self, exchange: Exchange, error: ProxyError) -> Reply | None:
         """The fixed reply, where the time of the whole exchange is over."""

@@ -9,7 +9,7 @@ up, and no upstream in ``fallback`` would take over), the attempt goes on, for a
 nothing but a server is lacking, it is asked again each second: an ejection ends.
 
 It is the server's clock: the time for which the client is waited for, while it uploads a body, does
-not count.
+not count, nor does that for which a connection is waited for that ``limit`` withholds.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class AttemptClock:
         self._usual = usual
         self._budget = budget
         self._exchanges: dict[Task, tuple[Exchange, float]] = {}
-        """What is under way, and for how long its client had been waited for before."""
+        """What is under way, and for how long others than a server had been waited for before."""
         self._ending: set[Task] = set()
         """Those that are ended for another attempt, and do not know it yet."""
         self._lacking: set[Task] = set()
@@ -133,7 +133,9 @@ class AttemptClock:
     def begin(self, task: Task, exchange: Exchange) -> float:
         """An attempt begins, and when that is for ``learn``; ``end`` has to follow."""
         now, body = self._clock(), exchange.body
-        before = 0.0 if body.buffered is not None else body.waited(now)
+        before = exchange.record.queue_s
+        if body.buffered is None:
+            before += body.waited(now)
         self._exchanges[task] = exchange, before
         self._timeout.begin(task)
         return now - before
@@ -152,9 +154,11 @@ class AttemptClock:
         return task in self._lacking
 
     def _uncounted(self, task: Task) -> float:
-        """Seconds for which its client was waited for."""
+        """Seconds for which its client was waited for, or a connection within ``limit``."""
         exchange, before = self._exchanges[task]
-        return exchange.body.waited(self._clock()) - before
+        now, record = self._clock(), exchange.record
+        queued = record.queue_s + (now - record.wait.began if record.wait is not None else 0.0)
+        return exchange.body.waited(now) + queued - before
 
     def _spares(self, task: Task) -> float:
         exchange, _ = self._exchanges[task]
@@ -176,6 +180,7 @@ class AttemptClock:
         if usual is None:
             return
         now, body = self._clock(), exchange.body
+        begun += exchange.record.queue_s
         if body.buffered is None:
             begun = served_since(body, begun, now)
         (usual.observe if answered else usual.cut)(now - begun, now)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Protocol
 
 from proxy.policy.ewma import Ewma
+from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
 
@@ -34,12 +35,8 @@ class Endpoint(Protocol):
     quotas: Quotas | None
 
     @property
-    def limited(self) -> bool:
-        """Whether there may be only so many connections to it."""
-
-    @property
-    def full(self) -> bool:
-        """Whether an attempt would have to wait for one of these to become free."""
+    def permits(self) -> Permits | None:
+        """For connections to it, where there may be only so many."""
 
     @property
     def name(self) -> str:

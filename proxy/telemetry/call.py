@@ -111,7 +111,6 @@ class Teller:
             wait=record.main_wait(now),
             leader="" if "request_id" in self._hidden else printable(record.leader)[:LONGEST],
             behind=_behind(exchange, now) if in_flight else None,
-            crowded=record.crowded,
             tries=tries,
             in_flight=in_flight,
             asked=bool(record.attempt_count),

@@ -9,7 +9,16 @@ from typing import Final
 
 import msgspec
 
-from proxy.core.record import ANSWER, CREDENTIALS, ELSEWHERE, PERMIT, QUOTA, SERVER, TOKEN
+from proxy.core.record import (
+    ANSWER,
+    CONNECTION,
+    CREDENTIALS,
+    ELSEWHERE,
+    PERMIT,
+    QUOTA,
+    SERVER,
+    TOKEN,
+)
 from proxy.telemetry.second import Hit
 from proxy.telemetry.why import place, spell
 
@@ -38,10 +47,12 @@ _ABOUT: Final = {
     QUOTA: "Calls wait for more of the quota",
     CREDENTIALS: "Calls wait for credentials",
     SERVER: "Calls wait for a server that can be connected to",
+    CONNECTION: "Calls wait for a free connection",
     ANSWER: "Calls wait for the answer to an equal request",
     ELSEWHERE: "Calls wait for another process that has sent an equal request",
     "credentials_unavailable": "There are no credentials",
     "connection_limit": "No connection is free",
+    "server_at_limit": "No connection to a server is free",
     "deadline_too_short": "Deadlines are too near for an answer",
     "queue_full": "No more calls may wait",
     "local_limit": "A limit of this process or machine is reached",

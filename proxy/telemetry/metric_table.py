@@ -143,7 +143,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("endpoint_connections", _SERVER, "Open connections to the server, in use or idle."),
         _counter("endpoint_connections_opened", _SERVER, "Connections to the server that were made."),
         _gauge("endpoint_weight", _SERVER, "Its share of requests, relative to the others.", fold=max),
-        _gauge("endpoint_backup", _SERVER, "1 for a server that is asked only if no other can be.", fold=max),
+        _gauge("endpoint_backup", _SERVER, "1 for a server that is asked only if no other can be, or all others are at their limit.", fold=max),
         _gauge("endpoint_withdrawn", _SERVER, "1 while an operator keeps requests from it.", fold=max),
         _gauge("endpoint_paused_seconds", _SERVER, "For which the server is left alone: by its Retry-After where the upstream has several servers, [circuit_breaker] or [health_check], or by its quota. Else a Retry-After keeps back only those it was said to.", fold=max),
         _gauge("endpoint_quota_wait_seconds", _SERVER, "Longest time until a quota that the server has told of allows a request again.", fold=max),
@@ -241,7 +241,7 @@ STATES: Final = {
 
 TIMES: Final = (
     Metric("time_total", "request_duration_seconds", Type.HISTOGRAM, ("route", "upstream"), "From the first byte of a request to the last byte of its reply; not of tunnels."),
-    Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, a quota, another request's answer."),
+    Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, a quota, a connection within limit, another request's answer."),
     Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
     Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer. Where none came, until the request ended."),

@@ -51,6 +51,7 @@ _WAITS: Final = {
     waits.QUOTA: "waiting for the quota that {upstream} gives",
     waits.CREDENTIALS: "waiting for credentials for {upstream}",
     waits.SERVER: "waiting for a server{of} that can be connected to",
+    waits.CONNECTION: "waiting for a free connection to {upstream}",
     waits.ANSWER: "waiting for the answer to an equal request",
     waits.ELSEWHERE: "waiting for another process that has sent an equal request",
 }
@@ -58,6 +59,7 @@ _CAUSES: Final = {
     "rate_limited": QUOTA,
     "upstream_quota_exceeded": QUOTA,
     "local_limit": PROXY,
+    "connection_limit": PROXY,
     "deadline_too_short": "queue",
 }
 """The same by the reason of the failure, where its token stands for several."""
@@ -76,6 +78,7 @@ EXACT: Final = frozenset(
         "deadline_too_short",
         "local_limit",
         "queue_full",
+        "server_at_limit",
     )
 )
 """Reasons that are told apart although their cause is the same."""
@@ -135,8 +138,6 @@ class Why(NamedTuple):
     leader: str = ""
     """The id of the equal request whose answer it has waited for."""
     behind: Behind | None = None
-    crowded: bool = False
-    """Whether all connections were in use that the upstream may have."""
 
 
 def cause_of(why: Why) -> str:
@@ -148,8 +149,6 @@ def cause_of(why: Why) -> str:
         if why.error == "http_request_denied":
             return _CAUSES.get(why.reason) or (QUOTA if why.status == _TOO_MANY else REQUEST)
         found = _CAUSES.get(why.reason) if why.error else None
-        if why.reason == "connection_limit" and not why.asked:  # not that of an upstream
-            found = PROXY
         found = found or _TOKENS.get(why.error)
         if found == "first_byte" and (
             longest in ("body", "retries") or not why.asked or why.clock in _WHOLE
@@ -223,8 +222,6 @@ def _going_on(why: Why, phase: str) -> str:
         number = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
         asked = " and ".join(dict.fromkeys(each.upstream or why.upstream for each in failed))
         return f"on {number} of {asked or why.upstream} ({', '.join(map(str, failed))})"
-    if phase == "connect" and why.crowded:
-        return f"waiting for a free connection to {server}"
     if phase == "connect":
         return f"connecting to {server}"
     if phase == "first_byte":

@@ -13,18 +13,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import (
-    BaseConnector,
-    ClientRequest,
-    ClientTimeout,
-)
+from aiohttp import BaseConnector, ClientRequest, ClientTimeout
 
 from proxy.core.clock import monotonic
-from proxy.core.errors import ConnectionLimit, NotAttempted
-from proxy.core.words import in_seconds
+from proxy.core.errors import NotAttempted
+from proxy.core.permit_wait import first_free
+from proxy.core.record import CONNECTION, Record
 from proxy.http.logins import Ties
 from proxy.net.proxy_protocol import introduction
 from proxy.policy.idle_limit import Ends
+from proxy.policy.permits import Permits
 from proxy.upstream.connector import FIRST_WORDS
 from proxy.upstream.connects import Connects
 from proxy.upstream.http1.protocol import UpstreamProtocol
@@ -47,7 +45,6 @@ class ConnectionPool:
         "_ends",
         "_idle",
         "_max_age",
-        "_permits",
         "_resolver",
         "_send_proxy",
         "_template",
@@ -55,9 +52,9 @@ class ConnectionPool:
         "connections",
         "expires",
         "keepalive",
-        "limited",
         "opened",
         "peer_closes_idle",
+        "permits",
         "tls",
         "waiting",
     )
@@ -87,13 +84,12 @@ class ConnectionPool:
         self._resolver = resolver
         self.keepalive = keepalive
         """Seconds that a connection may be idle."""
-        self._permits = asyncio.Semaphore(limit) if limit else None
+        self.permits = Permits(limit) if limit else None
+        """For connections, where there may be only so many."""
         self._idle: dict[PooledConnection, None] = {}
         self._max_age, self._send_proxy, self._closed = max_age, send_proxy, False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
-        self.limited = bool(limit)
-        """Whether there may be only so many connections."""
         self.expires = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = self.waiting = 0
@@ -104,11 +100,6 @@ class ConnectionPool:
         """What the name stands for, where that is known."""
         self.peer_closes_idle = False
         """Whether the server has closed connections that were idle."""
-
-    @property
-    def full(self) -> bool:
-        """Whether one of them has to become free before there is another one."""
-        return self._permits is not None and self._permits.locked()
 
     def expired(self, connection: PooledConnection) -> bool:
         """Whether it takes no further request; one with a login may be idle all the same."""
@@ -159,18 +150,18 @@ class ConnectionPool:
 
     def try_idle(self) -> PooledConnection | None:
         """An idle connection, where one is to be had without waiting."""
-        return self._take_idle() if self._permits is None else None
+        return self._take_idle() if self.permits is None else None
 
     async def acquire_bound(self, ties: Ties, clock: ClientTimeout) -> PooledConnection | None:
         """The connection that belongs to a client, where it has one that still stands.
 
-        Raises ConnectionLimit.
+        Raises ServerAtLimit.
         """
         found = ties.held.get(self)
         if found is None:
             return None
-        if self._permits is not None:
-            await self._acquire_permit(self._permits, clock)
+        if self.permits is not None:
+            await self._take_permit(self.permits, clock)
             if ties.held.get(self) is not found:  # it ended during the wait
                 self.release_permit()
                 return None
@@ -184,12 +175,12 @@ class ConnectionPool:
     async def acquire(
         self, clock: ClientTimeout, client: str = "", ties: Ties | None = None
     ) -> PooledConnection:
-        """An idle connection, or a new one. Raises ConnectError or ConnectionLimit.
+        """An idle connection, or a new one. Raises ConnectError or ServerAtLimit.
 
         ``client``: address of who asks, by the connection that has ``ties``.
         """
-        if self._permits is not None:
-            await self._acquire_permit(self._permits, clock)
+        if self.permits is not None:
+            await self._take_permit(self.permits, clock)
         try:
             if self._send_proxy:
                 return await self._introduced(clock, client, ties)
@@ -242,14 +233,20 @@ class ConnectionPool:
             connection.close()
         return None
 
-    async def _acquire_permit(self, permits: asyncio.Semaphore, clock: ClientTimeout) -> None:
-        try:
-            async with asyncio.timeout(clock.connect):
-                await permits.acquire()
-        except TimeoutError:
-            within = f"within connect of {in_seconds(clock.connect or 0)}"
-            name = self._unreachable.name
-            raise ConnectionLimit(f"no connection to {name} became free {within}") from None
+    async def set_aside(self, patience: float, record: Record | None = None) -> None:
+        """Wait until this task has a permit, which ``acquire`` takes. Raises ServerAtLimit.
+
+        ``patience`` in seconds, 0 for no end. ``record`` is told of the wait.
+        """
+        if self.permits is None or self.permits.set_aside(asyncio.current_task()):
+            return
+        record, name = record or Record(), self._unreachable.name
+        with record.waiting(CONNECTION, monotonic, record.upstream, name):
+            await first_free((self.permits,), name, patience)
+
+    async def _take_permit(self, permits: Permits, clock: ClientTimeout) -> None:
+        await self.set_aside(clock.connect or 0.0)
+        permits.take(asyncio.current_task())
 
     async def _connect(self, clock: ClientTimeout, words: bytes = b"") -> PooledConnection:
         """``words`` come first, ahead of TLS too."""
@@ -284,8 +281,8 @@ class ConnectionPool:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
         connection.protocol.park(self.keepalive)
         self._idle[connection] = None
-        if self._permits is not None:
-            self._permits.release()
+        if self.permits is not None:
+            self.permits.release()
 
     def remove(self, connection: PooledConnection) -> bool:
         """It has ended; whether it was idle."""
@@ -296,5 +293,5 @@ class ConnectionPool:
 
     def release_permit(self) -> None:
         """An attempt has no use for its connection any more."""
-        if self._permits is not None:
-            self._permits.release()
+        if self.permits is not None:
+            self.permits.release()

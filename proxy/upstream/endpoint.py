@@ -11,6 +11,7 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.state_changes import tell
 from proxy.core.words import in_seconds
 from proxy.policy.ewma import Ewma
+from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
 from proxy.upstream.address import Address
@@ -112,14 +113,9 @@ class Endpoint:
         return before != (weight, backup)
 
     @property
-    def limited(self) -> bool:
-        """Whether there may be only so many connections to it."""
-        return self.pool.limited
-
-    @property
-    def full(self) -> bool:
-        """Whether an attempt would have to wait for one of these to become free."""
-        return self.pool.full
+    def permits(self) -> Permits | None:
+        """For connections to it, where there may be only so many."""
+        return self.pool.permits
 
     @property
     def name(self) -> str:

@@ -79,10 +79,12 @@ class Forward:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         address = self._address
         record = exchange.record
-        record.attempt_count += 1
         record.endpoint = address.name
         record.upstream = address.upstream
         record.connect_s = record.first_byte_at = None
+        if self._pool.permits is not None:
+            await self._pool.set_aside(self._timeouts.connect, record)
+        record.attempt_count += 1
         ties, connection = exchange.ties, None
         if ties is not None and ties.held:
             connection = await self._pool.acquire_bound(ties, self._clock)
@@ -93,7 +95,6 @@ class Forward:
         if connection is not None:
             record.connect_s = 0.0
         else:
-            record.crowded = self._pool.full
             asked = monotonic()
             connection = await self._pool.acquire(self._clock, exchange.client, ties)
             record.connect_s = monotonic() - asked

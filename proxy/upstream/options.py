@@ -108,9 +108,9 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="Most connections to a server at a time; 0: no limit. Further "
-            "requests go to another server, or wait for up to `connect` where all are at their "
-            "limit.",
+            description="Most connections to a server that are in use at a time; 0: no limit. "
+            "Further requests go to another server, or to a backup, or wait for up to `connect` "
+            "where all are at their limit.",
         ),
     ] = 0
     tls: UpstreamTlsOptions | None = None

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import AllSaid, BodyTooLarge, ConnectionTerminated, ReplyBroken
-from proxy.core.reply import Ending, Reply
+from proxy.core.errors import BodyTooLarge, ConnectionTerminated, ReplyBroken
+from proxy.core.reply import AllSaid, Ending, Reply
 from tests.support.loop import JumpingLoop, Script, reply
 from tests.support.service import GET, Pieces, coming, serving
 from tests.support.watched_chunk import Stalling

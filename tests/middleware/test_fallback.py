@@ -9,11 +9,11 @@ import pytest
 from proxy.core.errors import (
     BodyTooLarge,
     ConnectFailed,
-    ConnectionLimit,
     ConnectionTerminated,
     NoEndpointAvailable,
     ProxyError,
     ResponseTimeout,
+    ServerAtLimit,
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import repeatable
@@ -50,7 +50,7 @@ def page(tmp_path: Path) -> FixedReply:
     return FixedReply(file=str(file))
 
 
-NOT_SENT: list[type[ProxyError]] = [ConnectFailed, NoEndpointAvailable, ConnectionLimit]
+NOT_SENT: list[type[ProxyError]] = [ConnectFailed, NoEndpointAvailable, ServerAtLimit]
 SENT: list[type[ProxyError]] = [ConnectionTerminated, ResponseTimeout]
 
 
@@ -126,7 +126,7 @@ async def test_a_client_at_fault_asks_nobody_else(jumping: JumpingLoop, page: Fi
     [
         (ConnectFailed(), "connection_refused"),
         (ConnectionTerminated(), "connection_terminated"),
-        (ConnectionLimit(), "connection_limit_reached"),
+        (ServerAtLimit(), "connection_limit_reached"),
         (reply(503), "destination_unavailable"),
     ],
 )

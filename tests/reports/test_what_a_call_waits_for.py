@@ -197,6 +197,6 @@ async def test_a_permit_and_a_connection_that_are_waited_for_are_named() -> None
         await fourth.send(get("/one", b"X-Request-Id: fourth\r\n"))
         calls = await flying(proxy, 4, lambda call: call.get("upstream"))
         assert "waiting for a free connection to api" in calls["third"]["why"]
-        assert calls["third"]["phase"] == "connect"
+        assert calls["third"]["phase"] == "queue"
         assert "waiting for a permit of one so far" in calls["fourth"]["why"]
         assert (calls["fourth"]["phase"], calls["fourth"]["upstream"]) == ("queue", "one")

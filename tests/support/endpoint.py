@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from proxy.policy.ewma import Ewma
+from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
 
@@ -22,7 +23,7 @@ class StateOnly:
         self.share = 1.0
         self.healthy = True
         self.withdrawn = False
-        self.limited = self.full = False
+        self.permits: Permits | None = None
         self.paused_until = self.refused_until = 0.0
         self.available_since = 0.0
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)

@@ -1,16 +1,19 @@
 """Servers that play scripts, and balancing over them."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.permit_wait import setting_aside
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.load_balance.load_balance import LoadBalance
 from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.room import Room
 from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import StateOnly
@@ -37,9 +40,13 @@ class Node(StateOnly):
     async def handle(self, exchange: Exchange) -> Reply:
         exchange.record.endpoint = self.name
         self.asked += 1
-        if self.asked > self._left:
-            return reply(200)
-        return await self._script(exchange)
+        if self.permits is not None:
+            self.permits.take(asyncio.current_task())
+        try:
+            return reply(200) if self.asked > self._left else await self._script(exchange)
+        finally:
+            if self.permits is not None:
+                self.permits.release()
 
 
 def balance(
@@ -50,12 +57,19 @@ def balance(
 ) -> Handler:
     """Balancing over these, in turn unless another policy is asked for."""
     targets: Any = SimpleNamespace(
-        now=Targets([Target(node, node.handle, node.breaker) for node in nodes]),
+        now=Targets([Target(node, _sends(node), node.breaker) for node in nodes]),
         on_state=[],
         passive=passive,
     )
     table = LoadBalanceOptions(**{"policy": "round_robin", **options})
-    return LoadBalance(targets, table, random.Random(1), repeatable, clock=loop_clock()).handle
+    clock = loop_clock()
+    room = Room(targets, 5.0, upstream="api", clock=clock)
+    known = targets, table, random.Random(1), repeatable
+    return LoadBalance(*known, room=room, clock=clock).handle
+
+
+def _sends(node: Node) -> Handler:
+    return setting_aside(node.permits, node.handle) if node.permits else node.handle
 
 
 def again(*tried: Node) -> Exchange:

@@ -191,8 +191,10 @@ def test_whoever_waits_for_an_answer_is_told_what_that_waits_for(behind: Behind,
 
 
 def test_a_connection_that_has_to_become_free_is_waited_for() -> None:
-    told = why("connect", crowded=True)
+    told = why("queue", wait=Wait(waits.CONNECTION, 0.0, "api", "http://10.0.0.2:9000"))
     assert sentence(told) == "2.1 s of 2.3 s waiting for a free connection to api (10.0.0.2:9000)"
+    told = why("queue", wait=Wait(waits.CONNECTION, 0.0, "api"))
+    assert sentence(told) == "2.1 s of 2.3 s waiting for a free connection to api"
 
 
 def test_a_tunnel_receives_no_body() -> None:
@@ -247,6 +249,6 @@ def test_an_operator_ends_what_had_waited() -> None:
 
 def test_connections_that_are_too_many_are_a_limit_of_the_proxy() -> None:
     """Those that an upstream may have are waited for."""
-    full = {"status": 503, "error": "connection_limit_reached", "reason": "connection_limit"}
-    assert cause_of(why("queue", asked=False, **full)) == "proxy"
-    assert cause_of(why("connect", **full)) == "queue"
+    full = {"status": 503, "error": "connection_limit_reached", "asked": False}
+    assert cause_of(why("queue", reason="connection_limit", **full)) == "proxy"
+    assert cause_of(why("queue", reason="server_at_limit", **full)) == "queue"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout
 
-from proxy.core.errors import ConnectFailed, ConnectionLimit
+from proxy.core.errors import ConnectFailed, ServerAtLimit
 from proxy.http.logins import Ties
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
@@ -122,18 +122,19 @@ async def test_a_closed_pool_keeps_nothing_until_it_is_open_again() -> None:
 
 async def test_at_the_limit_an_attempt_waits_for_a_connection_to_be_released() -> None:
     async with opened(limit=1) as (pool, _):
-        full = [pool.full]
+        assert pool.permits is not None
+        full = [pool.permits.full]
         connection = await pool.acquire(PATIENT)
-        full.append(pool.full)
-        with pytest.raises(ConnectionLimit, match="became free within connect"):
+        full.append(pool.permits.full)
+        with pytest.raises(ServerAtLimit, match="became free within connect"):
             await pool.acquire(HASTY)
         waiting = asyncio.ensure_future(pool.acquire(PATIENT))
         await asyncio.sleep(0)
         connection.release()
-        full.append(pool.full)  # it is another's
+        full.append(pool.permits.full)  # it is another's
         assert await waiting is connection
         connection.discard()
-        assert [*full, pool.full] == [False, True, True, False]
+        assert [*full, pool.permits.full] == [False, True, True, False]
 
 
 async def test_a_connection_that_cannot_be_made_takes_no_permit() -> None:

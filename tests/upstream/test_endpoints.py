@@ -280,7 +280,7 @@ async def test_health_checks_take_no_connection_of_a_limit(
         (member,) = found.members
         assert member.check_pool is not member.pool
         assert member.pool.try_idle() is None
-        assert (member.pool._permits is None, member.check_pool._permits is None) == (False, True)
+        assert (member.pool.permits is None, member.check_pool.permits is None) == (False, True)
     async with endpoints("http://10.0.0.1") as found:
         (member,) = found.members
         assert member.check_pool is member.pool

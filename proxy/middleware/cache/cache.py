@@ -28,7 +28,7 @@ from typing import Final
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
-from proxy.core.errors import ConnectionLimit, NotCached, ProxyError, UpstreamError
+from proxy.core.errors import NotCached, ProxyError, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
@@ -185,7 +185,7 @@ class Cache:
                 reply = told(await self._inner(exchange), f"fwd={reason}; detail=head")
             else:
                 reply = await self._shared(asked, entry, reason)
-        except (UpstreamError, ConnectionLimit) as error:
+        except UpstreamError as error:
             if entry is None or (stale := await self._instead(asked, entry, reason, error)) is None:
                 self.counts["misses"] += 1
                 raise

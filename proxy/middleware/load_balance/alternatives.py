@@ -108,11 +108,6 @@ def server_left(
     return is_left
 
 
-def with_room(candidates: Sequence[Endpoint]) -> Sequence[Endpoint]:
-    """Those to which there is a connection to be had; all of them where there is none."""
-    return [endpoint for endpoint in candidates if not endpoint.full] or candidates
-
-
 def choice(
     targets: Targets,
     exchange: Exchange,

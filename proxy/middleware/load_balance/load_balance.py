@@ -17,8 +17,7 @@ None. Nearly all attempts take the fast path, which asks no server's state:
   every server was tried, the usable or paused ones are tried again; without ``[circuit_breaker]``
   even those that are ejected, where no other is in service. If there is none, NoEndpointAvailable
   is raised.
-- in both, a server to which all connections are taken is passed over while another has one
-  (``[[upstreams]] limit``).
+- behind both, servers at their ``limit`` are passed over or waited for, see ``room.py``.
 
 A server that takes no more of this client for now (UpstreamQuotaExceeded) sends it to the next one.
 
@@ -41,7 +40,7 @@ from typing import Any, Final
 
 from proxy.core.body import served_since
 from proxy.core.clock import Clock
-from proxy.core.errors import ConnectionLimit, NotAttempted, UpstreamError, UpstreamQuotaExceeded
+from proxy.core.errors import NotAttempted, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
 from proxy.core.reply import Reply
@@ -54,13 +53,13 @@ from proxy.middleware.load_balance.alternatives import (
     is_for_another,
     logged_in_at,
     server_left,
-    with_room,
 )
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.reply_ended import ReplyEnded
+from proxy.middleware.load_balance.room import Room, room_of
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.middleware.load_balance.weights import COMPARE_EVERY, apply_weights, compare
-from proxy.policy.balance import POLICIES, eligible
+from proxy.policy.balance import POLICIES
 from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
@@ -80,7 +79,8 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     scope.has_headroom.append(lambda: targets.has_headroom(clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
     scope.has_server_left.append(server_left(targets, options.panic_threshold, clock))
-    return LoadBalance(targets, options, shared.rng, scope.has_more_attempts, clock=clock).handle
+    known = targets, options, shared.rng, scope.has_more_attempts
+    return LoadBalance(*known, room=room_of(scope, targets), clock=clock).handle
 
 
 class LoadBalance:
@@ -94,6 +94,7 @@ class LoadBalance:
         "_options",
         "_pick",
         "_repeatable",
+        "_room",
         "_targets",
         "_timed",
         "_weigh_at",
@@ -107,12 +108,13 @@ class LoadBalance:
         rng: random.Random,
         repeatable: Callable[[Exchange], bool] = lambda _: True,
         *,
+        room: Room,
         clock: Clock,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
         self._targets = targets
         self.clock = clock
-        self._repeatable = repeatable
+        self._repeatable, self._room = repeatable, room
         self._options = options
         policy = POLICIES[options.policy](rng)
         self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = policy.pick
@@ -139,13 +141,14 @@ class LoadBalance:
             candidates = self._candidates(targets, exchange, asked or ())
         else:
             candidates = targets.primaries
+        if targets.limited:
+            found = targets, exchange, candidates, asked or ()
+            targets, candidates = await self._room.find(*found, self._candidates)
         # While all is well, nothing looks at a clock unless there is a choice to be made by it.
         began = 0.0
         if len(candidates) == 1:
             endpoint = candidates[0]
         else:
-            if targets.limited:
-                candidates = with_room(candidates)
             began = self.clock()
             key = self._key(exchange) if self._key is not None else None
             if began >= self._weigh_at:
@@ -168,7 +171,7 @@ class LoadBalance:
             began -= upload.waited(began)
         try:
             reply = await handle(exchange)
-        except (NotAttempted, ConnectionLimit) as error:
+        except NotAttempted as error:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
@@ -286,12 +289,7 @@ class LoadBalance:
             return own
         now = self.clock()
         full = apply_weights(targets, self._options.slow_start, now)
-        usable = eligible(
-            targets.primaries,
-            targets.backups,
-            lambda endpoint: targets.by_endpoint[endpoint].usable(now),
-            self._options.panic_threshold,
-        )
+        usable = targets.eligible(self._options.panic_threshold, now)
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
             self._clean = targets
         may_wait, passive = not self._repeatable(exchange), self._targets.passive

@@ -13,8 +13,10 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
+from proxy.core.permit_wait import setting_aside
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, numbered
+from proxy.policy.balance import eligible
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint, in_service
 
@@ -50,7 +52,7 @@ class Targets:
             target.breaker is not None and target.breaker.counts for target in targets
         )
         """Whether a breaker wants to know of every success."""
-        self.limited = any(endpoint.limited for endpoint in self.by_endpoint)
+        self.limited = any(endpoint.permits is not None for endpoint in self.by_endpoint)
         """Whether there may be only so many connections to one of them."""
 
     def usable(
@@ -60,6 +62,13 @@ class Targets:
         targets = self.by_endpoint.values()
         usable = [target.endpoint for target in targets if target.usable(now, pauses=pauses)]
         return [endpoint for endpoint in usable if endpoint not in but] if but else usable
+
+    def eligible(self, panic_threshold: float, now: float) -> Sequence[Endpoint]:
+        """Those to pick from in the first place, see ``policy/balance.eligible``."""
+        known = self.by_endpoint
+        return eligible(
+            self.primaries, self.backups, lambda each: known[each].usable(now), panic_threshold
+        )
 
     def is_closed(self, endpoint: Endpoint) -> bool:
         """Whether its breaker is closed; a trial is only for one."""
@@ -212,7 +221,8 @@ class TargetSet(Generic[E]):
     def _made(self, endpoint: E, number: int) -> Target:
         breakers = self._breakers
         known = breakers.of(endpoint.name, number) if breakers is not None else None
-        return Target(endpoint, self._link(endpoint), known)
+        handle, permits = self._link(endpoint), endpoint.permits
+        return Target(endpoint, setting_aside(permits, handle) if permits else handle, known)
 
     @property
     def first(self) -> Handler:

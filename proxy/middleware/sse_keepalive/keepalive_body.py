@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock
-from proxy.core.errors import AllSaid, ProxyError, ReplyBroken
+from proxy.core.errors import ProxyError, ReplyBroken
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import AllSaid, Ending, Reply
 from proxy.core.timeouts import time_over
 from proxy.http.event_ends import EventEnd
 from proxy.http.fields import RawHeaders

@@ -7,13 +7,13 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import (
     ConnectFailed,
-    ConnectionLimit,
     ConnectionTerminated,
     DeadlineTooShort,
     NoEndpointAvailable,
     ProxyError,
     QueueFull,
     QueueTimeout,
+    ServerAtLimit,
     UpstreamQuotaExceeded,
 )
 from proxy.core.exchange import Exchange
@@ -42,7 +42,7 @@ ALL_OF_THEM: list[ProxyError] = [
     ConnectFailed("refused"),
     ConnectionTerminated("reset"),
     NoEndpointAvailable("all ejected"),
-    ConnectionLimit("all in use"),
+    ServerAtLimit("all in use"),
 ]
 
 

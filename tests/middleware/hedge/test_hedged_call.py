@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectFailed, ConnectionTerminated
+from proxy.core.errors import ConnectFailed, ConnectionTerminated, ServerAtLimit
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.retry.options import RetryOptions
@@ -159,3 +159,14 @@ async def test_what_a_copy_has_logged_itself_is_told(
     assert told(exchange) == log
     assert exchange.record.attempt_count == 3
     assert not exchange.record.is_unlogged
+
+
+async def test_a_copy_goes_on_where_the_request_itself_finds_no_connection(
+    jumping: JumpingLoop,
+) -> None:
+    """Its server is at its limit; the one of the copy is not."""
+    servers = Servers((2, ServerAtLimit()), (3, reply()))
+    exchange, began = get(), jumping.time()
+    assert (await hedge(servers, max=1).handle(exchange)).status == 200
+    assert (jumping.time() - began, servers.stopped) == (4, [])
+    assert told(exchange) == [("s1", "not-attempted", 2.0), ("s2", "200", 3.0)]

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectionLimit, NoEndpointAvailable, UpstreamQuotaExceeded
+from proxy.core.errors import NoEndpointAvailable, ServerAtLimit, UpstreamQuotaExceeded
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.alternatives import server_left
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.policy.balance import POLICIES
 from proxy.policy.breaker import Breaker
+from proxy.policy.permits import Permits
 from tests.support.endpoint import Live
 from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle, upload
 from tests.support.servers import Node, again, balance, busy, shares
@@ -134,24 +135,24 @@ async def test_an_attempt_notes_that_it_is_the_trial(jumping: JumpingLoop) -> No
 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_a_server_at_its_limit_is_passed_over_while_another_is_not(policy: str) -> None:
-    a, b, c = nodes = Node("a"), Node("b"), Node("c")
+    nodes = Node("a"), Node("b"), Node("c")
     for node in nodes:
-        node.limited = True
+        node.permits = Permits(1)
     handle = balance(*nodes, policy=policy)
-    a.full = c.full = True
+    for node in nodes[::2]:
+        assert node.permits is not None
+        assert node.permits.set_aside("another")
     assert await shares(handle, *nodes, requests=6) == [0, 6, 0]
-    b.full = True
-    assert sum(await shares(handle, *nodes, requests=6)) == 6, "who waits, waits for any"
 
 
 async def test_a_limit_that_is_reached_is_no_fault_of_the_server(jumping: JumpingLoop) -> None:
     nodes = [
-        Node(name, *[(9, ConnectionLimit())] * 4, breaker=Breaker(consecutive_failures=1))
+        Node(name, *[(9, ServerAtLimit())] * 4, breaker=Breaker(consecutive_failures=1))
         for name in "ab"
     ]
     handle = balance(*nodes, policy="least_request")
     for _ in range(8):
-        assert isinstance(await settle(handle(get())), ConnectionLimit)
+        assert isinstance(await settle(handle(get())), ServerAtLimit)
     for node in nodes:
         assert node.breaker is not None
         assert (node.breaker.open, node.usual.hangs, node.in_flight) == (False, False, 0)

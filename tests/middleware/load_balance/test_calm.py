@@ -12,6 +12,7 @@ from proxy.core.reply import Reply
 from proxy.middleware.load_balance.ejection import passive
 from proxy.middleware.load_balance.load_balance import LoadBalance
 from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.room import Room
 from proxy.middleware.load_balance.targets import TargetSet
 from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
@@ -52,7 +53,8 @@ def balanced(*servers: Server, **options: Any) -> Handler:
     """As it is without ``[load_balance]`` and ``[circuit_breaker]``."""
     targets = TargetSet(Live(*servers), lambda server: server.handle, passive(1.0), passive=True)
     table = LoadBalanceOptions(**options)
-    return LoadBalance(targets, table, random.Random(1), clock=loop_clock()).handle
+    room = Room(targets, 5.0, clock=loop_clock())
+    return LoadBalance(targets, table, random.Random(1), room=room, clock=loop_clock()).handle
 
 
 async def ask(handle: Handler, times: int, every: float = 0.2) -> None:
@@ -191,7 +193,8 @@ async def test_a_server_that_is_ejected_is_asked_when_no_other_is_left(
     a, b = Server("a"), Server("b")
     live = Live(a, b)
     targets = TargetSet(live, lambda server: server.handle, passive(9.0), passive=True)
-    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1), clock=loop_clock()).handle
+    room, table = Room(targets, 5.0, clock=loop_clock()), LoadBalanceOptions()
+    handle = LoadBalance(targets, table, random.Random(1), room=room, clock=loop_clock()).handle
     a.failure = ConnectFailed
     await ask(handle, 20)
     assert a.asked == 3

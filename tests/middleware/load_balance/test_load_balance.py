@@ -17,6 +17,7 @@ from proxy.core.errors import (
 from proxy.core.reply import Ending
 from proxy.middleware.load_balance.load_balance import LoadBalance
 from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.room import Room
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import Live
@@ -125,8 +126,9 @@ async def test_news_of_a_server_count_from_the_next_request_on() -> None:
     a, b = Node("a"), Node("b")
     live = Live(a, b)
     targets = TargetSet(live, lambda node: node.handle, None)
-    clock = loop_clock()
-    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1), clock=clock).handle
+    clock, table = loop_clock(), LoadBalanceOptions()
+    room = Room(targets, 5.0, clock=clock)
+    handle = LoadBalance(targets, table, random.Random(1), room=room, clock=clock).handle
     assert await shares(handle, a, b, requests=4) == [2, 2]
     b.healthy = False
     live.tell_state()

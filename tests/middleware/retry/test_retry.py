@@ -17,10 +17,12 @@ from proxy.core.errors import (
     InternalError,
     NameUnknown,
     NoEndpointAvailable,
+    NotAttempted,
     ProtocolViolation,
     ProxyError,
     ReplyHeadTooLarge,
     ResponseTimeout,
+    ServerAtLimit,
     Stage,
     UpstreamQuotaExceeded,
 )
@@ -250,12 +252,13 @@ async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
     assert "reset" in caught.value.detail
 
 
+@pytest.mark.parametrize("refusal", [UpstreamQuotaExceeded("none left"), ServerAtLimit("full")])
 async def test_where_nobody_is_asked_again_the_reply_before_is_the_answer(
-    jumping: JumpingLoop,
+    jumping: JumpingLoop, refusal: NotAttempted
 ) -> None:
     fields = [(b"Retry-After", b"3"), (b"X-Why", b"a")]
     rejected = reply(503, fields, b"busy")
-    script = Script(rejected, UpstreamQuotaExceeded("none left"), reply(200))
+    script = Script(rejected, refusal, reply(200))
     exchange = get()
     answer = await retry(script)(exchange)
     assert (answer.status, list(answer.headers), await answer.read()) == (503, fields, b"busy")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import AllSaid, ConnectFailed, ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import ConnectFailed, ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import AllSaid, Ending, Reply
 from proxy.middleware.sse_keepalive.keepalive_body import (
     HEARTBEAT,
     EarlyBody,
