@@ -134,7 +134,8 @@ class Endpoint:
             pool.use(self.address.template)
 
     def reopen(self) -> None:
-        """Its address is back."""
+        """Its address is back, maybe as another process: slow start begins anew."""
+        self.available_since = monotonic()
         self.pool.reopen()
         self.check_pool.reopen()
 

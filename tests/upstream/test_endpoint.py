@@ -75,6 +75,15 @@ async def test_slow_start_begins_when_an_endpoint_has_recovered(jumping: Jumping
         assert endpoint.available_since > 0.0
 
 
+async def test_slow_start_begins_when_an_address_is_back(jumping: JumpingLoop) -> None:
+    async with one("http://10.0.0.1") as (_, endpoint):
+        endpoint.available_since = 0.0
+        endpoint.close()
+        assert endpoint.available_since == 0.0
+        endpoint.reopen()
+        assert endpoint.available_since > 0.0
+
+
 async def test_an_endpoint_reports_what_it_says_of_its_own_limits(jumping: JumpingLoop) -> None:
     async with one("http://10.0.0.1") as (_, endpoint):
         endpoint.quotas = Quotas()
