@@ -30,7 +30,7 @@ async def test_a_request_that_waits_for_a_connection_is_sent_after_that() -> Non
         first, second = get(), get()
         held = await forward.handle(first)
         waiting = asyncio.create_task(forward.handle(second))
-        while not second.record.crowded:  # noqa: ASYNC110 - it tells nobody
+        while not second.record.wait:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         released = monotonic()
         assert await body(held) == b"one"

@@ -16,7 +16,7 @@ _Instead: TypeAlias = Callable[[Asked, Entry, str, ProxyError], Awaitable[Reply 
 
 
 def leave_word(
-    asked: Asked, entry: Entry, reason: str, instead: _Instead, key_of: _KeyOf, now: Clock
+    asked: Asked, entry: Entry, reason: str, instead: _Instead, *, key_of: _KeyOf, now: Clock
 ) -> None:
     """Leave word of an entry that may be used where the upstream fails: ``instead`` does it.
 

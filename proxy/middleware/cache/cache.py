@@ -141,7 +141,7 @@ class Cache:
                 entry, reason = None, LOST
             elif not asked.wanted.no_cache:
                 reason = "stale" if entry.meta.freshness.is_stale(self._now()) else reason
-                leave_word(asked, entry, reason, self._instead, self._keys.of, self._now)
+                leave_word(asked, entry, reason, self._instead, key_of=self._keys.of, now=self._now)
         if asked.wanted.only_if_cached:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
