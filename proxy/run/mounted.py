@@ -26,6 +26,7 @@ from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, ClientError, InternalError, ProxyError
 from proxy.edge.http1.connection import Connection
+from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.responses import error_response
 from proxy.http.logins import Ties
 from proxy.http.request_id import ensure_ids
@@ -104,6 +105,18 @@ class OneRequest(Connection):
         """As on a listener; the client's connection is to end in the same way."""
         self.broken = True
         super().reset(at_once=at_once)
+
+    def cut_off(self, client: asyncio.Transport) -> None:
+        """Its client has stopped taking the reply."""
+        self.broken = True
+        cut(client)
+        self._stuck()
+
+    def _write_timer(self, transport: asyncio.Transport) -> WriteStallTimer:
+        """Nobody is stuck on this side: the client is at the other end of aiohttp's connection."""
+        if self._write_stall is None:
+            self._write_stall = WriteStallTimer(self._loop, 0, self._stuck, transport, self._socket)
+        return self._write_stall
 
     def _finish(self) -> None:
         super()._finish()
@@ -189,6 +202,8 @@ class _Mount:
             made.append(connection)
             return connection
 
+        patience = self._config.server.write_idle_timeout
+        writing = client.writing(patience, lambda: made[0].cut_off(transport))
         size = 0
         ours, theirs = socket.socketpair()
         with theirs, watched(request, theirs):
@@ -199,11 +214,19 @@ class _Mount:
             )
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
+                    if made[0].answered != HTTPStatus.SWITCHING_PROTOCOLS:
+                        writing.watch()
                     await write(request, data)
+                    writing.clear()
                     size += len(data)
                     if not made[0].answered:  # 1xx: the reply has not begun
                         request.writer.output_size = 0
+                if transport.get_write_buffer_size():
+                    writing.watch()
+                else:
+                    writing.close()
             except BaseException as error:
+                writing.close()
                 left = isinstance(error, ConnectionError) and gone(request)
                 if begun(request):  # in part
                     cut(transport)

@@ -1,14 +1,17 @@
 """A client's connection of aiohttp, which outlasts the requests on it.
 
 The proxy has a connection of its own for each request. What belongs to the client for longer is
-kept here: the upstream connections that are its alone, and what its certificate says.
+kept here: the upstream connections that are its alone, what its certificate says, and the clock of
+what it has not taken yet.
 """
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 from proxy.edge.http1.sender import sender
+from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
@@ -22,6 +25,9 @@ class Client(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._protocol = cast(asyncio.Protocol, transport.get_protocol())
+        self._transport = transport
+        self._writing: WriteStallTimer | None = None
+        """Of the last reply."""
         self.ties = Ties()
         """The upstream connections that belong to it."""
         self.ties.transport = transport
@@ -36,6 +42,19 @@ class Client(asyncio.Protocol):
         if not self._shows:
             return fields
         return [each for each in fields if not names_client_cert(each[0])]
+
+    def writing(self, patience: float, stuck: Callable[[], None]) -> WriteStallTimer:
+        """The clock of another reply, as of ``write_idle_timeout``; see ``WriteStallTimer``."""
+        if self._writing is not None:
+            self._writing.close()
+        self._writing = WriteStallTimer(
+            asyncio.get_running_loop(),
+            patience,
+            stuck,
+            self._transport,
+            self._transport.get_extra_info("socket"),
+        )
+        return self._writing
 
     # What the transport calls
 
@@ -61,6 +80,8 @@ class Client(asyncio.Protocol):
             self._protocol.connection_lost(exc)
         finally:
             self.ties.close()
+            if self._writing is not None:
+                self._writing.close()
 
 
 def client_of(transport: asyncio.Transport) -> Client:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import ssl
 import weakref
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from proxy import create_app
 from proxy.run.mounted_client import Client, client_of
 from tests.support.authority import Authority
 from tests.support.client import RawClient
@@ -182,3 +184,35 @@ def test_the_end_of_a_connection_is_heard_and_nothing_holds_it(
         assert {reference() for reference in seen} == {None}
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize("size", [20_000_000, 300_000, 100_000], ids=["long", "passed on", "sent"])
+async def test_a_client_that_stops_reading_is_cut(version: bytes, size: int) -> None:
+    """By a reset: only that tells a client of HTTP/1.0 that this is not the whole."""
+    reply = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * size
+    served_by: list[asyncio.Transport] = []
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Any) -> Any:
+        transport = request.transport
+        assert transport is not None
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+        served_by.append(transport)
+        return await handler(request)
+
+    async with RawUpstream((reply, "fin")) as upstream:
+        parent = web.Application(middlewares=[watch])
+        config = tables(upstream, server={"write_idle_timeout": "100ms"})
+        parent.add_subapp("/api", create_app(config))
+        async with (
+            served(parent) as address,
+            await RawClient.connect(address, receive_buffer=4096) as client,
+            asyncio.timeout(PATIENCE),
+        ):
+            await client.send(get("/api/x").replace(b"1.1", version))
+            await upstream.until(lambda: served_by and served_by[0].get_write_buffer_size())
+            await upstream.until(lambda: not served_by[0].get_write_buffer_size())
+            assert len(await client.rest()) < size
+            assert client.end == "rst"
