@@ -270,3 +270,19 @@ async def test_a_restart_is_due_until_the_file_says_again_what_runs() -> None:
             options = await ask(proxy.admin, OPTIONS)
             assert json.loads(options.body)["server"]["workers"] == 1
         assert not (await proxy.reload(server={**two, "workers": 1})).restart
+
+
+@pytest.mark.parametrize("later", [{"policy": "round_robin"}, {"min_share": 100}])
+async def test_a_policy_that_does_not_weigh_forgets_who_is_slow(later: dict[str, Any]) -> None:
+    async with (
+        RawUpstream(HEALTHY) as one,
+        RawUpstream(HEALTHY) as other,
+        proxied(one, upstream_options={"servers": [one.url, other.url]}) as proxy,
+    ):
+        (members,) = [each.members for each in proxy.tree.endpoints.values()]
+        members[0].share = 0.01
+        await proxy.reload(load_balance=later)
+        async with await proxy.connect() as client:
+            for _ in range(20):
+                assert (await client.ask(get())).status == 200
+        assert members[0].weight == members[0].full_weight == 1.0

@@ -154,7 +154,7 @@ class LoadBalance:
             if began >= self._weigh_at:
                 self._weigh_at = began + COMPARE_EVERY
                 compare(targets, self._floor)
-                apply_weights(targets, self._options.slow_start, began)
+                apply_weights(targets, self._options.slow_start, began, self._floor)
             endpoint = self._pick(candidates, key, began)
         _, handle, breaker = targets.by_endpoint[endpoint]
         # In a panic a server is asked that its breaker would not admit: without a permission.
@@ -288,7 +288,7 @@ class LoadBalance:
         if exchange.ties is not None and (own := logged_in_at(targets, exchange.ties)):
             return own
         now = self.clock()
-        full = apply_weights(targets, self._options.slow_start, now)
+        full = apply_weights(targets, self._options.slow_start, now, self._floor)
         usable = targets.eligible(self._options.panic_threshold, now)
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
             self._clean = targets

@@ -18,10 +18,15 @@ def compare(targets: Targets, floor: float) -> None:
         endpoint.share = share
 
 
-def apply_weights(targets: Targets, slow_start: float, now: float) -> bool:
-    """Whether all have started: a server is given its full weight bit by bit."""
+def apply_weights(targets: Targets, slow_start: float, now: float, floor: float) -> bool:
+    """Whether all have started: a server is given its full weight bit by bit.
+
+    ``floor``: 0 where none gets less for being slow, whatever options before this said.
+    """
     started = True
     for endpoint in targets.by_endpoint:
+        if not floor:
+            endpoint.share = 1.0
         factor = endpoint.share
         if slow_start and not endpoint.backup:
             start = slow_start_factor(now - endpoint.available_since, slow_start)

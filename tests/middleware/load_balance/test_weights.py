@@ -24,7 +24,7 @@ def test_a_server_that_is_slow_beside_the_others_gets_less_but_not_nothing() -> 
     found = targets(quick, other, slow)
     compare(found, floor=0.05)
     assert (quick.share, other.share, slow.share) == (1.0, 1.0, 0.05)
-    assert apply_weights(found, 0.0, now=0.0)
+    assert apply_weights(found, 0.0, now=0.0, floor=0.05)
     assert (quick.weight, slow.weight) == (1.0, 0.05)
 
 
@@ -40,18 +40,25 @@ def test_few_answers_say_nothing() -> None:
 def test_a_server_is_given_its_weight_bit_by_bit(age: float, weight: float, started: bool) -> None:
     endpoint = StateOnly(weight=2.0)
     endpoint.available_since = 100.0
-    assert apply_weights(targets(endpoint), 10.0, now=100.0 + age) is started
+    assert apply_weights(targets(endpoint), 10.0, now=100.0 + age, floor=0) is started
     assert endpoint.weight == pytest.approx(weight)
 
 
 def test_backups_are_not_started_slowly() -> None:
     endpoint = StateOnly(backup=True)
-    assert apply_weights(targets(endpoint), 10.0, now=0.0)
+    assert apply_weights(targets(endpoint), 10.0, now=0.0, floor=0)
     assert endpoint.weight == 1.0
 
 
 def test_who_is_slow_and_has_just_come_gets_both() -> None:
     endpoint = StateOnly()
     endpoint.share = 0.5
-    apply_weights(targets(endpoint), 10.0, now=5.0)
+    apply_weights(targets(endpoint), 10.0, now=5.0, floor=0.05)
     assert endpoint.weight == pytest.approx(0.5 * 0.55)
+
+
+def test_a_policy_that_does_not_weigh_gives_a_slow_server_its_whole_weight_back() -> None:
+    slow = StateOnly(weight=2.0)
+    slow.share = 0.05
+    assert apply_weights(targets(slow), 0.0, now=0.0, floor=0)
+    assert (slow.share, slow.weight) == (1.0, 2.0)
