@@ -115,7 +115,9 @@ class Endpoints:
         }
 
     def _use_names(self) -> None:
-        self._turns = {server: self._turns.get(server) or Turns() for server in self.plan.entries}
+        if not (known := self._turns if self.plan.changes else {}):  # nobody hears of a move now
+            self._away.clear()
+        self._turns = {server: known.get(server) or Turns() for server in self.plan.entries}
 
     @property
     def credentials(self) -> UpstreamCredentials:

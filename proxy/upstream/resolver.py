@@ -71,6 +71,15 @@ class Resolver(ThreadedResolver):
         followed = {host for host, each in self._ttl.items() if each}
         self._known = {host: known for host, known in self._known.items() if host in followed}
         self._failing &= followed
+        self._turns = {
+            host: turns
+            for host, turns in self._turns.items()
+            if host in self._ttl and host not in followed
+        }
+
+    def follows(self, host: str) -> bool:
+        """Whether a name is looked up again by itself."""
+        return bool(self._ttl.get(host))
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

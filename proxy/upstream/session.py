@@ -92,14 +92,19 @@ class Session:
     def set_ttl(self, upstream: str, hosts: Iterable[str], ttl: float) -> None:
         """Look the names of an upstream up again after ``ttl`` seconds; each time where it is 0."""
         self._resolver.set_ttl(upstream, hosts, ttl)
+        for host in [each for each in self._paired if not self._resolver.follows(each)]:
+            self._part(host)
 
     async def look_up(self, host: str) -> ResolvedName:
         """Look a name up. Raises OSError where it is not known."""
         found = chosen(await self._resolver.look_up(host))
-        alternatives = self._connector.alternatives
-        for ip in self._paired.pop(host, ()):
-            alternatives.pop(ip, None)
+        self._part(host)
         if found.others and len(found.servers) > 1:  # a name with one is raced by itself
             self._paired[host] = found.servers
-            alternatives.update(dict.fromkeys(found.servers, found.others))
+            self._connector.alternatives.update(dict.fromkeys(found.servers, found.others))
         return found
+
+    def _part(self, host: str) -> None:
+        """Its addresses stand for themselves."""
+        for ip in self._paired.pop(host, ()):
+            self._connector.alternatives.pop(ip, None)

@@ -226,6 +226,15 @@ async def test_names_are_looked_up_as_the_new_options_say(
         asked = names.asked
         await asyncio.sleep(5 * TTL)
         assert names.asked == asked  # nobody asks for a name that is no more
+        plan = found.prepare(options("http://api.test"))
+        found.follow(plan)
+        await asyncio.sleep(1)
+        assert urls(found) == ["http://10.0.0.1", "http://10.0.0.2"]
+        for more in ({}, {"keepalive_timeout": Duration(9)}):  # nobody hears of addresses any more
+            plan = found.prepare(options("http://api.test", dns_ttl=Duration(0), **more))
+            alone = found.alone(plan)
+            found.follow(plan)
+            assert (urls(found), found.members) == (["http://api.test"], (alone,))
 
 
 async def test_the_one_server_of_a_plan_is_the_one_that_is_used_later(

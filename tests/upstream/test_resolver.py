@@ -111,3 +111,22 @@ async def test_a_name_that_fails_is_not_looked_up_for_each_request(
         await asyncio.sleep(1)
     assert [round(each - began) for each in asked] == [0, 30, 35, 40]
     await names.close()
+
+
+async def test_what_connections_have_looked_up_is_forgotten_once_the_name_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else each new connection would be closed for an address that the name once had."""
+
+    async def answer(*_: Any) -> list[Any]:
+        return [entry(ONE)]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", answer)
+    names = Resolver()
+    names.set_ttl("api", ["api.test"], 0)
+    await names.resolve("api.test")
+    names.set_ttl("other", ["other.test"], 5)
+    assert names.stands_for("api.test") == {ONE}
+    names.set_ttl("api", ["api.test"], 5)
+    assert names.stands_for("api.test") == frozenset()
+    await names.close()

@@ -90,5 +90,9 @@ async def test_what_the_connector_tries_besides_follows_the_name(
         assert alternatives == dict.fromkeys(found.servers, ("2001:db8::1",))
         await session.look_up("api.test")
         assert alternatives == dict.fromkeys(("192.0.2.1", "192.0.2.3"), ("2001:db8::2",))
+        session.set_ttl("api", ["api.test"], 5)
+        assert len(alternatives) == 2
+        session.set_ttl("api", ["api.test"], 0)  # nobody would hear that they are others by now
+        assert alternatives == {}
         await session.look_up("api.test")
         assert alternatives == {}
