@@ -187,9 +187,9 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         fault = server_fault(url)
         yield from _one(where, fault)
         encrypted |= bool(fault) or url.startswith("https://")
-        if url in urls:
+        if (same := url.rstrip("/")) in urls:
             yield Finding(where, f"{url!r} is in the list already; weight says how much it gets")
-        urls.append(url)
+        urls.append(same)
     if all(not isinstance(server, str) and server.backup for server in options.servers):
         yield Finding((*place, "servers"), "expected a server that is no backup")
     check = options.health_check

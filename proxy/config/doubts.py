@@ -3,8 +3,10 @@
 A warning is for what is certain. What is unusual and works is nobody's mistake.
 """
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from proxy.config.addresses import split_listen
 from proxy.config.conditions import condition_doubts
@@ -17,8 +19,10 @@ from proxy.config.urls import collector_doubt
 from proxy.config.without_effect import without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place
 from proxy.core.size import Size
+from proxy.http.equivalence import TRACING_FIELDS
+from proxy.http.framing import has_no_body
 from proxy.middleware.fallback import FixedReply
-from proxy.upstream.options import entries
+from proxy.upstream.options import ServerEntry, entries
 
 _REDIRECT: Final = 3
 _LEAST_HEAD: Final = 256
@@ -38,6 +42,7 @@ def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _server(config, raw)
+    yield from _admin(config, raw.get("admin") or {})
     yield from without_effect(config, raw)
     yield from key_doubts(config, raw)
     used = {name for route in config.routes for name in _names(route)}
@@ -48,6 +53,9 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         if config.routes and upstream.name not in used and used <= known:
             yield Finding(place, f"no route uses {upstream.name!r}: expected [[routes]] with it")
         yield from _upstream(upstream, place)
+        written = (raw.get("upstreams") or ())[index : index + 1]
+        if written and "dns_ttl" in written[0] and not any(map(_is_name, entries(upstream))):
+            yield Finding((*place, "dns_ttl"), "no server is given by a name that is looked up")
         yield from _addresses(config, upstream, place)
     for index, route in enumerate(config.routes):
         for number, method in enumerate(route.retry.methods if route.retry is not None else ()):
@@ -88,6 +96,37 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("log", "sample"), "nothing is logged with access = false")
     if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
         yield Finding(("tracing", "endpoint"), doubt)
+
+
+def _admin(config: Config, written: Mapping[str, Any] | bool) -> Iterator[Finding]:
+    if config.admin is None or not isinstance(written, Mapping):
+        return
+    listen = config.admin.listen
+    if config.admin.token_file and "token_file" in written and _is_local(listen):
+        yield Finding(("admin", "token_file"), f"no token is asked for at {listen}")
+    if config.admin.hosts and "hosts" in written and listen.startswith("unix:"):
+        yield Finding(("admin", "hosts"), "all names are taken on a unix socket")
+
+
+def _is_local(listen: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    if listen.startswith("unix:"):
+        return True
+    host = split_listen(listen)[0]
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_name(server: ServerEntry) -> bool:
+    """Whether it is looked up."""
+    return not (server.url.startswith("unix:") or _is_ip(urlsplit(server.url).hostname or ""))
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
@@ -136,6 +175,9 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
     if isinstance(route.fallback, FixedReply) and route.fallback.status // 100 == _REDIRECT:
         message = "a file gives no Location, so this redirects nobody: expected 200, or 400 to 599"
         yield Finding((*place, "fallback", "status"), message)
+    elif isinstance(route.fallback, FixedReply) and has_no_body("GET", route.fallback.status):
+        message = f"a reply with {route.fallback.status} has no body: the file is never sent"
+        yield Finding((*place, "fallback", "status"), message)
     for index, method in enumerate(route.methods):
         if method.upper() in ANY:
             message = f'"{method}" is no sign for any method here: leave methods out to take all'
@@ -145,6 +187,17 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
         for name, value in getattr(rules, act).items():
             if fault := secret_fault(name, value):
                 yield Finding((*place, "request_headers", act, name), fault)
+            elif _unique(name, value) and (table := _comparing(route)):
+                message = (
+                    f"no two requests are equal with {{request_id}}, and {table} shares equal ones"
+                )
+                yield Finding((*place, "request_headers", act, name), message)
+    if route.cors is not None and route.response_headers is not None:
+        for act in ("set", "add"):
+            for name in getattr(route.response_headers, act):
+                if name.lower().startswith("access-control-"):
+                    message = f"[cors] says itself what browsers may do: {name} is left out"
+                    yield Finding((*place, "response_headers", act, name), message)
     if rules is not None and route.rate_limit is not None:
         kind, _, name = route.rate_limit.key.partition(":")
         gone = {*rules.remove, *(each for each, value in rules.set.items() if "{" not in value)}
@@ -152,3 +205,16 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
         if kind == "header" and name.lower().replace("_", "-") in gone and route.rate_limit.average:
             message = f"it changes {name} before [rate_limit] counts by it, so all are one client"
             yield Finding((*place, "request_headers"), f"{message}; see [upstreams.credentials]")
+
+
+def _unique(name: str, value: str) -> bool:
+    """Whether a field is another one in each request, and is compared."""
+    said = "{request_id}" in value.replace("{{", "")
+    return said and name.lower().encode("utf-8", "surrogateescape") not in TRACING_FIELDS
+
+
+def _comparing(route: Route) -> str:
+    """The table that has equal requests share something."""
+    if route.coalesce is not None:
+        return "[coalesce]"
+    return "[stream] resume" if route.stream is not None and route.stream.resume else ""

@@ -9,6 +9,7 @@ from proxy.core.duration import Duration
 from proxy.core.size import Size
 from proxy.edge.http1.spool import IN_MEMORY
 from proxy.middleware.cache.problems import LOOKED_UP
+from proxy.middleware.commit import MOST_HELD
 from proxy.middleware.retry.options import RetryOptions
 
 Reason: TypeAlias = Callable[[Config, Route], str]
@@ -131,6 +132,26 @@ def _post(_: Config, route: Route) -> str:
     return f"the route takes no POST, only {', '.join(route.methods)}"
 
 
+def _commit(__: Config, route: Route) -> str:
+    kind, _, size = ("" if route.stream is None else route.stream.commit).partition(":")
+    if kind != "body" or Size.parse(size) <= MOST_HELD:
+        return ""
+    most = Size(MOST_HELD)
+    return f'all replies that are held have {most} of memory, did you mean "body:{most}"?'
+
+
+def _commit_wait(_: Config, route: Route) -> str:
+    if route.stream is None or route.stream.commit != "headers":
+        return ""
+    return 'commit = "headers" holds nothing'
+
+
+def _max_size(config: Config, route: Route) -> str:
+    if route.cache is None or config.store is None or config.store.url[:5] != "redis":
+        return ""
+    return "Redis bounds itself what it keeps: see its maxmemory"
+
+
 def _per_try(_: Config, route: Route) -> str:
     clocks, retry = route.timeouts, route.retry
     if not clocks.per_try or 0 < clocks.total < clocks.per_try:
@@ -139,6 +160,9 @@ def _per_try(_: Config, route: Route) -> str:
         longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
         return f"{longer}, so it never runs out"
     falls_back = isinstance(route.fallback, tuple) and bool(route.fallback)
+    within = 0.0 if retry is None or falls_back else retry.only_if_failed_within
+    if 0 < within < clocks.per_try:
+        return "nothing is tried again so late: see [retry] only_if_failed_within"
     if (retry is None or retry.attempts == 1) and not falls_back:
         return "no other attempt follows: expected [retry] attempts above 1"
     return ""
@@ -194,13 +218,13 @@ def _ratio(_: Config, route: Route) -> str:
 
 
 def _resume(_: Config, route: Route) -> str:
-    if route.stream is None or not route.stream.resume or _takes(route, "GET", "HEAD", "QUERY"):
+    if route.stream is None or not route.stream.resume or _takes(route, "GET"):
         return ""
     return f"nothing of {', '.join(route.methods)} is resumed, only GET"
 
 
 def _coalesce(_: Config, route: Route) -> str:
-    if route.coalesce is None or _takes(route, "GET", "HEAD", "QUERY"):
+    if route.coalesce is None or _takes(route, "GET", "QUERY"):
         return ""
     return f"nothing of {', '.join(route.methods)} is shared, only GET and QUERY"
 
@@ -252,6 +276,9 @@ ROUTE: Final[Mapping[tuple[str, str], Reason]] = {
     ("stream", "resume"): _resume,
     ("coalesce", ""): _coalesce,
     ("cache", ""): _cache,
+    ("cache", "max_size"): _max_size,
+    ("stream", "commit"): _commit,
+    ("stream", "commit_wait"): _commit_wait,
     ("stream", "heartbeat"): _heartbeat,
     ("cache", "post"): _post,
     ("cache", "max_object"): _max_object,

@@ -39,6 +39,15 @@ def _ejection_time(config: Config, upstream: Upstream) -> str:
     return "[circuit_breaker] takes the place of it"
 
 
+def _adaptive(_: Config, upstream: Upstream) -> str:
+    limits = upstream.concurrency
+    if limits is None or limits.adaptive == "off" or limits.min != limits.max_requests:
+        return ""
+    most = limits.max_requests
+    expected = f"min below max_requests ({most})" if most > 1 else "max_requests above 1"
+    return f"the limit does not move: expected {expected}"
+
+
 def _min(_: Config, upstream: Upstream) -> str:
     if upstream.concurrency is None or upstream.concurrency.adaptive != "off":
         return ""
@@ -52,11 +61,19 @@ def _queue(config: Config, upstream: Upstream) -> str:
     return "nothing ever waits here: expected [concurrency] max_requests beside it"
 
 
+def _queue_key(_: Config, upstream: Upstream) -> str:
+    if upstream.queue is None or upstream.queue.order == "fair":
+        return ""
+    return f'order is "{upstream.queue.order}": only "fair" tells clients apart'
+
+
 UPSTREAM: Final[Mapping[tuple[str, str], Reason]] = {
     ("load_balance", "hash_key"): _hash_key,
     ("load_balance", "min_share"): _min_share,
     ("load_balance", "ejection_time"): _ejection_time,
+    ("concurrency", "adaptive"): _adaptive,
     ("concurrency", "min"): _min,
     ("queue", ""): _queue,
+    ("queue", "key"): _queue_key,
 }
 """Table and option; no option is for the table itself."""

@@ -277,7 +277,7 @@ def test_the_token_file_is_looked_at(tmp_path: Path, content: bytes | None, faul
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
-    text = f'{UPSTREAM}[admin]\ntoken_file = "{path}"'
+    text = f'{UPSTREAM}[admin]\nlisten = ":9901"\ntoken_file = "{path}"'
     expected = [f"admin.token_file: {fault.format(path=str(path))}"] if fault else []
     assert problems(tmp_path, text) == expected
 
@@ -285,7 +285,7 @@ def test_the_token_file_is_looked_at(tmp_path: Path, content: bytes | None, faul
 @pytest.mark.parametrize(
     ("table", "option"),
     [
-        ("[admin]", "token_file"),
+        ('[admin]\nlisten = ":9901"', "token_file"),
         ("[upstreams.credentials]", "value_file"),
         ("[upstreams.tls]", "ca_file"),
         ("[upstreams.tls]", "cert_file"),

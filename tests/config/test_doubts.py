@@ -49,6 +49,32 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "routes[0].request_headers",
             "so all are one client",
         ),
+        (
+            BOTH + 'coalesce = {}\nrequest_headers.set.X-Corr = "a-{request_id}"',
+            "routes[0].request_headers.set.X-Corr",
+            "no two requests are equal",
+        ),
+        (
+            BOTH + 'stream.resume = "5s"\nrequest_headers.add.X-Corr = "{request_id}"',
+            "routes[0].request_headers.add.X-Corr",
+            "[stream] resume shares",
+        ),
+        (
+            BOTH + 'cors.allow_origins = ["*"]\nresponse_headers.set.access-control-max-age = "5"',
+            "routes[0].response_headers.set.access-control-max-age",
+            "is left out",
+        ),
+        (
+            BOTH + f"fallback = {{ status = 204, file = '{__file__}' }}",
+            "routes[0].fallback.status",
+            "the file is never sent",
+        ),
+        (API + 'dns_ttl = "1m"', "upstreams[0].dns_ttl", "no server is given by a name"),
+        (
+            API + "[admin]\nlisten = 'unix:/run/a'\nhosts = ['a.test']",
+            "admin.hosts",
+            "all names are taken",
+        ),
         (BOTH + 'path_regex = "^/v1"', "routes[0].path_regex", "'^/v1(/.*)?'"),
         (BOTH + 'path_regex = "v1/.*"', "routes[0].path_regex", "'/v1/.*'"),
         (BOTH + "path_regex = '/a\\?b=.*'", "routes[0].path_regex", "no query"),
@@ -193,7 +219,6 @@ def test_what_cannot_work_has_one_warning(
     "text",
     [
         "[concurrency]\nmax_requests = 2\n" + API,
-        "[concurrency]\nmax_requests = 1\nadaptive = 'gradient'\n" + API,
         "[deadline]\nmax = '20ms'\n" + API,
         API + "[upstreams.concurrency]\nmax_requests = 2\n",
         BOTH + "[routes.deadline]\nmax = '10ms'\n",
@@ -209,6 +234,9 @@ def test_what_cannot_work_has_one_warning(
         API + KEY + "value = 'pa$sw0rd'\nheader = 'X-Word'",
         API + KEY + "value = 'Token a$$b'",
         BOTH + "request_headers.set.X-A = '100%'",
+        BOTH + "coalesce = {}\nrequest_headers.set.X-A = '{{request_id}} {client_addr}'",
+        BOTH + "coalesce = {}\nrequest_headers.set.X-Correlation-ID = '{request_id}'",
+        "[[upstreams]]\nname = 'a'\nservers = ['http://10.0.0.1', 'http://b']\ndns_ttl = '1m'",
         '[timeouts]\nper_try = "2s"\n' + API,
         '[timeouts]\nper_try = "auto"\n' + API,
         "[timeouts]\nper_try = '2s'\n[retry]\nattempts = 1\n"
@@ -238,6 +266,16 @@ def test_a_file_redirects_nobody(tmp_path: Path, status: int, *, warned: bool) -
     file = tmp_path / "a.html"
     lines = said(tmp_path, f"{BOTH}fallback = {{ status = {status}, file = '{file}' }}")
     assert ["no Location" in line for line in lines] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    ("listen", "warned"),
+    [("127.0.0.1:9901", True), ("[::1]:9901", True), ("unix:/run/a", True), (":9901", False)],
+)
+def test_a_token_that_nobody_is_asked_for(tmp_path: Path, listen: str, *, warned: bool) -> None:
+    (tmp_path / "token").write_text("hunter2\n")
+    lines = said(tmp_path, f"{API}[admin]\nlisten = '{listen}'\ntoken_file = '{tmp_path}/token'")
+    assert lines == [f"admin.token_file: warning: no token is asked for at {listen}"] * warned
 
 
 def test_a_warning_about_credentials_does_not_show_them(tmp_path: Path) -> None:

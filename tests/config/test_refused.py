@@ -37,6 +37,10 @@ ROUTE = '[[routes]]\nupstream = "api"\n'
             "upstreams[0].servers[1].url: 'http://a' is in the list already",
         ),
         (
+            A.replace('"http://a"', '"http://a", "http://a/"'),
+            "upstreams[0].servers[1]: 'http://a/' is in the list already",
+        ),
+        (
             A.replace('"http://a"', '{ url = "http://a", backup = true }'),
             "upstreams[0].servers: expected a server that is no backup",
         ),

@@ -35,6 +35,14 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
         ),
         ("[rate_limit]\nperiod = '0'" + UPSTREAM, "rate_limit.period: expected a time above 0"),
         (
+            "[circuit_breaker]\nfailure_ratio = 0.5\ninterval = '0'" + UPSTREAM,
+            "circuit_breaker.interval: expected a time above 0",
+        ),
+        (
+            "[circuit_breaker]\nbase_ejection_time = '0'" + UPSTREAM,
+            "circuit_breaker.base_ejection_time: expected a time above 0",
+        ),
+        (
             "[rate_limit]\nburst = 5" + UPSTREAM,
             "rate_limit.burst: burst needs a rate: expected average",
         ),
@@ -69,7 +77,6 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
         "[rate_limit]" + UPSTREAM,
         "[rate_limit]\naverage = 5\nburst = 9\nlearn = false" + UPSTREAM,
         "[deadline]\nmax = '0'\nforward = ''" + UPSTREAM,
-        "[concurrency]\nmax_requests = 8\nmin = 8\nadaptive = 'gradient'" + UPSTREAM,
     ],
 )
 def test_what_is_right_is_not_reported(tmp_path: Path, text: str) -> None:

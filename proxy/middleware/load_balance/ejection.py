@@ -82,6 +82,9 @@ def passive(ejection_time: float) -> CircuitBreakerOptions:
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[circuit_breaker]`."""
     options: CircuitBreakerOptions | None = written.options.circuit_breaker
+    for name in ("interval", "base_ejection_time") if options is not None else ():
+        if not getattr(options, name) and (place := written.at("circuit_breaker", name)):
+            yield Finding(place, "expected a time above 0")
     most = written.at("circuit_breaker", "max_ejection_percent")
     if options and most and (doubt := percent_doubt(options.max_ejection_percent)):
         yield Finding(most, f"{WARNING} {doubt}")
