@@ -17,6 +17,8 @@ _SHORTEST: Final = 4
 """Letters of a value that is looked for outside of quotes."""
 _PART: Final = 3
 """Letters of a quoted part of a value that tell something of it."""
+_GONE: Final = "\0"
+"""Where a value stood; no message has one, as ``repr`` escapes it."""
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _SECRET: Final = re.compile(r"(?i)credential|password|passwd|secret|token|api.?key")
 _HARMLESS: Final = re.compile(r"(?i)(_file|_url)$|^(name|scope|client_id|client_auth)$")
@@ -163,14 +165,14 @@ def _without(message: str, secret_: _Secret) -> str:
                     )
                 )
             ):
-                return f"{found[0][0]}{instead}{found[0][0]}"
+                return f"{found[0][0]}{_GONE}{found[0][0]}"
         return found[0]
 
     message = _QUOTED.sub(quoted, message)
     for spelled in (value, repr(value)[1:-1]):
         if len(spelled) >= _SHORTEST:
-            message = message.replace(spelled, instead)
-    return message
+            message = message.replace(spelled, _GONE)
+    return message.replace(_GONE, instead)  # at last: it may have the value as its default
 
 
 def _is_harmless(text: str, foreign: bool) -> bool:

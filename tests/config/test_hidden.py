@@ -22,6 +22,13 @@ from proxy.core.redaction import HIDDEN
             "expected an integer, got '${N}'",
         ),
         (
+            ("upstreams", 0, "tls"),
+            {"upstreams": [{"tls": "${T:-false}"}]},
+            {"upstreams": [{"tls": "false"}]},
+            "expected a table, got 'false', which is false",
+            "expected a table, got '${T:-false}', which is ${T:-false}",
+        ),
+        (
             ("upstreams", 0, "credentials", "value"),
             {"upstreams": [{"credentials": {"value": "sesame"}}]},
             {"upstreams": [{"credentials": {"value": "sesame"}}]},
