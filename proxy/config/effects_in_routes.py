@@ -132,6 +132,12 @@ def _post(_: Config, route: Route) -> str:
     return f"the route takes no POST, only {', '.join(route.methods)}"
 
 
+def _reserve(_: Config, route: Route) -> str:
+    if route.deadline is None or route.deadline.forward or not route.deadline.reserve:
+        return ""
+    return 'no upstream is told the time with forward = ""'
+
+
 def _commit(__: Config, route: Route) -> str:
     kind, _, size = ("" if route.stream is None else route.stream.commit).partition(":")
     if kind != "body" or Size.parse(size) <= MOST_HELD:
@@ -277,6 +283,7 @@ ROUTE: Final[Mapping[tuple[str, str], Reason]] = {
     ("coalesce", ""): _coalesce,
     ("cache", ""): _cache,
     ("cache", "max_size"): _max_size,
+    ("deadline", "reserve"): _reserve,
     ("stream", "commit"): _commit,
     ("stream", "commit_wait"): _commit_wait,
     ("stream", "heartbeat"): _heartbeat,

@@ -122,6 +122,7 @@ def said(folder: Path, text: str) -> list[str]:
             "stream.commit_wait",
             "holds nothing",
         ),
+        ("[deadline]\nforward = ''\nreserve = '1s'\n" + API, "deadline.reserve", "forward"),
         ("[stream]\ncommit = 'body:40MiB'\n" + API, "stream.commit", '"body:32MiB"'),
         (
             "[cache]\nmax_size = '1GiB'\n[store]\nurl = 'redis://127.0.0.1:6379/0'\n" + API,
@@ -184,6 +185,8 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "[concurrency]\nadaptive = 'gradient'\nmax_requests = 2\nmin = 1\n" + API,
         "[concurrency]\nadaptive = 'off'\nmax_requests = 2\n" + API,
         "[concurrency]\n[queue]\nkey = 'path'\n" + API,
+        "[deadline]\nforward = ''\nreserve = '0'\n" + API,
+        "[deadline]\nforward = ''\nmax = '40ms'\n" + API,
         "[stream]\ncommit_wait = '1s'\n" + API,
         "[stream]\ncommit = 'body:32MiB'\n" + API,
         "[cache]\nmax_size = '1GiB'\n[store]\nurl = 'sqlite:/tmp/a.db'\n" + API,

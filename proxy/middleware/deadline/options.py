@@ -26,7 +26,11 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
         ),
     ] = "x-request-timeout-ms"
     reserve: Annotated[
-        Duration, described("Taken off the time that the upstream is told, for the way back.")
+        Duration,
+        described(
+            "Taken off the time that the upstream is told, for the way back. A request that has no "
+            'more time than this is not sent: 504. Not used with forward = "".'
+        ),
     ] = seconds(0.05)
     max: Annotated[
         Duration, described("The longest time that counts, whatever the client says.")
@@ -45,6 +49,6 @@ def problems(written: Written) -> Iterator[Finding]:
             yield Finding((*place, "accept", index), fault)
     if options.forward and (fault := owned_fault(options.forward)):
         yield Finding((*place, "forward"), fault)
-    if 0 < options.max <= options.reserve:
+    if options.forward and 0 < options.max <= options.reserve:
         message = f"reserve ({options.reserve}) leaves nothing of max ({options.max})"
         yield Finding((*place, "reserve"), message)

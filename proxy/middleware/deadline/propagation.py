@@ -52,7 +52,7 @@ class DeadlinePropagation:
 
     def __init__(self, inner: Handler, options: DeadlineOptions, *, clock: Clock) -> None:
         self._inner = inner
-        self._reserve = options.reserve
+        self._reserve = options.reserve if options.forward else 0.0  # nobody is told less
         self._fields = {name.lower().encode(): notation(name)[1] for name in options.accept}
         self._forward = options.forward.encode()
         self._forward_low = self._forward.lower()

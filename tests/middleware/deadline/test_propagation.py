@@ -80,6 +80,8 @@ async def test_lines_of_other_fields_are_not_taken_for_these(jumping: JumpingLoo
 async def test_nothing_is_said_where_that_is_not_wanted(jumping: JumpingLoop) -> None:
     fields = [(b"grpc-timeout", b"9S")]
     assert await sent(fields, 5.0, forward="") == fields
+    # Nobody is told less, so nothing has to be left for the way back.
+    assert await sent(fields, 0.5, forward="", reserve=Duration(1)) == fields
 
 
 async def test_a_request_without_a_deadline_passes_as_it_came(jumping: JumpingLoop) -> None:
