@@ -21,6 +21,8 @@ class Option(NamedTuple):
     """As TOML writes it; in words for a table that always applies."""
     description: str
     table: inspect.StructType | None
+    instead: inspect.StructType | None = None
+    """The table that may stand in the place of a text, or of each one in a list."""
 
 
 def options(table: inspect.StructType) -> Iterator[Option]:
@@ -35,6 +37,7 @@ def options(table: inspect.StructType) -> Iterator[Option]:
             "its defaults" if isinstance(value, msgspec.Struct) else literal(value),
             _description(field.type),
             inner if isinstance(inner, inspect.StructType) else None,
+            _instead(inner),
         )
 
 
@@ -46,6 +49,13 @@ def _item(kind: inspect.Type) -> inspect.Type:
         first, *others = map(_item, kind.types)
         return first if all(other == first for other in others) else kind
     return kind
+
+
+def _instead(kind: inspect.Type) -> inspect.StructType | None:
+    """The table among the types that an option may have."""
+    if isinstance(kind, inspect.UnionType):
+        return next((each for each in kind.types if isinstance(each, inspect.StructType)), None)
+    return None
 
 
 def summary(table: inspect.StructType) -> str:
@@ -90,6 +100,8 @@ def words(kind: inspect.Type) -> str:
         name = "integer" if isinstance(kind, inspect.IntType) else "number"
         if kind.ge is not None and kind.le is not None:
             return f"{name}, {kind.ge} to {kind.le}"
+        if kind.gt is not None and kind.le is not None:
+            return f"{name}, above {kind.gt}, {kind.le} at most"
         return name if kind.ge is None else f"{name}, at least {kind.ge}"
     if isinstance(kind, inspect.CustomType):
         return 'duration or `"auto"`' if kind.cls is AutoDuration else kind.cls.__name__.lower()

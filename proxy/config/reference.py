@@ -78,6 +78,8 @@ names more: `methods` counts as one, and each field of `headers`. If all is equa
 the file wins. With one upstream and no `[[routes]]`, everything goes to that upstream.
 """
 
+_TOP: Final = "| option | type | default | |\n|---|---|---|---|"
+
 
 def reference() -> str:
     """The text of ``docs/configuration.md``."""
@@ -104,11 +106,10 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
         else:
             yield "Off until it is written.\n"
     inner = []
-    yield "| option | type | default | |\n|---|---|---|---|"
+    yield _TOP
     for each in options(table):
         if each.table is None:
-            default = f"`{each.default}`" if each.default else "required"
-            yield _row(f"`{each.name}`", each.kind, default, each.description)
+            yield _plain(each)
         elif each.name in {"routes": INHERITED, "upstreams": SHARED}.get(path, ()):
             top = f"[`[{each.name}]`](#{each.name})"
             yield _row(f"`{each.name}`", "table or false", top, "Merged over the table at the top.")
@@ -120,8 +121,20 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
             )
             yield _row(f"`{each.name}`", kind, default, each.description or summary(each.table))
     yield ""
+    for each in options(table):
+        if each.instead is not None:
+            yield f"{'#' * (depth + 1)} `{path}.{each.name}` as {{ ... }}\n"
+            yield f"{summary(each.instead)}\n"
+            yield _TOP
+            yield from map(_plain, options(each.instead))
+            yield ""
     for each in inner:
         yield from _section(each, f"{path}.{each.name}", depth + 1)
+
+
+def _plain(option: Option) -> str:
+    default = f"`{option.default}`" if option.default else "required"
+    return _row(f"`{option.name}`", option.kind, default, option.description)
 
 
 def _row(*cells: str) -> str:

@@ -39,7 +39,7 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     progress: Annotated[
         Duration,
         described(
-            "Like idle, but comments and pings of a stream of events do not count; "
+            "Of a stream of events only: like idle, but its comments and pings do not count; "
             "over it the reply is cut."
         ),
     ] = seconds(0)

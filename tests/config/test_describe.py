@@ -52,6 +52,7 @@ def test_a_value_is_written_as_in_toml(value: Any, text: str) -> None:
         (str | tuple[str, ...], "string or list of strings"),
         (Literal["a", "b"], '`"a"` or `"b"`'),
         (Annotated[int, Meta(ge=1, le=10)], "integer, 1 to 10"),
+        (Annotated[float, Meta(gt=0, le=100)], "number, above 0, 100 at most"),
         (Annotated[float, Meta(ge=0)], "number, at least 0"),
         (Duration, "duration"),
         (Inner, "table"),

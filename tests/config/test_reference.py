@@ -55,4 +55,18 @@ def test_no_type_is_called_by_the_name_of_its_class() -> None:
     kinds = re.findall(r"^\| `\w+` \| ([^|]+) \|", reference(), re.MULTILINE)
     words = {word for kind in kinds for word in re.findall(r"[a-z]+", re.sub("`.*?`", "", kind))}
     known = "string number integer size duration table tables strings true false list of or to"
-    assert words - set(known.split()) - {"at", "least"} == set()
+    assert words - set(known.split()) - {"at", "least", "above", "most"} == set()
+
+
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("upstreams.servers", ["url", "weight", "backup", "send_proxy"]),
+        ("routes.fallback", ["status", "file"]),
+    ],
+)
+def test_a_table_that_may_stand_in_the_place_of_a_text_has_its_options(
+    place: str, options: list[str]
+) -> None:
+    section = reference().partition(f"\n### `{place}` as {{ ... }}\n")[2].partition("\n#")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == options
