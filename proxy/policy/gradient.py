@@ -54,6 +54,8 @@ _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
+_MOSTLY: Final = 0.5
+"""Share of the answers of a round above which it is about the proxy, if these came at once."""
 _REMEMBERED: Final = 1000
 """Answers of a route after which what is usual on it changes no faster."""
 
@@ -80,6 +82,7 @@ class Gradient:
 
     __slots__ = (
         "_after",
+        "_at_once",
         "_baselines",
         "_busy",
         "_capacity",
@@ -121,15 +124,18 @@ class Gradient:
         self._clear()
 
     def _clear(self) -> None:
-        self._n = 0
+        self._n = self._at_once = 0
         self._sum = self._squares = self._in_flight = 0.0
         self._busy = 0
         self._baselines.clear()
 
-    def observe(self, usual: Baseline, seconds: float, now: float, in_flight: int) -> bool:
+    def observe(
+        self, usual: Baseline, seconds: float, now: float, in_flight: int, *, at_once: bool = False
+    ) -> bool:
         """A request took so long. Whether the limit has changed.
 
-        ``usual``: of its route; ``in_flight``: requests under way, this one included.
+        ``usual``: of its route; ``in_flight``: requests under way, this one included. ``at_once``:
+        it was the proxy itself that took so long, as far as can be told.
         """
         limit = self.limit
         self._refusals.count(self._level, refused=False, busy=in_flight >= _BUSY * limit)
@@ -151,6 +157,7 @@ class Gradient:
         count, total = self._baselines.get(usual, (0, 0.0))
         self._baselines[usual] = (count + 1, total + x)
         self._n += 1
+        self._at_once += at_once
         self._sum += x
         self._squares += x * x
         self._in_flight += in_flight
@@ -188,6 +195,14 @@ class Gradient:
 
     def _round(self, mean: float, error: float, now: float) -> bool:
         """What a round says: the mean of the logarithms of ratios, and how uncertain it is."""
+        busy = self._busy >= _BUSY * self.limit
+        if self._at_once > _MOSTLY * self._n and not self._refusals.lowering:
+            # Nothing of the API. The more the proxy has at a time, the less each of them costs it.
+            self._after = self._tried = 0.0
+            if busy and not self._refusals.too_many(self._level, busy=True):
+                return self._set(self._level * _UP, now)
+            self._clear()
+            return False
         self._rounds += 1
         first = self._rounds == 1
         for usual, (count, total) in self._baselines.items():
@@ -200,7 +215,6 @@ class Gradient:
         else:
             self._capacity.observe(at_a_time, mean, error)
         self._mean = mean
-        busy = self._busy >= _BUSY * self.limit
         if first and busy:
             # Half as many: were they quicker, so many were too many from the beginning.
             self._after = self._level

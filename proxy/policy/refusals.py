@@ -73,6 +73,11 @@ class Refusals:
         self._returns = 0.0
         self._enough = _ENOUGH
 
+    @property
+    def lowering(self) -> bool:
+        """Whether the limit is lower for them, and has not grown again."""
+        return self._began > 0
+
     def count(self, level: float, *, refused: bool, busy: bool) -> None:
         """A request has ended, at this limit; ``busy``: whether most permits were taken then."""
         self._outcomes += 1.0 - self._outcomes * _LASTING

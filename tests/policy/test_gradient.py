@@ -92,6 +92,30 @@ def test_an_api_that_says_it_has_too_much_is_asked_less() -> None:
     assert gradient.limit == 4
 
 
+@pytest.mark.parametrize(("in_use", "after"), [(16, 21), (6, 16)])
+def test_what_came_at_once_says_nothing_of_the_api(in_use: int, after: int) -> None:
+    """However long it took. The limit grows where it is in use."""
+    gradient, usual, now = Gradient(4, 1000), Baseline(), 0.0
+    for number in range(80):
+        now += 0.001
+        gradient.observe(usual, 0.001 * (1 + number), now, in_use, at_once=number % 3 > 0)
+    assert gradient.limit == after
+    assert usual.value == 0.001
+
+
+def test_answers_of_which_half_came_at_once_are_as_good_as_others() -> None:
+    some, none, now = Gradient(4, 1000), Gradient(4, 1000), 0.0
+    usual, other = Baseline(), Baseline()
+    rng = random.Random(1)
+    for number in range(4000):
+        now += 0.1 / none.limit
+        seconds = 0.1 * max(1.0, none.limit / 30) * rng.uniform(0.9, 1.1)
+        some.observe(usual, seconds, now, some.limit, at_once=number % 3 == 0)
+        none.observe(other, seconds, now, none.limit)
+        assert some.limit == none.limit
+    assert some.limit < 60
+
+
 def test_routes_have_their_own_usual() -> None:
     """A mix of a fast and a slow route is no sign of load."""
     gradient, fast, slow = Gradient(4, 200), Baseline(), Baseline()
@@ -110,21 +134,23 @@ def test_routes_have_their_own_usual() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0.0, 30), st.floats(0, 1), st.booleans()), max_size=400),
+    st.lists(
+        st.tuples(st.floats(0.0, 30), st.floats(0, 1), st.booleans(), st.booleans()), max_size=400
+    ),
     st.integers(1, 8),
     st.integers(8, 100),
 )
 def test_it_never_leaves_its_bounds(
-    answers: list[tuple[float, float, bool]], least: int, most: int
+    answers: list[tuple[float, float, bool, bool]], least: int, most: int
 ) -> None:
     gradient, usual, now = Gradient(least, most), Baseline(), 0.0
-    for seconds, gap, refused in answers:
+    for seconds, gap, refused, at_once in answers:
         now += gap
         before = gradient.limit
         changed = (
             gradient.overloaded(now, gradient.limit)
             if refused
-            else gradient.observe(usual, seconds, now, gradient.limit)
+            else gradient.observe(usual, seconds, now, gradient.limit, at_once=at_once)
         )
         assert least <= gradient.limit <= most
         assert changed is (gradient.limit != before)

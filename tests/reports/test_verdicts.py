@@ -12,6 +12,7 @@ from proxy.core.reply import Reply
 from proxy.middleware.concurrency import concurrency
 from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
+from tests.support.busy_loop import no_turns
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
@@ -25,7 +26,7 @@ def limit_after(answer: Answer, *, demand: int, requests: int, seed: int = 1) ->
     rng = random.Random(seed)
     limit = UpstreamLimit(ConcurrencyOptions(min=4, max_requests=10_000, adaptive="gradient"))
     limiter = limit.limiter
-    watch = HeadTimes(limit, None)
+    watch = HeadTimes(limit, None, no_turns())
     turn = count()
     now = 0.0
     due: list[tuple[float, int, float, Exchange, Reply]] = []

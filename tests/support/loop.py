@@ -50,6 +50,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         """The clock that jumps."""
         return self._jumper.now
 
+    def move(self, seconds: float) -> None:
+        """Something takes so long."""
+        self._jumper.now += seconds
+
 
 def loop_clock() -> Clock:
     """The running loop's own, for what is handed the clock of the proxy."""

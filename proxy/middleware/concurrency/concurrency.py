@@ -18,6 +18,7 @@ from proxy.http.priority import level
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions, waiter_key
 from proxy.middleware.concurrency.permit import Permit
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
+from proxy.net.loop_turns import LoopTurns
 from proxy.net.timer_line import TimerLine
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, Loans
@@ -50,7 +51,11 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     scope.has_headroom.append(lambda: limit.limiter.free)
     times = shared.share(
         ("head times", scope.identity, scope.upstream, scope.has_deadlines),
-        lambda: HeadTimes(limit, Soonest() if scope.has_deadlines else None),
+        lambda: HeadTimes(
+            limit,
+            Soonest() if scope.has_deadlines else None,
+            LoopTurns(asyncio.get_running_loop().call_soon, shared.clock),
+        ),
     )
     timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
     return Concurrency(
@@ -60,6 +65,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         timeouts.queue,
         usual=times.shortest if scope.has_deadlines else None,
         watch=times.observe if scope.has_deadlines or options.adaptive != "off" else None,
+        sends=times.begin if options.adaptive != "off" else None,
         clock=shared.clock,
         loans=limit.loans,
         upstream=scope.upstream,
@@ -79,6 +85,7 @@ class Concurrency:
         "_loop",
         "_patience",
         "_priority",
+        "_sends",
         "_turns",
         "_upstream",
         "_usual",
@@ -95,14 +102,15 @@ class Concurrency:
         *,
         usual: Usual | None = None,
         watch: Watch | None = None,
+        sends: Callable[[float], None] | None = None,
         loans: Loans | None = None,
         upstream: str = "",
         clock: Clock,
     ) -> None:
         """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
-        ``watch`` is told how long a head took, or what came instead of one. ``loans``: shared by
-        all that share the limiter.
+        ``sends`` is told that a request goes out, ``watch`` then how long its head took, or what
+        came instead of one. ``loans``: shared by all that share the limiter.
         """
         self._inner = inner
         self._limiter = limiter
@@ -112,6 +120,7 @@ class Concurrency:
         self._upstream = upstream
         self._usual = usual
         self._watch = watch
+        self._sends = sends
         self._loop = asyncio.get_running_loop()
         self._turns = TimerLine(self._loop)
         self._clock = clock
@@ -128,6 +137,8 @@ class Concurrency:
         task = asyncio.current_task(self._loop)
         permit = Permit(self._loans, exchange, key, self._clock, task)
         self._loans.begin(permit)
+        if self._sends is not None:
+            self._sends(permit.began)
         try:
             reply = await self._inner(exchange)
         except BaseException as error:

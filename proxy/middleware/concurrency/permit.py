@@ -19,7 +19,7 @@ _CUT: Final = "a client that has not moved for long was cut, as others wait for 
 class Permit:
     """Goes back with the end of a reply."""
 
-    __slots__ = ("_before", "_began", "_clock", "_exchange", "_loans", "_task", "key", "tunnel")
+    __slots__ = ("_before", "_clock", "_exchange", "_loans", "_task", "began", "key", "tunnel")
 
     def __init__(
         self, loans: Loans, exchange: Exchange, key: bytes | None, clock: Clock, task: Task | None
@@ -27,7 +27,7 @@ class Permit:
         """``task``: that of its request, which ``cut`` ends."""
         self._loans, self._clock = loans, clock
         self._exchange = exchange
-        self._began = began = clock()
+        self.began = began = clock()
         self._before = exchange.body.waited(began) if exchange.body is not EMPTY else 0.0
         self._task = task
         self.key = key
@@ -41,7 +41,7 @@ class Permit:
         """Seconds for which its client was not waited for."""
         body = self._exchange.body
         client = body.waited(now) - self._before if body is not EMPTY else 0.0
-        return now - self._began - client
+        return now - self.began - client
 
     def stalls(self, now: float) -> bool:
         """Whether nothing but the client has been waited for lately."""
@@ -49,7 +49,7 @@ class Permit:
         stalled = 0.0 if stalls is None else stalls(now)
         if self.tunnel:
             return stalled >= GRACE
-        taken = now - self._began
+        taken = now - self.began
         return taken - self.served(now) + stalled >= max(GRACE, SHARE * taken)
 
     def abandoned(self, now: float, since: float) -> bool:

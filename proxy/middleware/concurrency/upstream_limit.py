@@ -14,6 +14,7 @@ from proxy.core.request_key import asked_for, path_of
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.state_changes import tell
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.net.loop_turns import LoopTurns
 from proxy.policy.baselines import Baselines
 from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import ConcurrencyLimiter
@@ -24,6 +25,10 @@ from proxy.policy.soonest import Soonest
 UNLIMITED: Final = sys.maxsize
 _MOVED: Final = 0.2
 """An adaptive limit moves all the time: the share of it that is worth a line."""
+_IN_USE: Final = 0.5
+_MANY: Final = 8
+"""What comes at once is asked while more permits than that share or number are taken: a request
+alone is spared the turns."""
 _EVERY: Final = 10.0
 """Seconds between two lines of one limit."""
 
@@ -115,17 +120,25 @@ class UpstreamLimit:
 class HeadTimes:
     """What one route learns of how long the heads of an upstream take."""
 
-    __slots__ = ("_baselines", "_limit", "_shortest")
+    __slots__ = ("_baselines", "_limit", "_shortest", "_turns")
 
-    def __init__(self, limit: UpstreamLimit, shortest: Soonest | None) -> None:
+    def __init__(self, limit: UpstreamLimit, shortest: Soonest | None, turns: LoopTurns) -> None:
         """``shortest`` is told of every answer."""
         self._limit = limit
         self._shortest = shortest
+        self._turns = turns
         self._baselines = Baselines()
 
     def shortest(self, exchange: Exchange, now: float) -> float | None:
         """Seconds that a request like this takes at the least; None where that is unknown."""
         return None if self._shortest is None else self._shortest.value(asked_for(exchange), now)
+
+    def begin(self, now: float) -> None:
+        """A request goes out."""
+        limiter = self._limit.limiter
+        under_way = limiter.in_flight
+        if under_way > _MANY or under_way > _IN_USE * limiter.limit:
+            self._turns.begin(now)
 
     def observe(
         self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
@@ -143,7 +156,8 @@ class HeadTimes:
             gradient.restart()
         if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(usual, seconds, now, limiter.in_flight)
+            at_once = answered and self._turns.at_once(now - seconds)
+            changed = gradient.observe(usual, seconds, now, limiter.in_flight, at_once=at_once)
         elif verdict(came) is Verdict.OVERLOADED:
             changed = gradient.overloaded(now, limiter.in_flight)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much

@@ -1,15 +1,18 @@
 """What all routes to an upstream share of its limit."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Reply
+from proxy.core.reply import Ending, Reply
 from proxy.middleware.concurrency.concurrency import link
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
+from proxy.net.loop_turns import LoopTurns
 from proxy.policy.queue import Waiter
+from tests.support.busy_loop import Blind, BusyLoop, no_turns
 from tests.support.loop import JumpingLoop, Script, get, reply
 from tests.support.proxy import parsed
 from tests.support.samples import told
@@ -84,7 +87,7 @@ def adaptive() -> tuple[UpstreamLimit, HeadTimes]:
     limit = UpstreamLimit(
         ConcurrencyOptions(max_requests=100, adaptive="gradient", min=1), QueueOptions()
     )
-    return limit, HeadTimes(limit, None)
+    return limit, HeadTimes(limit, None, no_turns())
 
 
 async def test_a_limit_that_has_grown_lets_those_in_that_wait(jumping: JumpingLoop) -> None:
@@ -138,3 +141,84 @@ def test_a_limit_that_has_moved_far_is_told_now_and_then(caplog: pytest.LogCaptu
         limit.moved(now)
     told = [(r.event, r.upstream, r.before, r.after) for r in caplog.records]  # type: ignore[attr-defined]
     assert told == [("limit_moved", "api", 100, 79), ("limit_moved", "api", 79, 39)]
+
+
+ADAPTIVE = """
+[concurrency]
+adaptive = "gradient"
+[queue]
+[[upstreams]]
+name = "a"
+servers = ["http://a"]
+"""
+
+
+@pytest.mark.parametrize(("turns", "grows"), [(1, True), (2, True), (3, False)])
+async def test_a_limit_grows_while_answers_come_within_two_turns_of_the_loop(
+    jumping: JumpingLoop, turns: int, grows: bool
+) -> None:
+    """The more a turn has to do, the longer it takes, and with it what is seen after it."""
+    scope = upstream_scope(parsed(ADAPTIVE))
+    under_way = most = 0
+
+    async def upstream(_exchange: Exchange) -> Reply:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _turn in range(turns):
+            jumping.move(0.0005)
+            await asyncio.sleep(0)
+        under_way -= 1
+        return reply()
+
+    handler = link(scope, upstream)
+    assert handler is not None
+
+    async def client() -> None:
+        for _ in range(50):
+            (await handler(get())).close(Ending.COMPLETE)
+
+    await asyncio.gather(*(client() for _ in range(64)))
+    assert (most > 48) is grows
+
+
+def test_a_request_alone_is_spared_the_turns() -> None:
+    soon: list[Callable[[], None]] = []
+    limit, _ = adaptive()
+    times = HeadTimes(limit, None, LoopTurns(soon.append, lambda: 0.0))
+    for _ in range(8):
+        limit.limiter.try_acquire(None)
+        times.begin(0.0)
+    assert not soon
+    limit.limiter.try_acquire(None)
+    times.begin(0.0)
+    assert len(soon) == 1
+
+
+def test_where_the_proxy_is_what_answers_wait_for_the_limit_is_that_of_nobody() -> None:
+    assert BusyLoop(1000, 50e-6, turns=Blind).run(2.0).settled() < 8
+    assert BusyLoop(1000, 50e-6).run(2.0).settled() > 50
+
+
+@pytest.mark.parametrize(
+    ("service", "other"), [(0.05, 0.0), (0.05, 0.005), (0.02, 0.005), (0.002, 0.0)]
+)
+def test_a_busy_loop_hides_no_api_that_takes_several_of_its_turns(
+    service: float, other: float
+) -> None:
+    seconds = 600 * service
+    blind = BusyLoop(10, service, other=other, turns=Blind).run(seconds)
+    sees = BusyLoop(10, service, other=other).run(seconds)
+    assert sees.answers > 0.97 * blind.answers
+    assert sees.settled() == pytest.approx(10, rel=0.15)
+
+
+@pytest.mark.parametrize(("service", "other"), [(0.005, 0.005), (0.02, 0.02), (0.001, 0.002)])
+def test_what_takes_no_longer_than_two_turns_is_given_as_much_as_takes_two(
+    service: float, other: float
+) -> None:
+    """Permits wait for the loop as well, so the API does more and not less."""
+    blind = BusyLoop(10, service, other=other, turns=Blind).run(1000 * service)
+    sees = BusyLoop(10, service, other=other).run(1000 * service)
+    assert sees.answers > blind.answers
+    assert sees.settled() < 10 * 2 * (other + 0.002) / service + 10
