@@ -54,6 +54,8 @@ _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
+_CUTS: Final = 0.1
+"""Seconds from one cut for refusals to the next: those that are under way may be refused too."""
 _MOSTLY: Final = 0.5
 """Share of the answers of a round above which it is about the proxy, if these came at once."""
 _REMEMBERED: Final = 1000
@@ -87,6 +89,7 @@ class Gradient:
         "_busy",
         "_capacity",
         "_changed",
+        "_cut",
         "_in_flight",
         "_least",
         "_level",
@@ -110,6 +113,8 @@ class Gradient:
         """Requests at a time."""
         self._capacity = Capacity(least, most)
         self._changed = -math.inf
+        self._cut = -math.inf
+        """When refusals last moved the limit."""
         self._mean = 0.0
         """What the last round showed."""
         self._lowered = False
@@ -184,13 +189,15 @@ class Gradient:
         refusals.count(self._level, refused=True, busy=busy)
         if before := refusals.returns(self._level):
             self._capacity.recall()
+            self._cut = now
             return self._set(before, now)
-        if not refusals.too_many(self._level, busy=busy) or now - self._changed < 0.1:
+        if not refusals.too_many(self._level, busy=busy) or now - self._cut < _CUTS:
             return False
         if refusals.lowered(self._level):
             self._capacity.remember()
         self._capacity.refused(self._level)
         self._after = self._tried = 0.0
+        self._cut = now
         return self._set(self._level * 0.9, now)
 
     def _round(self, mean: float, error: float, now: float) -> bool:

@@ -222,3 +222,15 @@ def test_what_takes_no_longer_than_two_turns_is_given_as_much_as_takes_two(
     sees = BusyLoop(10, service, other=other).run(1000 * service)
     assert sees.answers > blind.answers
     assert sees.settled() < 10 * 2 * (other + 0.002) / service + 10
+
+
+def test_what_is_refused_counts_though_it_comes_at_once() -> None:
+    run = BusyLoop(1000, 50e-6, refuses=20).run(4.0)
+    assert run.refused < 0.01 * run.answers
+    assert run.settled() < 16
+
+
+def test_refusals_lower_a_limit_however_short_its_rounds_are() -> None:
+    """Of 3,000 answers a second, each round moves the limit within a tenth of a second."""
+    run = BusyLoop(1000, 0.005, refuses=20, turns=Blind).run(10.0)
+    assert run.refused < 0.5 * run.answers
