@@ -14,6 +14,7 @@ MOVES = "[concurrency]\nadaptive = 'gradient'\n"
     [
         (MOVES + "max_requests = 3\nmin = 4", "concurrency.min: min (4) is more than max_requests"),
         ("[concurrency]\nmin = 2", "concurrency.min: warning: the limit does not move"),
+        (MOVES + "max_requests = 2", "concurrency.adaptive: warning: the limit does not move"),
         ("[queue]", "queue: warning: nothing ever waits here"),
         ("[concurrency]\n[queue]\npriority_header = 'a b'", "queue.priority_header: "),
     ],
@@ -28,7 +29,7 @@ def test_what_the_tables_cannot_mean_is_said(tmp_path: Path, text: str, start: s
     [
         "[concurrency]",
         "[concurrency]\nmax_requests = 2",
-        MOVES + "max_requests = 2",
+        MOVES + "max_requests = 2\nmin = 1",
         "[concurrency]\n[queue]\norder = 'lifo'",
         "[queue]\n[retry]\nwait_for_connect = '1m'",
     ],
