@@ -48,12 +48,13 @@ _BARE: Final = frozenset({b"keep-alive", b"close", b"upgrade", b""})
 PROTECTED: Final = frozenset(
     b"""
     accept accept-encoding accept-language accept-ranges age allow authorization cache-control
-    content-disposition content-encoding content-language content-length content-location
-    content-range content-type cookie date etag expect expires forwarded from host idempotency-key
-    if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location
-    max-forwards origin pragma proxy-status range referer retry-after server set-cookie
-    strict-transport-security traceparent tracestate user-agent vary via www-authenticate
-    x-api-key x-real-ip x-request-id x-sidecar-proxy x-upstream-request-id
+    client-cert client-cert-chain content-disposition content-encoding content-language
+    content-length content-location content-range content-type cookie date etag expect expires
+    forwarded from host idempotency-key if-match if-modified-since if-none-match if-range
+    if-unmodified-since last-modified location max-forwards origin pragma proxy-status range referer
+    retry-after server set-cookie strict-transport-security traceparent tracestate user-agent vary
+    via www-authenticate x-api-key x-client-cert-subject x-real-ip x-request-id x-sidecar-proxy
+    x-upstream-request-id
     """.split()
 )
 _PROTECTED_PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")

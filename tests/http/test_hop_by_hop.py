@@ -85,6 +85,7 @@ def test_every_token_of_every_connection_field_counts(
             b"Cache-Control",
             b"Set-Cookie",
         ),
+        *(b"Client-Cert", b"Client-Cert-Chain", b"X-Client-Cert-Subject"),
     ],
 )
 def test_connection_cannot_name_what_is_meant_for_everybody(name: bytes) -> None:

@@ -24,6 +24,7 @@ from tests.support.upstream import Connection, RawUpstream, Request
 
 SUBJECT = ("X-Client-Cert-Subject", "X_Client_Cert_Subject")
 FORGED = b"Client-Cert: :eA==:\r\nX_Client_Cert_Subject: CN=root\r\n"
+TAKEN_AWAY = b"Connection: keep-alive, Client-Cert, X-Client-Cert-Subject\r\n"
 
 
 async def logging_in(connection: Connection, request: Request) -> None:
@@ -121,8 +122,8 @@ async def test_a_server_is_told_of_the_certificate_that_aiohttp_was_shown(
         served(mounted(tables(upstream, server=server), "/api"), context) as address,
         await TlsClient.open(address, trusting(authority, shown)) as client,
     ):
-        for _ in range(3):  # the same bytes again come from a cache
-            assert (await client.ask(get("/api/x", FORGED))).status == 200
+        for fields in (FORGED, TAKEN_AWAY + FORGED) * 3:  # the same bytes again come from a cache
+            assert (await client.ask(get("/api/x", fields))).status == 200
             head = upstream.requests[-1].head
             subjects = [each for name in SUBJECT for each in head.values(name)]
             assert subjects == ([] if left is None else [left])
@@ -139,9 +140,10 @@ async def test_without_tls_a_proxy_that_is_trusted_says_who_it_was_shown_as_on_a
         served(mounted(tables(upstream, server={"trusted_proxies": trusted}), "/api")) as address,
         await RawClient.connect(address) as client,
     ):
-        assert (await client.ask(get("/api/x", FORGED))).status == 200
-        assert upstream.requests[0].head.value("Client-Cert") == left
-        assert upstream.requests[0].head.value("X-Forwarded-Proto") == b"http"
+        for fields in (FORGED, TAKEN_AWAY + FORGED):
+            assert (await client.ask(get("/api/x", fields))).status == 200
+            assert upstream.requests[-1].head.value("Client-Cert") == left
+            assert upstream.requests[-1].head.value("X-Forwarded-Proto") == b"http"
 
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
