@@ -127,32 +127,35 @@ class OneRequest(Connection):
 
 def application(config: Config) -> web.Application:
     """``config`` decides on all but listeners; paths of its routes begin where it is mounted."""
-    mount = _Mount(config)
     app = web.Application()
+    root = app.router.add_resource("")
+    mount = _Mount(config, root)
     app.cleanup_ctx.append(mount.lifespan)
     app.on_shutdown.append(mount.stop)
     app.on_response_prepare.append(mount.second.prepared)
-    for path in ("", _ANY):
-        app.router.add_route("*", path, mount.serve, expect_handler=ask_later)
+    for resource in (root, app.router.add_resource(_ANY)):
+        resource.add_route("*", mount.serve, expect_handler=ask_later)
     return app
 
 
 class _Mount:
     """A proxy without a listener."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, root: web.Resource) -> None:
+        """``root``: its path becomes the one that the proxy is mounted at."""
         self._config = config
+        self._root = root
         self._runtime: Runtime
         self._path: MountPath
         self._stopping: asyncio.Task[bool] | None = None
         self.second = SecondReplies()
 
-    async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
+    async def lifespan(self, _: web.Application) -> AsyncIterator[None]:
         """From the start of whatever application it is part of to its end.
 
         Raises CannotStart, or ValueError where it is mounted at no path.
         """
-        config, prefix = self._config, _prefix(app)
+        config, prefix = self._config, self._root.canonical
         server = msgspec.structs.replace(config.server, listen=(), tls=None, proxy_protocol=False)
         shutdown = msgspec.structs.replace(config.shutdown, delay=Duration(0))
         config = msgspec.structs.replace(config, server=server, shutdown=shutdown, admin=None)
@@ -252,9 +255,3 @@ class _Mount:
         if isinstance(error, BadRequest):  # nobody knows what else it says
             response.force_close()
         return response
-
-
-def _prefix(app: web.Application) -> str:
-    """The path that an application is mounted at; empty where it stands on its own."""
-    found = {resource.canonical for resource in app.router.resources()}
-    return max(found, key=len).removesuffix("/{target}")

@@ -1,9 +1,12 @@
 """Where the proxy is mounted makes no difference to what its configuration says of paths."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from proxy import create_app
 from proxy.core.errors import BadRequest, NoRoute
 from proxy.run.mounted_path import MountPath
 from tests.support.client import RawClient
@@ -135,6 +138,35 @@ async def test_a_route_that_leaves_locations_alone_leaves_them_alone() -> None:
         await RawClient.connect(address) as client,
     ):
         assert (await client.ask(get("/api/x"))).value("Location") == b"/y"
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+async def test_what_is_added_to_the_application_of_the_proxy_takes_its_own_paths_alone(
+    prefix: str, tmp_path: Path
+) -> None:
+    async def own(_: web.Request) -> web.Response:
+        return web.Response(text="its own")
+
+    (tmp_path / "file").write_text("its own")
+    async with RawUpstream() as upstream:
+        app = create_app(tables(upstream))
+        below = web.Application()
+        below.router.add_get("/{any:.*}", own)
+        app.add_subapp("/quite/far/below", below)
+        app.router.add_get("/healthz/of/mine", own)
+        app.router.add_static("/some/files/of/mine", tmp_path)
+        parent = app
+        if prefix:
+            parent = web.Application()
+            parent.add_subapp(prefix, app)
+        async with served(parent) as address, await RawClient.connect(address) as client:
+            for path in ("/healthz/of/mine", "/some/files/of/mine/file", "/quite/far/below/x"):
+                for _ in range(2):
+                    assert (await client.ask(get(prefix + path))).body == b"its own"
+                assert not upstream.requests
+            for path in ("/x", "/healthz/of", "/some/files", "/quite/far/x", "/"):
+                assert (await client.ask(get(prefix + path))).status == 200
+                assert upstream.requests[-1].line == f"GET {path} HTTP/1.1".encode()
 
 
 @pytest.mark.parametrize(
