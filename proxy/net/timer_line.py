@@ -3,6 +3,7 @@
 import asyncio
 import math
 from functools import partial
+from itertools import takewhile
 from typing import Protocol
 from weakref import WeakMethod
 
@@ -64,12 +65,11 @@ class TimerLine:
     def _on_timer(self) -> None:
         now, line = self._loop.time(), self._line
         try:
-            while line:
-                one, at = next(iter(line.items()))
-                if at > now:
-                    break
-                del line[one]
-                one.rang()
+            # The first of a dict is found by walking past those that are gone: not for each.
+            for one, at in list(takewhile(lambda due: due[1] <= now, line.items())):
+                if line.get(one) == at:  # has not left meanwhile
+                    del line[one]
+                    one.rang()
         finally:  # whatever one of them raises, the others are told
             if line:
                 self._timer.arm(next(iter(line.values())))

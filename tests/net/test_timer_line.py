@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -95,6 +97,57 @@ async def test_it_may_come_back_when_it_is_told(jumping: JumpingLoop) -> None:
     await asyncio.sleep(60)
     assert one.rings == [start + 5, start + 10, start + 15]
     assert other.rings == [start + 7, start + 12, start + 17]
+
+
+async def test_one_that_leaves_or_is_put_off_while_others_are_told_is_not_told_then(
+    jumping: JumpingLoop,
+) -> None:
+    class First(Waits):
+        def rang(self) -> None:
+            super().rang()
+            line.leave(leaves)
+            line.leave(later)
+            line.enter(later, start + 9)
+
+    line, start = TimerLine(jumping), jumping.time()
+    first, leaves, later, last = First(jumping), *(Waits(jumping) for _ in range(3))
+    for one in (first, leaves, later, last):
+        line.enter(one, start + 5)
+    await asyncio.sleep(20)
+    assert [one.rings for one in (first, leaves, later, last)] == [
+        *([start + 5], [], [start + 9], [start + 5])
+    ]
+
+
+@pytest.mark.parametrize("number", [10, 1000])
+async def test_the_line_is_not_walked_through_for_each_that_is_due(
+    jumping: JumpingLoop, number: int
+) -> None:
+    """The first of a dict is found by walking past those that are gone."""
+
+    class Walked(dict[Any, float]):
+        walks = 0
+
+        def items(self) -> Any:
+            self.walks += 1
+            return super().items()
+
+        def values(self) -> Any:
+            self.walks += 1
+            return super().values()
+
+        def __iter__(self) -> Iterator[Any]:
+            self.walks += 1
+            return super().__iter__()
+
+    line = TimerLine(jumping)
+    line._line = walked = Walked()
+    waits = [Waits(jumping) for _ in range(number)]
+    for one in waits:
+        line.enter(one, jumping.time() + 5)
+    await asyncio.sleep(20)
+    assert all(len(one.rings) == 1 for one in waits)
+    assert walked.walks <= 2
 
 
 async def test_one_that_fails_keeps_nobody_from_being_told(jumping: JumpingLoop) -> None:
