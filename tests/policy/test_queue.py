@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.policy.limiter import ConcurrencyLimiter
-from proxy.policy.queue import Fair, Queue, Waiter
+from proxy.policy.queue import URGENCIES, Fair, Queue, Waiter
 from tests.policy.test_limiter import Client
 
 
@@ -81,6 +81,48 @@ def test_it_is_always_known_who_waits_most(steps: list[tuple[str, int]]) -> None
             assert {n: set(found) for n, found in most._keys.items()} == {
                 n: {key for key in keys if keys.count(key) == n} for n in set(map(keys.count, keys))
             }
+
+
+@pytest.mark.parametrize("order", ["fair", "fifo", "lifo"])
+def test_the_next_one_is_found_where_a_more_urgent_one_has_left(order: str) -> None:
+    limiter = ConcurrencyLimiter(1, Queue(10, order))
+    assert limiter.try_acquire("holder")
+    urgent, usual = Client("urgent", 1), Client("usual", 3)
+    for each in (urgent, usual):
+        assert limiter.enqueue(each.waiter)
+    assert limiter.dequeue(urgent.waiter)
+    limiter.release("holder", 0.0)
+    assert (urgent.said, usual.said) == ([], [True])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("jjjpx"), st.integers(0, 7)), max_size=80),
+    st.sampled_from(["fair", "fifo", "lifo"]),
+)
+def test_it_is_always_known_how_many_wait_and_how_urgently(
+    steps: list[tuple[str, int]], order: str
+) -> None:
+    queue = Queue(12, order)
+    waiting: list[Waiter] = []
+    for act, number in steps:
+        if act == "j":
+            newcomer = Waiter("abc"[number % 3], number, lambda _: True)
+            waiting.append(newcomer)
+            if (victim := queue.enqueue(newcomer)) is not None:
+                waiting.remove(victim)
+        elif act == "p" and waiting:
+            first = queue.pop()
+            assert first.urgency == min(each.urgency for each in waiting)
+            waiting.remove(first)
+            queue.reprioritize(first.key)  # whoever gives permits out says so
+        elif act == "x" and waiting:
+            left = waiting.pop(number % len(waiting))
+            assert queue.dequeue(left)
+            assert not queue.dequeue(left)
+        found = [each.urgency for each in waiting]
+        assert queue._numbers == [found.count(urgency) for urgency in range(URGENCIES)]
+        assert queue.waiting == len(waiting)
 
 
 def test_one_that_had_a_place_has_one_again_whatever_the_size() -> None:

@@ -18,6 +18,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
+from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from tests.support.garbage import collector_off
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, settle, upload
@@ -190,6 +191,42 @@ async def test_a_permit_for_one_that_has_just_left_goes_to_the_next(jumping: Jum
     permits.release(b"", 0.0)  # before the one that leaves has been told so
     assert (await staying).status == 200
     assert permits.in_flight == 0
+
+
+async def test_one_whose_time_is_over_when_its_client_leaves_is_told_nothing(
+    jumping: JumpingLoop,
+) -> None:
+    failures: list[object] = []
+    jumping.set_exception_handler(lambda _, context: failures.append(context))
+    permits = limiter()
+    permits.try_acquire(b"")
+    task = asyncio.create_task(limited(Script(), permits, 3.0).handle(get()))
+    jumping.call_at(jumping.time() + 3, task.cancel)  # rings first: it was set before
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (permits.timed_out, permits.waiting, failures) == (0, 0, [])
+
+
+async def test_a_permit_that_nothing_is_done_with_is_lent_at_once(jumping: JumpingLoop) -> None:
+    class Stalls:
+        key = None
+
+        def stalls(self, now: float) -> bool:
+            return True
+
+        def abandoned(self, now: float, since: float) -> bool:
+            return False
+
+        def cut(self) -> None:
+            raise AssertionError
+
+    permits, holder = limiter(), Stalls()
+    loans, began = Loans(permits), jumping.time()
+    assert permits.try_acquire(None)
+    loans.begin(holder)
+    assert (await limited(Script(reply()), permits, loans=loans).handle(get())).status == 200
+    assert jumping.time() == began
+    assert (list(loans.out), permits.in_flight) == ([holder], 0)
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,17 @@ API = '[[upstreams]]\nname = "a"\nservers = ["http://a"]'
 
 
 class Waits:
-    """Requests that wait for 30 s, over a script."""
+    """Requests that wait for ``patience``, over a script."""
 
-    def __init__(self, *outcomes: Any, size: int = 10, order: str = "fifo") -> None:
+    def __init__(
+        self, *outcomes: Any, size: int = 10, order: str = "fifo", patience: float = 30.0
+    ) -> None:
         self.script = Script(*outcomes)
         self.servers = ServersOnly()
         options: Any = QueueOptions(size=size, order=order)  # type: ignore[arg-type]
         self.waiting = Reconnection(self.servers, Queue(size, order))
         self.handle = WaitForConnect(
-            self.script, self.waiting, options, 30.0, self.servers, clock=loop_clock()
+            self.script, self.waiting, options, patience, self.servers, clock=loop_clock()
         ).handle
 
 
@@ -164,6 +166,19 @@ async def test_who_leaves_is_nobody_s_concern_any_more(
     with pytest.raises(asyncio.CancelledError):
         await first
     assert not waits.waiting.waiting
+
+
+async def test_one_whose_time_is_over_when_its_client_leaves_is_told_nothing(
+    jumping: JumpingLoop,
+) -> None:
+    failures: list[object] = []
+    jumping.set_exception_handler(lambda _, context: failures.append(context))
+    waits = Waits(ConnectFailed, patience=1 / 16)  # to the bit, and before it tries again
+    task = asyncio.create_task(waits.handle(get()))
+    jumping.call_at(jumping.time() + 1 / 16, task.cancel)  # rings first: it was set before
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (waits.waiting.timed_out, waits.waiting.waiting, failures) == (0, False, [])
 
 
 @pytest.mark.parametrize(
