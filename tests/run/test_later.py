@@ -22,6 +22,8 @@ from tests.support.proxy import proxied
 from tests.support.scope import upstream_scope
 from tests.support.upstream import HEALTHY, RawUpstream
 
+QUOTAS = ["proxy.middleware.quota_wait", "proxy.middleware.upstream_quota"]
+
 
 async def innermost(_: Exchange) -> Reply:
     raise NotImplementedError
@@ -61,16 +63,23 @@ def test_it_may_be_any_of_several_tables_that_wants_it(monkeypatch: pytest.Monke
         assert later.link(upstream_scope(config), innermost) is expected
 
 
+def unload(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What `[rate_limit]` loads, as if it had not been loaded; its names."""
+    for name in QUOTAS:
+        module = importlib.import_module(name)
+        monkeypatch.setattr(proxy.middleware, name.rpartition(".")[2], module)
+        monkeypatch.delitem(sys.modules, name)
+    return QUOTAS
+
+
 def test_what_is_missing_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "proxy.middleware.upstream_quota"
-    monkeypatch.setattr(proxy.middleware, "upstream_quota", sys.modules.get(name), raising=False)
-    monkeypatch.delitem(sys.modules, name, raising=False)
+    names = unload(monkeypatch)
     later = Later("upstream_quota", CacheOptions, RateLimitOptions)
     assert not later.is_missing({CacheOptions} - {CacheOptions})
     assert not Later("upstream_quota", wanted=lambda _: True).is_missing({RateLimitOptions})
     assert later.is_missing({RateLimitOptions, int})
-    assert [each.__name__ for each in missing({RateLimitOptions})] == [name]
-    load([later])
+    assert [each.__name__ for each in missing({RateLimitOptions})] == names
+    load(missing({RateLimitOptions}))
     assert not later.is_missing({RateLimitOptions})
     assert missing({RateLimitOptions}) == []
 
@@ -78,11 +87,8 @@ def test_what_is_missing_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_reload_loads_in_a_thread_while_the_loop_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "proxy.middleware.upstream_quota"
     async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as running:
-        importlib.import_module(name)
-        monkeypatch.setattr(proxy.middleware, "upstream_quota", sys.modules[name], raising=False)
-        monkeypatch.delitem(sys.modules, name)
+        names = unload(monkeypatch)
         seen: list[tuple[str, bool]] = []
 
         def loaded(wanted: str) -> ModuleType:
@@ -92,7 +98,9 @@ async def test_a_reload_loads_in_a_thread_while_the_loop_serves(
 
         monkeypatch.setattr(later_module, "import_module", loaded)
         await running.reload(rate_limit={"average": 1})
-        assert seen == [(name, False)]  # and nothing that is not in this configuration
+        assert seen == [
+            (name, False) for name in names
+        ]  # and nothing that is not in this configuration
 
 
 def test_every_name_is_that_of_a_module() -> None:
