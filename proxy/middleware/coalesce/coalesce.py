@@ -110,6 +110,7 @@ class Coalesce:
         "_max_waiters",
         "_memory",
         "_tasks",
+        "_under_way",
         "_unseen",
         "_unshareable",
         "_usual",
@@ -145,6 +146,7 @@ class Coalesce:
         self._unseen = unseen
         self._usual = UsualTime() if usual is None else usual
         self._calls: dict[Key, SharedCall] = {}
+        self._under_way = 0
         self._unshareable: OrderedDict[int, float] = OrderedDict()
         """Until when, by the hash of a whole key, credentials and cookies included: an unshareable
         reply to one client keeps no other client's requests from being shared. If two keys had one
@@ -245,8 +247,13 @@ class Coalesce:
         task = asyncio.get_running_loop().create_task(call.run(send))
         call.task = task
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._under_way += 1
+        task.add_done_callback(self._ended)
         return call
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._under_way -= 1
 
     def _end_joining(self, key: Key, call: SharedCall) -> None:
         call.on_joining_ends = _nothing  # the partial refers to the call
@@ -271,7 +278,7 @@ class Coalesce:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield gauge("coalesce_in_flight", len(self._calls))
+        yield gauge("coalesce_in_flight", self._under_way)
 
 
 def _inform(leader: Exchange, status: int, reason: bytes, fields: RawHeaders) -> None:

@@ -4,8 +4,10 @@ A request that has stalled must not take all equal ones with it. So a call takes
 bounded time only without a byte from its upstream: ``UsualTime.joined_for``. After that the next
 equal request makes a call of its own, which those that follow join for twice the time at least,
 and so on. An API that thinks for long gets few calls: their number grows with the logarithm of the
-time. Where all clients of a call leave it, or it is refused, the earlier one is joined again until
-its time is over. Else each client that is too impatient for the API would make a call.
+time. Where all clients of a call leave it, the earlier one is joined again for what is left of the
+time of that call. Else each client that is too impatient for the API would make a call. A call that
+was not sent, since it was refused or waited for its turn, leaves no such time: the next request
+makes a call beside the same earlier one.
 
 Those who wait already wait on: they have their own timeouts, and the earlier call may be answered
 first. The time for which a call is not sent does not count, since another one would wait as well.
@@ -44,13 +46,16 @@ def follow(call: SharedCall, earlier: SharedCall, usual: UsualTime) -> None:
 
 
 def instead_of(call: SharedCall, now: float) -> SharedCall | None:
-    """The earlier call that is joined again, where a call ends that nobody had an answer of."""
+    """The earlier call that others are beside again, where a call ends that gave no answer.
+
+    They join it for as long as they would have joined the call that was sent and then left.
+    """
     if call.clients and not call.refused:
         return None
     earlier = call.earlier
     while earlier is not None and not _goes_on(earlier):
         earlier = earlier.earlier
-    if earlier is not None:
+    if earlier is not None and not call.clients and call.record.sent_at is not None:
         left = call.joined_for - silent(call, now)
         earlier.joined_for = max(earlier.joined_for, silent(earlier, now) + left)
     return earlier

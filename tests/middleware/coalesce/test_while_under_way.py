@@ -10,6 +10,7 @@ from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 from tests.support.pieces import body
+from tests.support.samples import told
 
 
 async def asked(inner: Coalesce, exchange: Exchange) -> bytes:
@@ -53,3 +54,18 @@ async def test_a_follower_has_waited_up_to_the_head_of_the_answer(jumping: Jumpi
     exchanges = [get(), get()]
     await asyncio.gather(*(asked(inner, each) for each in exchanges))
     assert [each.record.queue_s for each in exchanges] == [0.0, 3.0]
+
+
+async def test_all_calls_that_are_under_way_count(jumping: JumpingLoop) -> None:
+    """However many there are of equal requests."""
+    script = Script((900, reply()), (900, reply()), reply(body=b"quick"))
+    inner = Coalesce(script, CoalesceOptions(), MemoryBudget(), set(), clock=loop_clock())
+    tasks = []
+    for seconds in (6, 1):
+        tasks.append(asyncio.create_task(asked(inner, get())))
+        await asyncio.sleep(seconds)
+    assert told(inner)["coalesce_in_flight"] == 2
+    assert await asked(inner, get("/other")) == b"quick"
+    await asyncio.gather(*tasks)
+    await asyncio.sleep(0)
+    assert told(inner)["coalesce_in_flight"] == 0
