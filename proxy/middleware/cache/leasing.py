@@ -114,7 +114,9 @@ class Leases:
                 self._store.claims.give_back(claim)
                 return
             self._store.claims.renew(claim)
-            timers[:] = [loop.call_later(min(left, _RENEWED), renew)]
+            # while it waits, what is left does not become less
+            pause = min(left, _RENEWED) if record.wait is None else _RENEWED
+            timers[:] = [loop.call_later(pause, renew)]
 
         timers.append(loop.call_later(_RENEWED, renew))
         try:

@@ -48,7 +48,7 @@ class Refresher:
         if now < until or self._rests.under_way(key):
             return
         span = 2 * (span or self._joined_for())
-        self.under_way[ident] = now + span, span
+        self.under_way[ident] = own = now + span, span
         body: Body = EMPTY
         if asked.content is not None:  # its own may not outlive its client
             body = BytesBody(asked.content, sent.framing, sent.length)
@@ -60,12 +60,15 @@ class Refresher:
         twin.record.longest_wait = None
         twin.deadline = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
-        task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))
+        task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, own, ask))
         tasks = self._shared.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _run(self, twin: Exchange, key: bytes, ident: bytes, ask: Handler) -> None:
+    async def _run(
+        self, twin: Exchange, key: bytes, ident: bytes, own: tuple[float, float], ask: Handler
+    ) -> None:
+        """``own``: what it is in ``under_way`` until another one is begun beside it."""
         reply: Reply | None = None
         ending = Ending.ABANDONED
         try:
@@ -82,7 +85,8 @@ class Refresher:
             self._covered(twin, error)
             forget_frames(error)
         finally:
-            self.under_way.pop(ident, None)
+            if self.under_way.get(ident) is own:
+                del self.under_way[ident]
             if reply is not None:
                 reply.close(ending)
             self._shared.unseen(twin, self._shared.clock())

@@ -257,6 +257,35 @@ async def test_a_lease_is_given_back_where_nothing_comes(queued: int, kept: int)
     assert waiting.others.renewed == renewed
 
 
+async def test_a_wait_that_follows_on_silence_renews_a_lease_no_more_often() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    claim = await waiting.begin(asked)
+    assert isinstance(claim, Claim)
+    record = asked.exchange.record
+    with waiting.leases.renewing(claim, record):
+        await asyncio.sleep(4.99)
+        with record.waiting(PERMIT, loop_clock()):
+            await asyncio.sleep(30)
+        assert waiting.others.renewed <= 12
+        assert await waiting.others.holder(claim.name)
+        await asyncio.sleep(4)  # its silence was over
+        assert not await waiting.others.holder(claim.name)
+
+
+async def test_what_has_waited_before_it_has_a_lease_has_been_silent_for_no_time() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    claim = await waiting.begin(asked)
+    assert isinstance(claim, Claim)
+    asked.exchange.record.queue_s = 40.0
+    with waiting.leases.renewing(claim, asked.exchange.record):
+        await asyncio.sleep(4.5)
+        assert await waiting.others.holder(claim.name)
+        await asyncio.sleep(1)
+        assert not await waiting.others.holder(claim.name)
+
+
 async def test_a_reply_may_stand_for_an_entry() -> None:
     waiting = Waiting()
     asked = waiting.asked()

@@ -75,6 +75,26 @@ async def test_what_stalls_keeps_others_from_asking_for_a_bounded_time(
     assert not shared.tasks
 
 
+async def test_one_that_ends_at_last_leaves_the_one_beside_it_alone(jumping: JumpingLoop) -> None:
+    asked_at: list[float] = []
+
+    async def ask(_: Exchange) -> Reply:
+        asked_at.append(jumping.time())
+        await asyncio.sleep(12)
+        return reply(200, [], b"body")
+
+    shared = Shared(random.Random(1), clock=loop_clock())
+    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
+    began = jumping.time()
+    for _ in range(21):
+        refresher.begin(ASKED, b"i", ask)
+        await asyncio.sleep(1)
+    assert [at - began for at in asked_at] == [0, 10]
+    await asyncio.sleep(2)
+    assert not refresher.under_way
+    assert not shared.tasks
+
+
 @pytest.mark.parametrize(
     ("fault", "token", "told"),
     [
