@@ -69,11 +69,18 @@ class Body(Protocol):
     def held_back(self, now: float) -> float:
         """Those of them in which the client waited for 100 (Continue), which nobody had sent."""
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the client is waited for right now, on a clock of its own that ends the wait."""
+
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
     def proceed(self) -> None:
-        """It is wanted: a client that waits for 100 (Continue) gets it, if nothing was answered."""
+        """It is wanted: a client that waits for 100 (Continue) gets it, if nothing was answered.
+
+        One that was answered instead need not send it, and is not waited for.
+        """
 
     def reader(self) -> BodyReader:
         """Reads it from its first byte on, and ends the reader before.
@@ -136,6 +143,7 @@ class BytesBody:
 
     resendable: Final = True
     complete: Final = True
+    awaited: Final = False
 
     def __init__(self, whole: bytes = b"", framing: bytes = b"", length: int | None = 0) -> None:
         self.buffered = whole

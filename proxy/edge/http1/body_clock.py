@@ -86,6 +86,11 @@ class BodyClock:
         """Seconds that it waited for 100 (Continue) so far, while its body was wanted."""
         return self._held + (0.0 if self._held_since is None else now - self._held_since)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the client is waited for now, and ``body_idle_timeout`` ends that."""
+        return self._asked is not None and self._idle < float("inf")
+
     def close(self) -> None:
         """Nobody is waited for any more."""
         if self._timer is not None:

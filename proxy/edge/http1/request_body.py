@@ -17,13 +17,7 @@ from typing import Final
 from aiohttp.streams import StreamReader
 
 from proxy.core.body import BytesBody
-from proxy.core.errors import (
-    BadRequest,
-    BodyTooLarge,
-    ClientError,
-    InternalError,
-    forget_frames,
-)
+from proxy.core.errors import BadRequest, BodyTooLarge, ClientError, InternalError, forget_frames
 from proxy.core.local_limits import local_limit
 from proxy.core.reply import Sink
 from proxy.edge.client_stream import ClientStream, Rest
@@ -138,12 +132,19 @@ class ClientBody:
         """See ``core/body``."""
         return self._clock.held_back(now)
 
+    @property
+    def awaited(self) -> bool:
+        """See ``core/body``."""
+        return self._clock.awaited
+
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""
         go_ahead, self._go_ahead = self._go_ahead, None
         if go_ahead is None:
             return
         if not self._content.total_bytes:
+            if self._stream is not None and self._stream.exchange.committed:
+                return  # it was answered instead
             go_ahead()
         if self._asking is not None:  # somebody reads
             self.ask()

@@ -104,13 +104,14 @@ class RequestBodySender:
         return self._ended and not self._left()
 
     def is_moving(self) -> bool:
-        """Whether the upstream took more since this was last asked, or has all and waits for more.
+        """Whether the upstream took more since this was last asked, or the client is waited for.
 
-        Then it is the client that is waited for, which has a clock of its own.
+        It is while the upstream has all that came. One without a clock of its own is not waited
+        for: it would keep an upstream that has stalled for ever.
         """
         left = self._left()
         taken = self._passed - left
-        moving = taken > self._taken or not (left or self._ended)
+        moving = taken > self._taken or (self._body.awaited and not left)
         self._taken = taken
         return moving
 

@@ -14,7 +14,8 @@ from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
 from proxy.edge.http1.spool import Room
 from proxy.edge.options import ServerOptions
-from tests.support.loop import JumpingLoop
+from tests.support.client_stream import FakeClientStream
+from tests.support.loop import JumpingLoop, get
 
 SECONDS = 600
 
@@ -121,6 +122,48 @@ async def test_one_that_sends_without_waiting_is_waited_for_from_then_on(
     assert jumping.time() - began == pytest.approx(2.0)
     assert not told
     assert body.held_back(jumping.time()) == pytest.approx(0.5)
+    body.close()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_client_that_was_answered_instead_is_not_waited_for(
+    jumping: JumpingLoop, answered: bool
+) -> None:
+    """It need not send what it was not asked for (RFC 9110 10.1.1)."""
+    told: list[float] = []
+    stream = FakeClientStream()
+    stream.exchange = get()
+    body, content = coming(
+        jumping, 0, idle=2.0, go_ahead=lambda: told.append(jumping.time()), stream=stream
+    )
+    reading = asyncio.create_task(body.reader().read())
+    stream.exchange.committed = answered
+    await asyncio.sleep(WAIT_FOR_CONTINUE + 1.0)
+    assert body.awaited is bool(told) is not answered
+    assert not reading.done()
+    if answered:
+        await asyncio.sleep(1000)
+        content.feed_data(b"x")  # it may all the same
+        assert await reading == b"x"
+    else:
+        with pytest.raises(RequestTimeout):
+            await reading
+    assert not body.awaited
+    body.close()
+
+
+@pytest.mark.parametrize(("idle", "bounded"), [(2.0, True), (0.0, False)])
+async def test_a_client_is_waited_for_where_its_clock_is_on(
+    jumping: JumpingLoop, idle: float, bounded: bool
+) -> None:
+    body, content = coming(jumping, 64, idle=idle)
+    reading = asyncio.create_task(body.reader().read())
+    assert not body.awaited
+    await asyncio.sleep(1.0)
+    assert body.awaited is bounded
+    content.feed_data(b"x")
+    assert await reading == b"x"
+    assert not body.awaited
     body.close()
 
 

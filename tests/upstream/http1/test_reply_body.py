@@ -53,6 +53,9 @@ class Connection:
     def send_more(self, data: bytes) -> None:
         self.left += 0 if self.takes else len(data)
 
+    def sent_past(self, size: int) -> None:
+        """It was not written here."""
+
     def resume_reading(self) -> None:
         """It was never paused."""
 
@@ -68,12 +71,21 @@ class Uploading:
 
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        self.asked = self.has_clock = True
+        self._read = False
+
+    @property
+    def awaited(self) -> bool:
+        return self._read and self.asked and self.has_clock
 
     def reader(self) -> "Uploading":
         return self
 
     async def read(self) -> bytes:
-        return await self.pieces.get()
+        self._read = True
+        piece = await self.pieces.get()
+        self._read = False
+        return piece
 
 
 class Exchanged:
@@ -139,6 +151,61 @@ async def test_while_the_client_is_waited_for_the_clock_stands_still(
     exchanged.client.pieces.put_nowait(b"x")
     await asyncio.sleep(0)
     assert IDLE * 0.75 <= await exchanged.cut_after(reading) <= IDLE * 1.25
+
+
+@CLOCKS
+@pytest.mark.parametrize("reason", ["asked", "has_clock"])
+async def test_a_client_that_need_not_send_does_not_make_the_clock_stand_still(
+    jumping: JumpingLoop, progress: float, idle: float, reason: str
+) -> None:
+    """It waits for 100 (Continue), or nothing bounds how long it may take."""
+    exchanged = Exchanged(jumping, progress, idle)
+    setattr(exchanged.client, reason, False)
+    assert await exchanged.cut_after(exchanged.read()) == IDLE
+
+
+@CLOCKS
+async def test_what_the_kernel_moves_of_a_request_is_taken_too(
+    jumping: JumpingLoop, progress: float, idle: float
+) -> None:
+    exchanged = Exchanged(jumping, progress, idle)
+    exchanged.sender.blocked(1000)
+    reading = exchanged.read()
+    for _ in range(20):
+        await asyncio.sleep(IDLE * 0.9)
+        assert not reading.done()
+        exchanged.sender.moved(100)
+    assert IDLE * 0.75 <= await exchanged.cut_after(reading) <= IDLE * 1.25
+
+
+async def test_progress_has_its_whole_time_again_with_what_is_taken(jumping: JumpingLoop) -> None:
+    """However much of it the pings before had used up."""
+    exchanged = Exchanged(jumping, progress=IDLE, idle=0.0)
+    exchanged.connection.takes = False
+    exchanged.client.pieces.put_nowait(b"x" * 100)
+    await asyncio.sleep(0)
+    reading = exchanged.read()
+    await asyncio.sleep(IDLE * 0.8)
+    exchanged.connection.payload.feed_data(PING)
+    assert await reading == PING
+    reading = exchanged.read()
+    await asyncio.sleep(IDLE * 0.1)
+    exchanged.connection.left = 50
+    assert IDLE <= await exchanged.cut_after(reading) <= IDLE * 1.25
+
+
+async def test_time_in_which_the_client_was_waited_for_is_no_lack_of_progress(
+    jumping: JumpingLoop,
+) -> None:
+    exchanged = Exchanged(jumping, progress=IDLE, idle=0.0)
+    reading = exchanged.read()
+    await asyncio.sleep(IDLE * 5)
+    exchanged.connection.takes = False
+    exchanged.client.pieces.put_nowait(b"x")
+    await asyncio.sleep(0)
+    exchanged.connection.payload.feed_data(PING)
+    assert await reading == PING
+    assert IDLE * 0.75 <= await exchanged.cut_after(exchanged.read()) <= IDLE
 
 
 async def test_the_time_after_an_upload_counts_from_its_end(jumping: JumpingLoop) -> None:
