@@ -260,7 +260,6 @@ class Record:
         """
         self.upstream, self.endpoint = call.upstream, call.endpoint
         self.failure, self.covered = call.failure, call.covered
-        self.at_hand = self.at_hand or call.at_hand
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at + self.head_s)
             self.reply_status = call.reply_status

@@ -9,6 +9,7 @@ its scope for those above it:
 - ``sends_copies``: by hedge, for retry, which then ends no attempt that has stalled;
 - ``sharing``: by coalesce, for cache, whose misses are shared;
 - ``others``: by ``run/tree``, for fallback: the upstreams that take over;
+- ``fixed``: by fallback, for deadline and total, which answer with it when the time is over;
 - ``own_fields``: by cors, for the edge, which gives them to answers that no chain has made.
 
 What a link above leaves for those below it is a list, which is asked when they work:
@@ -97,6 +98,8 @@ class Scope:
     """``has_server_left`` of each upstream that the route asks, in their order."""
     sharing: Sharing | None = None
     """How equal requests share one call; left by the coalescer for the cache above it."""
+    fixed: Callable[[Exchange, ProxyError], Reply] | None = None
+    """Gives the fixed reply of ``fallback`` in the place of a failure."""
     own_fields: Callable[[RawHeaders], RawHeaders] | None = None
     """What every answer on the route carries, by the fields of its request; left by ``[cors]``."""
 

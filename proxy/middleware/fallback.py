@@ -2,6 +2,7 @@
 
 import mimetypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from http.client import responses
 from typing import Annotated, TypeAlias
 
@@ -48,6 +49,8 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         keep=scope.keep,
         clock=scope.shared.clock,
     )
+    if fixed is not None:
+        scope.fixed = partial(fallback.instead, fixed)
     return fallback.handle
 
 
@@ -120,8 +123,6 @@ class Fallback:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises what the last one raised, where nobody has an answer."""
-        if self._fixed is not None and exchange.record.at_hand is None:
-            exchange.record.at_hand = self._at_hand
         handlers = [self._inner, *self._others]
         if self._others and exchange.body is not EMPTY and self._repeatable(exchange):
             self._keep(exchange.body)
@@ -141,7 +142,7 @@ class Fallback:
                 if self._fixed is None:
                     raise
                 forget_frames(error)
-                return self._instead(exchange, self._fixed, error, error)
+                return self.instead(self._fixed, exchange, error)
             goes_on = takes_over(reply.status) and index < last
             goes_on = goes_on and may_take_over(exchange, self._repeatable, sent=True)
             if index or goes_on:
@@ -154,23 +155,24 @@ class Fallback:
                 return reply
             exchange.record.outcome = str(reply.status)
             reply.drop()
-            return self._instead(exchange, self._fixed, refusal(reply, exchange), _said(reply))
+            return self.instead(self._fixed, exchange, refusal(reply, exchange), _said(reply))
         raise AssertionError("the loop answers or raises")
 
     def _log(self, exchange: Exchange, came: Reply | UpstreamError) -> None:
         """Log the last attempt of an upstream, where no retry has done so, if it made one."""
         exchange.record.log_last(attempt_outcome(came), exchange.asked_at, self._clock())
 
-    async def _at_hand(self, exchange: Exchange, error: ProxyError) -> Reply | None:
-        """The fixed reply, where the time of the whole exchange is over."""
-        return None if self._fixed is None else self._instead(exchange, self._fixed, error, error)
-
-    def _instead(
-        self, exchange: Exchange, fixed: "Fixed", error: ProxyError, came: ProxyError | Reply
+    def instead(
+        self,
+        fixed: "Fixed",
+        exchange: Exchange,
+        error: ProxyError,
+        came: Reply | None = None,
     ) -> Reply:
+        """The fixed reply in the place of a failure. ``came``: the reply that is the failure."""
         exchange.error = self._covered(exchange, error)
         record = exchange.record
-        record.covered = came
+        record.covered = came or error
         if error.clock:
             record.clock = error.clock
         if not record.outcome:  # the last upstream was not asked

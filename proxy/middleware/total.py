@@ -6,7 +6,7 @@ from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.time_over import answer_at_hand
+from proxy.core.time_over import FixedInstead, answer_at_hand
 from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
@@ -15,16 +15,20 @@ from proxy.net.timers import SharedTimeout
 def link(scope: Scope, inner: Handler) -> Handler | None:
     """Where ``[timeouts] total`` is set."""
     timeouts = scope.find(TimeoutsOptions)
-    return Total(inner, timeouts.total).handle if timeouts and timeouts.total else None
+    if timeouts is None or not timeouts.total:
+        return None
+    return Total(inner, timeouts.total, scope.fixed).handle
 
 
 class Total:
     """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
 
-    __slots__ = ("_bound", "_inner", "_loop", "_timeout")
+    __slots__ = ("_bound", "_fixed", "_inner", "_loop", "_timeout")
 
-    def __init__(self, inner: Handler, seconds: float) -> None:
+    def __init__(self, inner: Handler, seconds: float, fixed: FixedInstead | None = None) -> None:
+        """``fixed``: see ``Scope``."""
         self._inner = inner
+        self._fixed = fixed
         self._bound = ("total", "total", seconds)
         self._timeout = SharedTimeout(seconds)
         self._loop = get_running_loop()
@@ -42,7 +46,7 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
-                return await answer_at_hand(exchange, self._error(exchange))
+                return await answer_at_hand(exchange, self._error(exchange), self._fixed)
             raise
         except BaseException:
             timeout.end(task)

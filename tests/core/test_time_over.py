@@ -4,7 +4,6 @@ import pytest
 
 from proxy.core.errors import ProxyError, ResponseTimeout
 from proxy.core.exchange import Exchange
-from proxy.core.record import Record
 from proxy.core.reply import Reply
 from proxy.core.time_over import answer_at_hand
 from tests.support.loop import get, reply
@@ -40,17 +39,17 @@ async def test_where_nothing_is_at_hand_the_error_is_the_answer() -> None:
     assert raised.value is LATE
 
 
-async def test_who_waits_for_a_call_of_others_has_at_hand_what_that_has() -> None:
-    async def own(_: Exchange, __: ProxyError) -> Reply | None:
-        return None
+@pytest.mark.parametrize("stale", [None, AT_HAND])
+async def test_the_fixed_reply_is_the_answer_where_no_stale_one_may_be_used(
+    stale: Reply | None,
+) -> None:
+    async def instead(_: Exchange, __: ProxyError) -> Reply | None:
+        return stale
 
-    async def of_call(_: Exchange, __: ProxyError) -> Reply | None:
-        return None
-
-    call, record = Record(), Record()
-    call.at_hand = of_call
-    record.adopt(call, shared=True)
-    assert record.at_hand is of_call
-    record.at_hand = own
-    record.adopt(call, shared=True)
-    assert record.at_hand is own
+    fixed = reply(503, [], b"sorry")
+    exchange = get()
+    exchange.deadline = 1.0
+    assert await answer_at_hand(exchange, LATE, lambda *_: fixed) is fixed
+    exchange.record.at_hand = instead
+    assert await answer_at_hand(exchange, LATE, lambda *_: fixed) is (stale or fixed)
+    assert exchange.deadline is None

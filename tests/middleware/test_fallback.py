@@ -19,17 +19,10 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.edge.responses import log_covered
-from proxy.http.fields import RawHeaders
-from proxy.middleware.coalesce.coalesce import Coalesce
-from proxy.middleware.coalesce.options import CoalesceOptions
-from proxy.middleware.coalesce.shared_reply import MemoryBudget
-from proxy.middleware.deadline.deadline import Deadline
-from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply, TakesOver
 from proxy.middleware.per_try import AttemptClock, PerTry
 from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
-from proxy.middleware.total import Total
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
 
@@ -273,21 +266,3 @@ async def test_an_attempt_is_ended_as_soon_as_another_upstream_has_a_server(
     other = Script(reply(201))
     came = await fallback(PerTry(Script((60, reply(200))), bound).handle, other)(exchange)
     assert (came.status, jumping.time() - began) == (201, 8)
-
-
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("fields", [(), [(b"X-Request-Timeout-Ms", b"2000")]])
-async def test_a_fixed_reply_is_the_answer_where_the_time_of_the_request_is_over(
-    jumping: JumpingLoop, page: FixedReply, fields: RawHeaders, shared: bool
-) -> None:
-    inner = fallback(Script((900, reply(200))), fixed=Fixed(page))
-    if shared:
-        options, clock = CoalesceOptions(), loop_clock()
-        inner = Coalesce(inner, options, MemoryBudget(), set(), clock=clock).handle
-    bounded = Deadline(Total(inner, 2).handle, DeadlineOptions(), clock=loop_clock())
-    exchange = get(headers=fields)
-    answer = await bounded.handle(exchange)
-    assert jumping.time() - exchange.started_at == 2
-    assert (answer.status, answer.buffered) == (503, b"<p>sorry")
-    assert (exchange.error, exchange.record.outcome) == ("http_response_timeout", "timeout")
-    assert exchange.deadline is None

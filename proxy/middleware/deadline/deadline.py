@@ -8,7 +8,7 @@ from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.time_over import answer_at_hand
+from proxy.core.time_over import FixedInstead, answer_at_hand
 from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.http.fields import RawHeaders
@@ -24,26 +24,30 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     timeouts = scope.find(TimeoutsOptions)
     if options is None:
         return None
-    return Deadline(
-        inner, options, timeouts.total if timeouts else 0.0, clock=scope.shared.clock
-    ).handle
+    total = timeouts.total if timeouts else 0.0
+    return Deadline(inner, options, total, scope.fixed, clock=scope.shared.clock).handle
 
 
 class Deadline:
     """Bounds the whole exchange by what the client says, and by ``total``."""
 
-    __slots__ = ("_accept", "_clock", "_inner", "_max", "_total")
+    __slots__ = ("_accept", "_clock", "_fixed", "_inner", "_max", "_total")
 
     def __init__(
         self,
         inner: Handler,
         options: DeadlineOptions,
         total: float = 0.0,
+        fixed: FixedInstead | None = None,
         *,
         clock: Clock,
     ) -> None:
-        """``total`` in seconds, 0 for none: of clients that say nothing ``inner`` sees to it."""
+        """``total`` in seconds, 0 for none: of clients that say nothing ``inner`` sees to it.
+
+        ``fixed``: see ``Scope``.
+        """
         self._inner = inner
+        self._fixed = fixed
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
         self._max = options.max or _NEVER
         self._total = total or _NEVER
@@ -70,7 +74,7 @@ class Deadline:
         else:
             what = f"no reply within {words} of {in_seconds(left)}"
             error = ResponseTimeout(what, clock=name)
-        return await answer_at_hand(exchange, error)
+        return await answer_at_hand(exchange, error, self._fixed)
 
     def _bound(self, asked: float) -> str:
         """What gives an exchange the time that it has."""

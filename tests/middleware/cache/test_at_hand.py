@@ -63,8 +63,10 @@ async def test_what_may_not_be_used_on_an_error_is_not_used_then(
     control: bytes, fields: RawHeaders
 ) -> None:
     _, ask = await caching(control)
+    exchange = get(headers=fields)
     with pytest.raises(ResponseTimeout):
-        await ask(get(headers=fields))
+        await ask(exchange)
+    assert exchange.record.at_hand is None
 
 
 async def test_a_client_that_leaves_gets_nothing() -> None:
