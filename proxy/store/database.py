@@ -32,6 +32,9 @@ _ORPHANED: Final = 3600.0
 """Seconds after which chunks without an entry are of a process that has died."""
 _OVERHEAD: Final = 512
 """Bytes that an entry costs beyond its head and its body."""
+_COUNT_EVERY: Final = 60.0
+"""Seconds between two looks at all entries, where the totals say that there were too many: another
+process with a larger ``max_size`` may have stored them."""
 _BATCH: Final = 64
 """Entries that give way at a time."""
 
@@ -58,11 +61,12 @@ def _began(ident: int) -> float:
 class Database:
     """One connection. Each thread has its own."""
 
-    __slots__ = ("_db", "_mark", "_wall", "agreements", "evicted", "totals")
+    __slots__ = ("_counted_at", "_db", "_mark", "_wall", "agreements", "evicted", "totals")
 
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
         self._wall = wall
+        self._counted_at = 0.0
         self._db = sqlite3.connect(
             path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
@@ -157,15 +161,20 @@ class Database:
             self.totals.entries += 1
             self.totals.bytes += cost
             if max_size:
-                self._make_room(max_size)
+                self._make_room(max_size, cost)
 
-    def _make_room(self, max_size: int) -> None:
-        totals = self.totals
+    def _make_room(self, max_size: int, new: int) -> None:
+        """``new``: bytes of the entry that has just come; the others had room without it."""
+        totals, now = self.totals, self._wall()
+        if totals.bytes - new > max_size and not 0 <= now - self._counted_at < _COUNT_EVERY:
+            self._counted_at = now
+            totals.count()  # good entries would give way to a row that is wrong
         while totals.bytes > max_size:
             oldest = self._db.execute(
                 "SELECT id FROM entries ORDER BY kept, used LIMIT ?", (_BATCH,)
             ).fetchall()
             if not oldest:
+                totals.correct(0, 0)
                 break
             for (old,) in oldest:
                 if totals.bytes <= max_size:
@@ -239,15 +248,15 @@ class Database:
         """Remove all that is stored, also what is on its way; how many there were."""
         with self._change():
             self.agreements.all_invalidated()
-            found = self.totals.entries
+            (found,) = self._db.execute("SELECT count(*) FROM entries").fetchone()
             self._db.execute(
                 "INSERT OR IGNORE INTO gone SELECT id, ? FROM entries WHERE body IS NULL",
                 (self._wall(),),
             )
             self._db.execute("DELETE FROM labels")
             self._db.execute("DELETE FROM entries")
-            self.totals.entries = self.totals.bytes = 0
-        return found
+            self.totals.correct(0, 0)
+        return int(found)
 
     def _remove(self, ident: int) -> None:
         db = self._db
@@ -264,10 +273,9 @@ class Database:
     def sweep(self) -> None:
         """Remove chunks that nobody reads and that belong to no entry, and correct the totals."""
         now = self._wall()
-        entries, size = self.totals.difference()  # before it keeps others from writing
+        difference = self.totals.look()  # before it keeps others from writing
         with self._change():
-            self.totals.entries += entries
-            self.totals.bytes += size
+            self.totals.apply(difference)
             self.agreements.sweep()
             old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - _LINGER,))
             for (ident,) in old.fetchall():

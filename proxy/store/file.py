@@ -197,7 +197,7 @@ class File:
         try:
             if inode and inode == self._inode_now():  # else another process has done it
                 self._set_aside("is damaged", found)
-            self._open_writing().totals.difference()  # by a look at all entries
+            self._open_writing()
         except _FAILURES as error:
             self._age += 1
             self._failed(error, is_open=self.writing is not None)
