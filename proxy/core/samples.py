@@ -32,6 +32,8 @@ class Kind(Enum):
 
     GAUGE = "gauge"
     """A number that goes up and down; a time is in seconds, a size in bytes, yes is 1 and no 0."""
+    COMMON = "common"
+    """The same of something that several workers have in common: it is no sum of theirs."""
     COUNTER = "counter"
     """A number that only grows, from zero at the start of the process."""
     INFO = "info"
@@ -59,6 +61,11 @@ class Described(Protocol):
 def gauge(name: str, value: float, labels: Labels = NONE) -> Sample:
     """A number that goes up and down."""
     return Sample(name, Kind.GAUGE, value, labels)
+
+
+def common_gauge(name: str, value: float, labels: Labels = NONE) -> Sample:
+    """Such a number of what all workers have in common."""
+    return Sample(name, Kind.COMMON, value, labels)
 
 
 def counter(name: str, value: float, labels: Labels = NONE) -> Sample:

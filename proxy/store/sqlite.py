@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from proxy.core.clock import monotonic, wall
-from proxy.core.samples import Sample, counter, gauge
+from proxy.core.samples import Sample, common_gauge, counter
 from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.database import Database, Row, new_ident
@@ -222,8 +222,8 @@ class SqliteStore:
         """For operators."""
         database = self._file.writing
         if database is not None:
-            yield gauge("store_entries", database.totals.entries)
-            yield gauge("store_bytes", database.totals.bytes)
+            yield common_gauge("store_entries", database.totals.entries)
+            yield common_gauge("store_bytes", database.totals.bytes)
             yield counter("store_evicted", database.evicted)
         yield counter("store_failures", self._file.failures)
         yield counter("store_timeouts", self.timeouts)

@@ -197,8 +197,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "cache_lease_waits", "route", "Times that a call waited for one of another process."
         ),
         _gauge("cache_refreshing", "route", "Stored replies that are being asked for anew."),
-        _gauge("store_entries", "", "Replies in the store."),
-        _gauge("store_bytes", "", "Bytes that the store holds."),
+        _gauge("store_entries", "", "Replies in the store; of a file that workers share, those in the file."),
+        _gauge("store_bytes", "", "Bytes that the store holds, likewise."),
         _counter("store_failures", "", "Times that the store could not be read or written."),
         _counter("store_timeouts", "", "Times that it took longer than it may."),
         _gauge("store_circuit_open", "", "1 while the store has failed and is not asked.", fold=max),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core.stored import NOT_KNOWN, Store
+from proxy.run.workers.totals import Totals
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
 from proxy.store.sqlite import SqliteStore
@@ -109,3 +110,19 @@ async def test_a_label_purges_what_bears_it(store: Store) -> None:
     assert await store.purge(b"red") == 0
     assert not await store.get(A)
     assert await store.get(C)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_what_workers_share_is_shown_once(tmp_path: Path, *, shared: bool) -> None:
+    path = tmp_path / "store.db"
+    stores: list[Store] = [
+        SqliteStore(path, 64 << 20, 0.0) if shared else MemoryStore(64 << 20) for _ in range(2)
+    ]
+    for store, keys in zip(stores, ((A, B), (C,)), strict=True):
+        for key in keys:
+            put(store, key, b"x")
+            assert await store.get(key)  # it has been written
+    shown = {each.name: each.value for each in Totals().of(each.describe(0.0) for each in stores)}
+    assert shown["store_entries"] == 3
+    for store in stores:
+        await store.close()

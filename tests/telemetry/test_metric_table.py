@@ -32,7 +32,7 @@ def named(path: Path) -> Iterator[tuple[str | None, int]]:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
-            and node.func.id in ("gauge", "counter", "info")
+            and node.func.id in ("gauge", "common_gauge", "counter", "info")
         ):
             name = node.args[0]
             yield (str(name.value) if isinstance(name, ast.Constant) else None), node.lineno

@@ -2,7 +2,8 @@
 
 Counters are added up; what a worker had counted when it ended stays in the sum, so none goes
 backwards. What a worker counted after it last told, a second at most, is lost where it is killed.
-Numbers that go up and down become one as ``telemetry/metric_table`` says. Each worker's order is
+Numbers that go up and down become one as ``telemetry/metric_table`` says; of what the workers have
+in common the largest counts: one that has had nothing to do with it says 0. Each worker's order is
 kept, so that the samples of one thing stay together.
 """
 
@@ -125,5 +126,7 @@ def merged(samples: list[Sample]) -> Sample:
 
 
 def _number(sample: Sample, values: list[int | float]) -> float:
+    if sample.kind is Kind.COMMON:
+        return max(values)
     fold = sum if sample.kind is Kind.COUNTER else WORKERS.get(sample.name, sum)
     return fold(values)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.admin.state import state
-from proxy.core.samples import NONE, Kind, Sample, counter, gauge, info
+from proxy.core.samples import NONE, Kind, Sample, common_gauge, counter, gauge, info
 from proxy.run.workers.totals import Totals, packed, unpacked
 from proxy.telemetry.metric_table import WORKERS
 
@@ -75,6 +75,11 @@ def test_numbers_that_go_up_and_down(name: str, values: list[float], value: floa
     [sample] = Totals().of([[gauge(name, each)] for each in values])
     assert sample.value == pytest.approx(value)
     assert sample.kind is Kind.GAUGE
+
+
+def test_what_workers_have_in_common_is_not_added_up() -> None:
+    workers = [unpacked(packed([common_gauge("store_bytes", each)])) for each in (70, 72, 0)]
+    assert _told(Totals().of(workers)) == [("store_bytes", 72)]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_samples_pass_a_link_unchanged() -> None:
     assert unpacked(packed(samples)) == samples
 
 
-GIVEN = re.compile(r'\bgauge\(\s*f?"([a-z_]+)"')
+GIVEN = re.compile(r'\b(?:common_)?gauge\(\s*f?"([a-z_]+)"')
 
 
 def test_it_is_known_of_every_number_how_to_merge_it() -> None:
