@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from proxy.config.model import Config, Route
+from proxy.core.cache_options import CacheOptions
 from proxy.core.duration import Duration
 from proxy.core.size import Size
 from proxy.edge.http1.spool import IN_MEMORY
@@ -153,9 +154,12 @@ def _commit_wait(_: Config, route: Route) -> str:
 
 
 def _max_size(config: Config, route: Route) -> str:
-    if route.cache is None or config.store is None or config.store.url[:5] != "redis":
+    if route.cache is None:
         return ""
-    return "Redis bounds itself what it keeps: see its maxmemory"
+    if config.store is not None and config.store.url[:5] == "redis":
+        return "Redis bounds itself what it keeps: see its maxmemory"
+    usual = route.cache.max_object == CacheOptions().max_object  # then it may not be written
+    return _max_object(config, route) if usual else ""
 
 
 def _per_try(_: Config, route: Route) -> str:
@@ -249,9 +253,9 @@ def _max_object(config: Config, route: Route) -> str:
         return ""
     sizes = [each.cache.max_size for each in config.routes if each.cache is not None]
     part = max(sizes) // int(workers) if all(sizes) else 0
-    if not 0 < part < route.cache.max_object:
+    if not 0 < part <= route.cache.max_object:
         return ""
-    return f"each of the {workers} workers has {Size(part)} of max_size: nothing longer is stored"
+    return f"each of the {workers} workers has {Size(part)} of max_size: nothing so long is stored"
 
 
 def _takes(route: Route, *methods: str) -> bool:

@@ -104,13 +104,18 @@ class Claims(Protocol):
 
     shared: bool
     """Whether other processes may use the store."""
-    answer_together: bool
-    """Whether they do not answer where a look-up has not been answered a moment ago."""
 
     async def take(self, name: bytes = b"") -> Claim:
         """Note that a request begins; with the lease of this name, where nobody has it.
 
         It never fails: where the store does, there is no lease, and ``order`` may be None.
+        """
+
+    def take_later(self) -> Claim:
+        """Note that a request begins, without a lease; nobody waits for that.
+
+        For a store that has just not answered. There is an ``order`` when it has said it, if it
+        can say later what came before.
         """
 
     async def holder(self, name: bytes) -> bytes:
@@ -153,6 +158,8 @@ class StoreFailed(Exception):
 NOT_KNOWN: Final[Sequence[Any]] = range(0)
 """What a store finds that fails: nothing, but it does not say that there is nothing. Compared by
 its identity."""
+UNANSWERED: Final[Sequence[Any]] = range(0)
+"""The same of one that has not answered in time, and would not answer the next question either."""
 
 
 class Store(Protocol):
@@ -165,7 +172,10 @@ class Store(Protocol):
     """Bytes that it takes at the most; 0 for no bound that is known here."""
 
     async def get(self, key: bytes) -> Sequence[Entry]:
-        """The replies under this key, the last stored first. NOT_KNOWN where the store fails."""
+        """The replies under this key, the last stored first.
+
+        NOT_KNOWN or UNANSWERED where the store fails.
+        """
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> Writer:
         """Begin to store a reply to a request that began with this claim."""
@@ -178,6 +188,9 @@ class Store(Protocol):
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were. Also those on their way."""
+
+    def room_beside(self, meta: Meta) -> int:
+        """Bytes of the longest body that fits into ``max_size`` beside this head."""
 
     def resize(self, max_size: int) -> None:
         """Take this many bytes from now on; 0 for no bound."""

@@ -30,7 +30,7 @@ _LINGER: Final = 600.0
 """Seconds for which the chunks of what was removed stay."""
 _ORPHANED: Final = 3600.0
 """Seconds after which chunks without an entry are of a process that has died."""
-_OVERHEAD: Final = 512
+OVERHEAD: Final = 512
 """Bytes that an entry costs beyond its head and its body."""
 _COUNT_EVERY: Final = 60.0
 """Seconds between two looks at all entries, where the totals say that there were too many: another
@@ -133,7 +133,7 @@ class Database:
         What is too large, not whole, or invalidated after the claim was taken is forgotten.
         """
         db = self._db
-        cost = row.size + len(row.meta) + _OVERHEAD
+        cost = row.size + len(row.meta) + OVERHEAD
         body = None if row.body is None else sealed(row.body, row.ident)
         meta = sealed(row.meta, row.ident, row.size)
         with self._change():

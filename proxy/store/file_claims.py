@@ -20,8 +20,6 @@ class FileClaims:
 
     __slots__ = ("_changes", "_ended", "_file", "_timeout", "shared")
 
-    answer_together = False  # one thread looks, another one writes
-
     def __init__(self, file: File, changes: Changes, timeout: float | None) -> None:
         """``timeout``: seconds that each of both may take, None for any time."""
         self._changes = changes
@@ -45,6 +43,10 @@ class FileClaims:
             except StoreFailed:
                 pass  # the file has said so
         return claim
+
+    def take_later(self) -> Claim:
+        """A file does not say later what came before: there is no order."""
+        return Claim(self._changes.now)
 
     async def _take_lease(self, claim: Claim) -> None:
         """With the order in one: each thread that is asked costs as much as the question."""

@@ -127,6 +127,10 @@ class MemoryStore:
         """Begin to store a reply."""
         return MemoryWriter(self, key, meta, claim)
 
+    def room_beside(self, meta: Meta) -> int:
+        """Bytes of the longest body that fits in beside this head."""
+        return self.max_size - cost_of(meta, 0)
+
     def reserve(self, size: int) -> bool:
         """Whether there is room for what is being stored; what is stored may give way to it."""
         if self.writing + size > self.max_size:

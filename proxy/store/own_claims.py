@@ -9,8 +9,6 @@ class OwnClaims:
 
     __slots__ = ("_changes", "shared")
 
-    answer_together = False
-
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.shared = False
@@ -18,6 +16,10 @@ class OwnClaims:
     async def take(self, name: bytes = b"") -> Claim:
         """Without a lease: the requests of one process share a call in any case."""
         return Claim(self._changes.now, name)
+
+    def take_later(self) -> Claim:
+        """The same."""
+        return Claim(self._changes.now)
 
     async def holder(self, _: bytes) -> bytes:
         """Nobody has a lease."""

@@ -19,7 +19,15 @@ import msgspec
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import MOST_VARIANTS, NOT_KNOWN, Claim, Claims, Meta, StoreFailed
+from proxy.core.stored import (
+    MOST_VARIANTS,
+    NOT_KNOWN,
+    UNANSWERED,
+    Claim,
+    Claims,
+    Meta,
+    StoreFailed,
+)
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
@@ -87,16 +95,15 @@ class RedisStore:
         self.claims: Claims = RedisClaims(self._calls, self.changes, self._names)
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
-        """The replies under this key; NOT_KNOWN where Redis does not answer in time."""
+        """The replies under this key; UNANSWERED where Redis does not answer in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
-
         if key in self._writing and not await self._written(key, self._timeout):
             return NOT_KNOWN  # no fault of Redis: much is to be written
         name = self._names.entries(key)
         try:
             found = await self._calls.ask(lambda: self._client.hgetall(name))
         except StoreFailed:
-            return NOT_KNOWN
+            return UNANSWERED
         now = wall()
         ended = []
         entries = []
@@ -265,6 +272,10 @@ class RedisStore:
         """Wait for what is being written under a key; whether that took no longer than this."""
         task = self._writing.get(key)
         return task is None or bool((await asyncio.wait((task,), timeout=within))[0])
+
+    def room_beside(self, _: Meta) -> int:
+        """Redis itself knows."""
+        return 0
 
     def resize(self, max_size: int) -> None:
         """Redis itself bounds what it keeps."""

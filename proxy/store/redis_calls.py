@@ -29,13 +29,13 @@ class RedisCalls:
     """A client of one database."""
 
     __slots__ = (
-        "_clock",
         "_patience",
         "_silent_until",
         "_tasks",
         "_timeout",
         "circuit",
         "client",
+        "clock",
         "failures",
     )
 
@@ -50,7 +50,7 @@ class RedisCalls:
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock, timeout)
-        self._clock = clock
+        self.clock = clock
         self._silent_until = -math.inf
         self.failures = 0
 
@@ -65,8 +65,8 @@ class RedisCalls:
             self.circuit.failed()
             if self.circuit.is_open and not was_open:
                 log.warning("store: Redis does not answer (%s); stored replies are misses", error)
-            elif not was_open and self._clock() >= self._silent_until:
-                self._silent_until = self._clock() + _SILENT
+            elif not was_open and self.clock() >= self._silent_until:
+                self._silent_until = self.clock() + _SILENT
                 log.warning("store: Redis has failed (%s); what it was asked for is a miss", error)
             raise
         self.circuit.succeeded()

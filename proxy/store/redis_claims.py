@@ -12,14 +12,14 @@ from proxy.store.redis_scripts import GIVE_BACK, RENEW, TAKE
 _TOKEN: Final = 16
 """Bytes."""
 _LASTS: Final = int(LEASE * 1000)
+_DRIFT: Final = 1.001
+"""By how much two clocks may differ that measure the same time: twice what NTP allows."""
 
 
 class RedisClaims:
     """A lease is a key that expires, with a random token; who knows that may remove it."""
 
     __slots__ = ("_calls", "_changes", "_give_back", "_names", "_renew", "_take", "shared")
-
-    answer_together = True
 
     def __init__(self, calls: RedisCalls, changes: Changes, names: Names) -> None:
         self._calls = calls
@@ -51,6 +51,24 @@ class RedisClaims:
             claim.token = token
         else:
             claim.held_by = holder
+        return claim
+
+    def take_later(self) -> Claim:
+        """Note that a request begins, while the upstream is asked; not while the circuit is open.
+
+        Redis says its time when it answers. It was less by what passed since at the most, so what
+        was invalidated after the request had begun is later than the order in any case.
+        """
+        claim = Claim(self._changes.now)
+        began = self._calls.clock()
+
+        async def take() -> None:
+            now, _ = await self._take([self._names.lease(b"")], [b"", _LASTS])
+            passed = (self._calls.clock() - began) * _DRIFT
+            claim.order = int(now) - int(passed * 1_000_000) - 1
+
+        if not self._calls.circuit.is_open:
+            self._calls.begin(take)
         return claim
 
     async def holder(self, name: bytes) -> bytes:

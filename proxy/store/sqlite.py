@@ -18,7 +18,7 @@ from proxy.core.clock import monotonic, wall
 from proxy.core.samples import Sample, common_gauge, counter
 from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
-from proxy.store.database import Database, Row, new_ident
+from proxy.store.database import OVERHEAD, Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.file_claims import FileClaims
 from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
@@ -86,6 +86,10 @@ class SqliteStore:
         self.changes = Changes()
         self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
         self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
+
+    def room_beside(self, meta: Meta) -> int:
+        """Bytes of the longest body that fits into the file beside this head."""
+        return self.max_size - OVERHEAD - len(_encode(meta))
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on; what is too much goes when the next reply is stored."""

@@ -53,6 +53,16 @@ def said(folder: Path, text: str) -> list[str]:
             "cache.max_object",
             "each of the 4 workers has 2MiB of max_size",
         ),
+        (  # its head takes room as well
+            "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 2\n" + API,
+            "cache.max_object",
+            "each of the 2 workers has 4MiB of max_size: nothing so long is stored",
+        ),
+        (
+            "[cache]\nmax_size = '16MiB'\n[server]\nworkers = 4\n" + API,
+            "cache.max_size",
+            "each of the 4 workers has 4MiB of max_size",
+        ),
         ("[rate_limit]\nkey = 'path'\n" + API, "rate_limit.key", "no request is counted"),
         ("[retry]\nmax_body = '512MiB'\n" + API, "retry.max_body", 'did you mean "32MiB"?'),
         (
@@ -164,7 +174,8 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "[retry]\nmax_body = '0'\n" + API,
         # the upstream goes on without the one who asked
         "[cache]\n[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API,
-        "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 2\n" + API,
+        "[cache]\nmax_size = '8MiB'\nmax_object = '3MiB'\n[server]\nworkers = 2\n" + API,
+        "[cache]\nmax_size = '64MiB'\n[server]\nworkers = 4\n" + API,
         "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 'auto'\n" + API,
         "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 4\n"
         "[store]\nurl = 'sqlite:/tmp/a.db'\n" + API,

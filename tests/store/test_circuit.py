@@ -1,5 +1,7 @@
 """Whether a store is worth waiting for."""
 
+import pytest
+
 from proxy.store.circuit import Circuit
 
 
@@ -31,6 +33,16 @@ def test_failures_that_each_take_the_whole_timeout_open_it() -> None:
         clock.now += 1.5
         circuit.failed()
         assert circuit.opened == opened
+
+
+@pytest.mark.parametrize(("apart", "opened"), [(2.9, 1), (3.1, 0)])
+def test_three_failures_within_four_times_the_timeout_open_it(apart: float, opened: int) -> None:
+    clock = Moved()
+    circuit = Circuit(clock, 1.5)
+    for _ in range(3):
+        clock.now += apart
+        circuit.failed()
+    assert circuit.opened == opened
 
 
 def test_an_answer_between_failures_keeps_it_closed() -> None:

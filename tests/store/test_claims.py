@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,10 @@ import pytest
 from proxy.core.stored import Claim, Store
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
+from proxy.store.redis_claims import RedisClaims
 from proxy.store.sqlite import SqliteStore
 from tests.support.redis_server import redis_server
+from tests.support.samples import told
 from tests.support.stored import meta, put
 
 K, OTHER = b"k" * 16, b"o" * 16
@@ -160,6 +162,64 @@ async def test_a_request_without_a_name_takes_no_lease(pair: list[Store]) -> Non
     assert not claim.token
     assert claim.order is not None
     assert not await two.claims.holder(b"")
+
+
+async def test_what_nobody_waited_for_is_stored_where_its_order_can_be_said_later(
+    stores: list[Store],
+) -> None:
+    store = stores[0]
+    claim = store.claims.take_later()
+    assert (claim.order, claim.token) == (None, b"")
+    if isinstance(store, RedisStore):
+        await said(claim)
+    stored(store, claim, b"x", labels=[])
+    assert bool(await store.get(K)) is not isinstance(store, SqliteStore)
+
+
+async def said(claim: Claim) -> None:
+    """Wait until Redis has said its order."""
+    async with asyncio.timeout(30):
+        while claim.order is None:  # noqa: ASYNC110 - nobody waits for it
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "invalidate",
+    [lambda store: store.delete(K), lambda store: store.purge(b"red")],
+    ids=["key", "label"],
+)
+async def test_what_was_invalidated_before_redis_says_the_order_is_not_stored(
+    invalidate: Callable[[Store], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = asyncio.Event()
+    async with redis_server() as server:
+        one, two = (RedisStore(server.url, 0.0) for _ in range(2))
+        assert isinstance(one.claims, RedisClaims)
+        take = one.claims._take
+
+        async def late(*what: object) -> object:
+            await goes_on.wait()
+            return await take(*what)
+
+        monkeypatch.setattr(one.claims, "_take", late)
+        claim = one.claims.take_later()
+        await invalidate(two)
+        goes_on.set()
+        await said(claim)
+        stored(one, claim, b"x", labels=[b"red"])
+        assert not await one.get(K)
+        for each in (one, two):
+            await each.close()
+
+
+async def test_an_open_circuit_is_not_asked_for_an_order() -> None:
+    store = RedisStore("redis://127.0.0.1:1", 5.0)
+    for _ in range(3):
+        await store.get(K)
+    failures = told(store)["store_failures"]
+    claim = store.claims.take_later()
+    await store.close()
+    assert (claim.order, told(store)["store_failures"]) == (None, failures)
 
 
 async def test_of_many_that_ask_for_a_lease_one_gets_it(pair: list[Store]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.core.stored import NOT_KNOWN
+from proxy.core.stored import NOT_KNOWN, UNANSWERED
 from proxy.store import invalidations
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
@@ -183,7 +183,7 @@ async def test_a_server_that_stalls_is_not_waited_for(server: RedisServer) -> No
     store, clock = await stalled(server)
     began = time.monotonic()
     for _ in range(100):
-        assert await store.get(b"k" * 16) is NOT_KNOWN
+        assert await store.get(b"k" * 16) is UNANSWERED
     assert time.monotonic() - began < 4  # more than 5 seconds, if each had waited
     assert not store.put(b"l" * 16, meta()).write(b"x")
     server.go_on()
@@ -199,7 +199,7 @@ async def test_a_server_that_is_gone_means_misses(server: RedisServer) -> None:
     store = RedisStore(server.url, 0.5)
     await server.kill()
     put(store, b"k" * 16, b"1")
-    assert await store.get(b"k" * 16) is NOT_KNOWN
+    assert await store.get(b"k" * 16) is UNANSWERED
     await store.touch(b"k" * 16, b"i", meta())
     await store.delete(b"k" * 16)
     assert await store.purge(b"red") == 0
@@ -216,3 +216,11 @@ async def test_a_server_without_room_means_misses() -> None:
                 assert await body_of(entry) == b"x" * PIECE * 3
         assert told(store)["store_failures"] > 0
         await store.close()
+
+
+async def test_what_is_still_being_written_is_no_fault_of_redis(server: RedisServer) -> None:
+    store = RedisStore(server.url, 0.05)
+    store._writing[b"k" * 16] = task = asyncio.create_task(asyncio.sleep(3600))
+    assert await store.get(b"k" * 16) is NOT_KNOWN
+    task.cancel()
+    await store.close()

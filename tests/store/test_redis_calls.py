@@ -31,6 +31,15 @@ async def test_the_log_says_in_two_lines_that_redis_does_not_answer_in_time(
     await calls.close()
 
 
+async def test_a_long_timeout_opens_the_circuit_too(jumping: JumpingLoop) -> None:
+    calls = made(1.0)
+    for _ in range(3):
+        with pytest.raises(StoreFailed):
+            await calls.ask(lambda: asyncio.sleep(5))
+    assert calls.circuit.is_open
+    await calls.close()
+
+
 async def test_failures_now_and_then_are_a_line_in_ten_seconds(
     jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
 ) -> None:

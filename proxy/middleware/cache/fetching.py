@@ -32,7 +32,7 @@ from proxy.middleware.cache.validating import (
     sent_validators,
     without_all,
 )
-from proxy.middleware.cache.whole import store_whole
+from proxy.middleware.cache.whole import longest, store_whole
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
 
@@ -116,9 +116,6 @@ class Fetcher:
         times = self._times(asked_at, exchange.record)
         meta: Meta | str
         limit: int = self._rules.max_object
-        room = self._store.max_size
-        if room and not 0 < limit <= room:
-            limit = room
         try:
             if entry is not None and validated and reply.status == 304:
                 await self._freshen(asked, entry, reply.headers, times)
@@ -133,6 +130,9 @@ class Fetcher:
                 meta = "error"
             else:
                 meta = plan(asked, reply, self._rules, times, limit)
+                if not isinstance(meta, str):
+                    limit = longest(self._store, meta, limit)
+                    meta = "too-large" if limit and (reply.length or 0) > limit else meta
             if isinstance(meta, str):
                 if (
                     entry is not None

@@ -67,8 +67,8 @@ class Leases:
         process; ``alone``: a request that shares nothing.
         """
         claims = self._store.claims
-        if asked.unanswered and claims.answer_together:
-            return Claim(self._store.changes.now)  # nobody waits twice for what does not answer
+        if asked.unanswered:
+            return claims.take_later()  # nobody waits twice for what does not answer
         if alone or not claims.shared or asked.wanted.no_cache or asked.wanted.no_store:
             return await claims.take()
         name = _name(asked)

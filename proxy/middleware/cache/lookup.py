@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.stored import NOT_KNOWN, Entry, Store
+from proxy.core.stored import NOT_KNOWN, UNANSWERED, Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
 from proxy.policy.freshness import Use, reuse, usable_on_error
@@ -25,7 +25,7 @@ async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, 
     """
     entries = await store.get(asked.key)
     own: Sequence[Entry] = ()
-    if asked.owner and entries is not NOT_KNOWN:
+    if asked.owner and entries is not NOT_KNOWN and entries is not UNANSWERED:
         own, now = await store.get(asked.own_key), clock()
         known = [each for each in (_taken(asked, own), _taken(asked, entries)) if each is not None]
         if known:
@@ -34,9 +34,10 @@ async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, 
         for each in entries:
             if asked.takes(each):
                 return each, ""
-    if entries is NOT_KNOWN or own is NOT_KNOWN:
-        asked.unanswered = True
-        return None, LOST
+    for found in (entries, own):
+        if found is NOT_KNOWN or found is UNANSWERED:
+            asked.unanswered = found is UNANSWERED
+            return None, LOST
     return None, "vary-miss" if entries or own else NOTHING_STORED
 
 

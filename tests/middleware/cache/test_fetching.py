@@ -2,15 +2,19 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.core.stored import UNANSWERED, Claim
 from proxy.store.memory import MemoryStore
+from proxy.store.own_claims import OwnClaims
 from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
+from tests.support.samples import told
 
 TAG = (b"ETag", b'"a"')
 LIFE = (b"Cache-Control", b"max-age=60")
@@ -131,6 +135,55 @@ async def test_what_is_longer_than_all_the_room_is_said_to_be_too_large(
             long,
             "fwd=uri-miss; fwd-status=200; detail=too-large",
         )
+
+
+class Late(OwnClaims):
+    """Of a store that processes share, which says after a second when a request began."""
+
+    def take_later(self) -> Claim:
+        claim = super().take_later()
+        asyncio.get_running_loop().call_later(1.0, setattr, claim, "order", 1)
+        return claim
+
+
+@pytest.mark.parametrize(("took", "kept"), [(2.0, "stored"), (0.5, "detail=not-kept")])
+async def test_what_a_store_did_not_answer_for_is_stored_if_it_answers_before_the_upstream(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, took: float, kept: str
+) -> None:
+    store = MemoryStore(1 << 20)
+    store.claims = Late(store.changes)
+    store.claims.shared = True
+    caching = Caching((took, fresh(60, b"new")), store=store)
+    with monkeypatch.context() as silent:
+        silent.setattr(MemoryStore, "get", AsyncMock(return_value=UNANSWERED))
+        asked = asyncio.ensure_future(caching.ask())
+        await asyncio.sleep(0.1)
+    answer = await asked
+    assert answer.cache == f"fwd=miss; fwd-status=200; {kept}"
+    assert told(store)["store_entries"] == (kept == "stored")
+
+
+@pytest.mark.parametrize("most", [0, 8 << 10])
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_is_said_to_be_stored_is_stored_near_the_bound_too(
+    jumping: JumpingLoop, most: int, *, whole: bool
+) -> None:
+    """The head of a reply takes room as well."""
+    said = set()
+    for short in (0, 1, 100, 1000, 1400, 2000, 3000):
+        store = MemoryStore(8 << 10)
+        long = bytes((8 << 10) - short)
+        answer = reply(200, [LIFE], long) if whole else in_parts([LIFE], long)
+        found = (await Caching(answer, store=store, max_object=most).ask()).cache.split("; ")[-1]
+        said.add(found)
+        assert told(store)["store_entries"] == (found == "stored"), short
+    assert said == {"stored", "detail=too-large"}
+
+
+def in_parts(fields: Any, data: bytes) -> Reply:
+    """A reply of a known length whose body is still to come."""
+    came = reply(200, fields, data)
+    return came.with_body(came, len(data))
 
 
 def sent_after(waited: float, took: float, came: Reply) -> Any:

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.record import ELSEWHERE, PERMIT
 from proxy.core.reply import NoMoreBytes, Reply
-from proxy.core.stored import Claim, Entry
+from proxy.core.stored import NOT_KNOWN, UNANSWERED, Claim, Entry
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of, handed
+from proxy.middleware.cache.lookup import LOST, find
 from proxy.middleware.coalesce.coalesce import Coalesce
 from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
@@ -28,7 +31,6 @@ class Others:
     """The leases of other processes, which a test gives and takes."""
 
     shared = True
-    answer_together = False
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -45,6 +47,9 @@ class Others:
             else:
                 claim.token = self.has[name] = b"own"
         return claim
+
+    def take_later(self) -> Claim:
+        return Claim(self._changes.now)
 
     async def holder(self, name: bytes) -> bytes:
         return self.has.get(name, b"")
@@ -101,19 +106,18 @@ async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.parametrize("together", [True, False])
-async def test_a_store_that_has_not_answered_is_asked_for_a_lease_only_if_that_may_answer(
-    together: bool,
+@pytest.mark.parametrize("answer", [NOT_KNOWN, UNANSWERED], ids=["not known", "unanswered"])
+async def test_a_store_that_has_not_answered_is_asked_for_no_lease(
+    answer: Sequence[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or each request would wait twice for a store that hangs."""
     waiting = Waiting()
-    waiting.others.answer_together = together
+    monkeypatch.setattr(MemoryStore, "get", AsyncMock(return_value=answer))
     asked = waiting.asked()
-    asked.unanswered = True
+    assert await find(waiting.store, asked, time_of_day()) == (None, LOST)
     claim = await waiting.begin(asked)
     assert isinstance(claim, Claim)
-    assert bool(claim.token) is bool(waiting.others.names) is not together
-    assert claim.order is None
+    assert bool(claim.token) is bool(waiting.others.names) is (answer is NOT_KNOWN)
 
 
 async def test_a_request_waits_for_another_process_and_gets_what_that_has_stored() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import ConnectFailed
-from proxy.core.stored import NOT_KNOWN
+from proxy.core.stored import NOT_KNOWN, UNANSWERED
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, post, reply
@@ -97,13 +97,15 @@ async def test_a_stale_entry_of_an_owner_is_refreshed_behind_it(jumping: Jumping
 class Silent(MemoryStore):
     """Does not say what it has under one of the keys that are looked at, the first time."""
 
+    answer = NOT_KNOWN
+
     def __init__(self, look: int) -> None:
         super().__init__(1 << 20)
         self.look = look
 
     async def get(self, key: bytes) -> Any:
         self.look -= 1
-        return NOT_KNOWN if self.look == 0 else await super().get(key)
+        return self.answer if self.look == 0 else await super().get(key)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +133,12 @@ async def test_nobody_says_that_nothing_is_stored_where_the_store_does_not_say_i
     assert [told(silent)[name] for name in ("store_entries", "store_evicted")] == [1, 0]
 
 
+@pytest.mark.parametrize("answer", [NOT_KNOWN, UNANSWERED], ids=["not known", "unanswered"])
 async def test_a_store_that_does_not_answer_is_not_asked_again_for_what_is_the_owners(
-    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     silent = Silent(0)
+    silent.answer = answer
     monkeypatch.setattr("tests.support.caching.MemoryStore", lambda _: silent)
     caching = Caching(ConnectFailed)
     silent.look = 1
