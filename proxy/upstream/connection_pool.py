@@ -143,8 +143,12 @@ class ConnectionPool:
         self.expires = bool(self._max_age) or not self.keepalive or bool(self._addresses)
 
     def close(self) -> None:
-        """The endpoint is gone: close idle connections, and those in use when they are released."""
+        """The endpoint is gone: also those in use are closed, when they are released."""
         self._closed = self.expires = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """The next one is new."""
         while self._idle:
             self._idle.popitem()[0].close()
 
@@ -157,8 +161,7 @@ class ConnectionPool:
 
         Raises ServerAtLimit.
         """
-        found = ties.held.get(self)
-        if found is None:
+        if (found := ties.held.get(self)) is None:
             return None
         if self.permits is not None:
             await self._take_permit(self.permits, clock)

@@ -31,7 +31,7 @@ from proxy.upstream.forward import Forward
 
 PATTERN: Final = "^/[!-~]*$"
 _KEPT: Final = 3
-"""Connections that may have ended before a check has failed: requests keep some as well."""
+"""Connections that may have ended before a new one is made: requests keep some as well."""
 log = logging.getLogger(__name__)
 
 
@@ -163,6 +163,7 @@ class Checker:
                 if not _had_ended(error):
                     raise
                 forget_frames(error)
+        self._endpoint.check_pool.close_idle()  # those that were idle for longer have ended too
         return await self._ask(exchange)
 
     def _record(self, fault: str) -> None:

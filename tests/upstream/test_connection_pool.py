@@ -50,6 +50,19 @@ async def test_the_connection_that_was_used_last_is_used_first() -> None:
         assert pool.connections == 0
 
 
+async def test_when_idle_ones_have_been_closed_the_next_one_is_new() -> None:
+    async with opened() as (pool, _):
+        idle, used = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        idle.release()
+        pool.close_idle()
+        new = await pool.acquire(PATIENT)
+        assert (new is idle, pool.connections) == (False, 2)
+        used.release()
+        assert pool.try_idle() is used
+        new.discard()
+        used.discard()
+
+
 async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
     async with opened() as (pool, upstream):
         connection = await pool.acquire(PATIENT)

@@ -27,7 +27,7 @@ from tests.support.loop import JumpingLoop, reply
 class Endpoint:
     """A server as checks see it: what it answers, and what was made of it."""
 
-    check_pool = None
+    check_pool: Any = None
 
     def __init__(self, name: str = "a") -> None:
         self.name = name
@@ -114,7 +114,9 @@ async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: Ju
         ([Stage.NOT_SENT], 200, True),
         ([Stage.STALE] * 3, 200, True),  # requests keep connections too
         ([Stage.STALE], 500, False),
-        ([Stage.STALE] * 4, 200, False),
+        ([Stage.STALE] * 9, 200, True),  # the last try is on a new one
+        ([Stage.STALE] * 9, 503, False),
+        ([Stage.STALE] * 3, ConnectionTerminated("", stage=Stage.STALE), False),
         ([Stage.SENT], 200, False),
         ([], ConnectFailed(), False),
     ],
@@ -124,7 +126,9 @@ async def test_a_kept_connection_that_the_server_has_closed_says_nothing_of_it(
 ) -> None:
     endpoint = Endpoint()
     endpoint.proven = True
-    endpoint.answer = iter([*(ConnectionTerminated("", stage=stage) for stage in ended), then])
+    kept = [ConnectionTerminated("", stage=stage) for stage in ended]
+    endpoint.check_pool = SimpleNamespace(close_idle=kept.clear)
+    endpoint.answer = iter(lambda: kept.pop() if kept else then, None)
     checks = guard(Members(endpoint), unhealthy_threshold=1)
     await endpoint.heard.wait()
     await asyncio.sleep(0)
