@@ -158,9 +158,9 @@ def test_an_attempt_that_has_failed_and_one_that_is_ended_have_the_same_rules(
     assert asked is may
 
 
-@pytest.mark.parametrize(("failed_after", "sends"), [((2.0, 2.0), 3), ((2.0, 6.0), 2)])
+@pytest.mark.parametrize(("failed_after", "sends"), [((2.0, 2.0), 3), ((2.0, 6.0), 2), ((6.0,), 1)])
 async def test_what_waits_for_a_permit_has_not_failed_by_then(
-    jumping: JumpingLoop, failed_after: tuple[float, float], sends: int
+    jumping: JumpingLoop, failed_after: tuple[float, ...], sends: int
 ) -> None:
     def failing(seconds: float) -> Any:
         async def attempt(exchange: Exchange) -> Reply:
