@@ -126,3 +126,16 @@ async def test_what_workers_share_is_shown_once(tmp_path: Path, *, shared: bool)
     assert shown["store_entries"] == 3
     for store in stores:
         await store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("longer", [0, 1])
+async def test_the_longest_body_that_fits_in_is_known(
+    tmp_path: Path, kind: str, longer: int
+) -> None:
+    store: Store = MemoryStore(8 << 10)
+    if kind == "sqlite":
+        store = SqliteStore(tmp_path / "store.db", 8 << 10, 0.0)
+    put(store, K, bytes(store.room_beside(meta()) + longer))
+    assert len(await store.get(K)) == 1 - longer
+    await store.close()

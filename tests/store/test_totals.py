@@ -69,23 +69,30 @@ def test_what_processes_find_at_the_same_time_is_put_right_once(
         each.close()
 
 
-@pytest.mark.parametrize("meanwhile", ["stored", "removed", "cleared", "more than was counted"])
+@pytest.mark.parametrize(
+    "meanwhile", ["stored", "removed", "cleared", "more than was counted", "repaired"]
+)
 def test_what_others_do_between_the_look_and_the_correction_counts(
     tmp_path: Path, meanwhile: str
 ) -> None:
     one, two = holding(tmp_path / "a.db", 3), Database(tmp_path / "a.db")
+    one.sweep()
     drifted(one, 2)
     found = one.totals.look()
     if meanwhile == "stored":
         add(two, 9, 10)
     elif meanwhile == "cleared":
         assert two.clear() == 3
+    elif meanwhile == "repaired":
+        two._db.execute("UPDATE totals SET bytes = -1")
+        add(two, 9, 10)
     else:
         for number in range(1 if meanwhile == "removed" else 2):
             two.remove(number)
+        assert min(row(two)) >= 0
     with one._change():
         one.totals.apply(found)
-    left = {"stored": 4, "removed": 2, "cleared": 0, "more than was counted": 1}[meanwhile]
+    left = {"stored": 4, "removed": 2, "cleared": 0, "repaired": 4}.get(meanwhile, 1)
     assert row(one) == (left, left * ONE)
     one.close()
     two.close()

@@ -14,6 +14,7 @@ from proxy.store.memory import MemoryStore
 from proxy.store.own_claims import OwnClaims
 from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
+from tests.support.pieces import Pieces
 from tests.support.samples import told
 
 TAG = (b"ETag", b'"a"')
@@ -182,8 +183,7 @@ async def test_what_is_said_to_be_stored_is_stored_near_the_bound_too(
 
 def in_parts(fields: Any, data: bytes) -> Reply:
     """A reply of a known length whose body is still to come."""
-    came = reply(200, fields, data)
-    return came.with_body(came, len(data))
+    return Reply(200, fields, Pieces(data), length=len(data))
 
 
 def sent_after(waited: float, took: float, came: Reply) -> Any:

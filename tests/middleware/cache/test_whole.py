@@ -1,12 +1,15 @@
 """A reply that is here already, on its way into the store."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from proxy.core.reply import Reply
-from proxy.middleware.cache.whole import store_whole
+from proxy.middleware.cache.whole import longest, store_whole
 from tests.support.loop import reply
+from tests.support.stored import meta
 
 EVENTS = [(b"Content-Type", b"text/event-stream")]
 
@@ -58,6 +61,26 @@ async def test_it_is_stored_or_it_is_said_why_not(
     assert came.buffered is not None
     assert await store_whole(writer, came, came.buffered, limit, old) == why
     assert writer.told == (["aborted"] if why else [[b"old"]])
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "length"),
+    [
+        (0, 0, 0),
+        (0, 3 << 20, 3 << 20),  # Redis says no bound
+        (8 << 20, 7 << 20, 7 << 20),
+        (3 << 20, 3 << 20, (3 << 20) - 9),
+        (3 << 20, 0, (3 << 20) - 9),
+        (3 << 20, 5, 5),
+        (9, 0, -1),
+        (5, 8, -1),
+    ],
+)
+def test_a_body_may_be_as_long_as_there_is_room_beside_its_head(
+    bound: int, most: int, length: int
+) -> None:
+    store: Any = SimpleNamespace(max_size=bound, room_beside=lambda _: bound - 9)
+    assert longest(store, meta(), most) == length
 
 
 async def test_one_that_has_no_place_any_more_is_given_up() -> None:
