@@ -48,8 +48,6 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     """``Vary: *``."""
     sets_cookie: bool
     has_validator: bool
-    age: float
-    """In seconds, when it came."""
 
 
 def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: float = 0.0) -> str:
@@ -77,15 +75,14 @@ def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: flo
         return "set-cookie"
     if not (facts.lifetime.explicit or b"public" in said or facts.status in HEURISTIC):
         return "status"
-    if facts.has_validator:
+    if facts.has_validator or (facts.lifetime.seconds > 0 and not always_validates(said)):
         return ""
-    if always_validates(said):
-        return "no-freshness"
-    left = facts.lifetime.seconds - facts.age  # another cache may have given it, and an old one
-    if not must_revalidate(said):
-        own = max(seconds(said, b"stale-if-error"), seconds(said, b"stale-while-revalidate"))
-        left += max(own, if_error, while_revalidate) if facts.status < _ERROR else own
-    return "" if left > 0 else "no-freshness"
+    outlives = not (must_revalidate(said) or always_validates(said)) and (
+        seconds(said, b"stale-if-error") > 0
+        or seconds(said, b"stale-while-revalidate") > 0
+        or ((if_error > 0 or while_revalidate > 0) and facts.status < _ERROR)
+    )
+    return "" if outlives else "no-freshness"
 
 
 def freshness(

@@ -23,7 +23,7 @@ SILENT = Lifetime(0.0, explicit=False)
 
 def facts(**changes: Any) -> Facts:
     """Of a 200 that is fresh for a minute."""
-    usual = Facts(200, {b"max-age": b"60"}, SAID, False, False, False, False, False, 0.0)
+    usual = Facts(200, {b"max-age": b"60"}, SAID, False, False, False, False, False)
     return replace(usual, **changes)
 
 
@@ -71,31 +71,6 @@ def said(*names: bytes) -> dict[bytes, bytes | None]:
 )
 def test_a_word_says_why_not(found: Facts, why: str) -> None:
     assert why_not_stored(found) == why
-
-
-@pytest.mark.parametrize(
-    ("more", "age", "options", "why"),
-    [
-        ({}, 59.9, {}, ""),
-        ({}, 60.0, {}, "no-freshness"),
-        ({}, 1e9, {"has_validator": True}, ""),
-        ({b"stale-if-error": b"9"}, 68.0, {}, ""),
-        ({b"stale-if-error": b"9"}, 69.0, {}, "no-freshness"),
-        ({b"stale-while-revalidate": b"9"}, 68.0, {}, ""),
-        ({b"must-revalidate": None, b"stale-if-error": b"9"}, 61.0, {}, "no-freshness"),
-    ],
-)
-def test_what_is_too_old_when_it_comes_is_not_stored(
-    more: dict[bytes, bytes | None], age: float, options: dict[str, Any], why: str
-) -> None:
-    """Nobody would ever be answered with it."""
-    assert why_not_stored(facts(directives=said() | more, age=age, **options)) == why
-
-
-def test_what_the_options_add_counts_from_its_age_on() -> None:
-    assert why_not_stored(facts(age=119.0), if_error=60) == ""
-    assert why_not_stored(facts(age=120.0), while_revalidate=60) == "no-freshness"
-    assert why_not_stored(facts(age=61.0, status=503), if_error=60) == "no-freshness"
 
 
 def test_an_error_that_stays() -> None:
@@ -177,7 +152,7 @@ def test_what_is_stored_breaks_no_rule(  # noqa: PLR0917
     has_validator: bool,
 ) -> None:
     found = Facts(
-        status, directives, SILENT, no_store, authorized, False, sets_cookie, has_validator, 0.0
+        status, directives, SILENT, no_store, authorized, False, sets_cookie, has_validator
     )
     if why_not_stored(found, if_error=60.0):
         return

@@ -136,7 +136,7 @@ class Fetcher:
             if isinstance(meta, str):
                 if (
                     entry is not None
-                    and reason == "stale"
+                    and not asked.wanted.no_cache
                     and is_withdrawn(asked, entry, reply, meta)
                 ):
                     await self._store.delete(asked.key_for(entry.meta), entry.ident)

@@ -181,7 +181,6 @@ def plan(
         varies_on_all=ANY in names,
         sets_cookie=b"set-cookie" in found or b"set-cookie2" in found,
         has_validator=b"etag" in found or _date(found, b"last-modified") is not None,
-        age=fresh.initial_age,
     )
     why = why_not_stored(facts, if_error=rules.if_error, while_revalidate=rules.while_revalidate)
     if why:
