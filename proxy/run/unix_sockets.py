@@ -5,15 +5,17 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
 from proxy.run import holder
 
 Undo: TypeAlias = Callable[[], None]
+_HELD: Final = "/proc/self/fd"
+"""Where Linux has a path for each open file, also for one that is open for nothing (O_PATH)."""
 
 
 def unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
@@ -53,9 +55,9 @@ def _is_socket(path: str) -> bool:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Which file it is; None where there is none."""
+    """Which file it is, be it a link; None where there is none."""
     try:
-        found = os.stat(path)
+        found = os.lstat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -79,7 +81,7 @@ class UnixFile:
     __slots__ = ("_asked", "_identity", "_owner", "_path")
 
     def __init__(self, path: str) -> None:
-        found = os.stat(path)
+        found = os.lstat(path)
         self._path = path
         self._identity = found.st_dev, found.st_ino
         self._owner = found.st_uid, found.st_gid
@@ -92,25 +94,49 @@ class UnixFile:
 
         Raises OSError where they may not be given; then they are as before.
         """
-        before, self._asked = self._asked, (options.unix_mode, options.unix_owner)
-        if before == self._asked:
+        asked = options.unix_mode, options.unix_owner
+        if asked == self._asked:
             return nothing
-        asked = owner(options.unix_owner) if options.unix_owner else (-1, -1)
-        uid, gid = (own if one < 0 else one for one, own in zip(asked, self._owner, strict=True))
-        found = os.stat(self._path)
-        mode = stat.S_IMODE(found.st_mode)
-        undo = partial(self._put_back, before, mode, found.st_uid, found.st_gid)
-        try:
-            _set_rights(self._path, int(options.unix_mode, 8), uid, gid)
-        except OSError:
-            with contextlib.suppress(OSError):
-                undo()
-            raise
+        named = owner(options.unix_owner) if options.unix_owner else (-1, -1)
+        uid, gid = (own if one < 0 else one for one, own in zip(named, self._owner, strict=True))
+        with self._held() as path:
+            found = os.stat(path)
+            mode = stat.S_IMODE(found.st_mode)
+            try:
+                _set_rights(path, int(options.unix_mode, 8), uid, gid)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    _set_rights(path, mode, found.st_uid, found.st_gid)
+                raise
+        undo = partial(self._put_back, self._asked, mode, found.st_uid, found.st_gid)
+        self._asked = asked
         return undo
 
     def _put_back(self, asked: tuple[str, str], mode: int, uid: int, gid: int) -> None:
         self._asked = asked
-        _set_rights(self._path, mode, uid, gid)
+        with self._held() as path:
+            _set_rights(path, mode, uid, gid)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[str]:
+        """A path that leads to this file, whoever takes the other meanwhile.
+
+        Raises OSError where somebody has taken that already, be it with a link.
+        """
+        if not os.path.isdir(_HELD):  # not on Linux: the path itself has to do
+            self._check(os.lstat(self._path))
+            yield self._path
+            return
+        held = os.open(self._path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            self._check(os.fstat(held))
+            yield f"{_HELD}/{held}"
+        finally:
+            os.close(held)
+
+    def _check(self, found: os.stat_result) -> None:
+        if (found.st_dev, found.st_ino) != self._identity:
+            raise OSError(errno.ENOENT, "somebody has replaced it")
 
     def remove(self) -> None:
         """Take it away; whoever has taken its path since keeps it."""

@@ -96,13 +96,13 @@ class Files:
 
     def stat(self, path: str) -> os.stat_result:
         found = list(os.stat(path))
-        found[4:6] = self.owners.get(path, found[4:6])
+        found[4:6] = self.owners.get(os.path.realpath(path), found[4:6])
         return os.stat_result(found)
 
     def chown(self, path: str, uid: int, gid: int) -> None:
         if uid in self.refused:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-        self.owners[path] = uid, gid
+        self.owners[os.path.realpath(path)] = uid, gid
 
 
 @pytest.fixture
@@ -157,6 +157,53 @@ def test_rights_that_cannot_be_given_change_nothing(tmp_path: Path, files: Files
         file.remove()
         file.remove()
     assert not os.path.exists(path)
+
+
+@pytest.fixture(params=["held", "by its path"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Linux, and elsewhere."""
+    if request.param != "held":
+        monkeypatch.setattr(unix_sockets, "_HELD", "/none")
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("other", ["file", "link", "link to ours", "none"])
+def test_whoever_has_taken_the_path_keeps_mode_and_owner(tmp_path: Path, other: str) -> None:
+    path, moved, theirs = (tmp_path / name for name in ("a.sock", "moved.sock", "theirs"))
+    with bound_unix(str(path)):
+        file = UnixFile(str(path))
+        undo = file.set_rights(ServerOptions(unix_mode="0640"))
+        path.rename(moved)
+        theirs.touch(0o600)
+        if other == "file":
+            theirs.rename(path)
+        elif other != "none":
+            path.symlink_to(theirs if other == "link" else moved)
+        wanted = ServerOptions(unix_mode="0666")
+        for _ in range(2):  # nor is it taken as done the next time
+            with pytest.raises(OSError, match=r"No such file|somebody has replaced it") as caught:
+                file.set_rights(wanted)
+            assert caught.value.errno == errno.ENOENT
+        with pytest.raises(OSError, match=r"No such file|somebody has replaced it"):
+            undo()
+        assert stat.S_IMODE(moved.stat().st_mode) == 0o640
+        if other != "none":
+            assert other == "link to ours" or stat.S_IMODE(path.stat().st_mode) == 0o600
+            file.remove()
+            path.unlink()
+        moved.rename(path)
+        file.set_rights(wanted)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+
+
+def test_an_owner_that_is_unknown_by_now_is_refused_each_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.sock")
+    options = ServerOptions(unix_owner="no-such-user")  # there was one when the file was read
+    with bound_unix(path):
+        file = UnixFile(path)
+        for _ in range(2):
+            with pytest.raises(KeyError, match="no-such-user"):
+                file.set_rights(options)
 
 
 def test_one_whose_queue_is_full_is_in_use_too(tmp_path: Path) -> None:
