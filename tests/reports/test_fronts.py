@@ -82,6 +82,22 @@ async def test_the_upstream_learns_who_asked(name: str, tmp_path: Path) -> None:
         assert (await s.proxy.record()).client == "127.0.0.2"
 
 
+FORGED = ("Client-Cert", "Client-Cert-Chain", "X-Client-Cert-Subject", "Forwarded", "X-Real-IP")
+
+
+async def test_no_client_says_what_only_the_front_may_say(name: str, tmp_path: Path) -> None:
+    """The proxy believes the front, and the front passes on what it does not know."""
+    spelled = [*FORGED, *(each.replace("-", "_") for each in FORGED)]
+    fields = "".join(f"{each}: for=192.0.2.66\r\n" for each in spelled).encode()
+    async with stand(name, tmp_path) as s, await s.client() as client:
+        assert (await client.ask(get(fields=fields), patience=LONG)).status == 200
+        [request] = s.upstream.requests
+        lines = request.head.lines
+        assert [line for line in lines if b"192.0.2.66" in line] == []
+        assert request.head.value("X-Real-IP") in (None, b"127.0.0.2")
+        assert (await s.proxy.record()).client == "127.0.0.2"
+
+
 async def test_events_arrive_as_they_come(name: str, tmp_path: Path) -> None:
     go = asyncio.Event()
     script = ["wait-body", EVENTS, said(b"data: 1\n\n"), go, said(b"data: 2\n\n"), b"0\r\n\r\n"]
