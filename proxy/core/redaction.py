@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
+from itertools import chain, islice
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 from weakref import WeakValueDictionary
@@ -208,19 +209,28 @@ def _url(found: re.Match[str]) -> str:
 
 def sent(fields: RawHeaders) -> list[str]:
     """The credentials among the fields of a request, whole and in their parts; and what
-    ``[log] redact`` names."""
-    found: list[str] = []
+    ``[log] redact`` names.
+
+    Of too many, parts are left out first, those of cookies before all others.
+    """
+    whole: list[str] = []
+    cookies: list[str] = []
+    parts: list[str] = []
     for name, value in fields:
-        if name.lower() in CREDENTIALS:
+        low = name.lower()
+        if low == b"cookie":
+            cookies.append(value.decode("latin-1"))
+        elif low in CREDENTIALS:
             text = value.decode("latin-1")
-            found.append(text)
-            if name.lower() in _SCHEMED:
-                scheme = _SCHEME.match(text)
-                text = text[scheme.end() :] if scheme else text
-            found += re.split(r"[\s;,=\"]+", text)
+            whole.append(text)
+            if low in _SCHEMED and (scheme := _SCHEME.match(text)):
+                whole.append(text := text[scheme.end() :])
+            parts += _SPLIT.split(text)
         elif DASHED[name] in _more:
-            found.append(value.decode("latin-1"))
-    parts = [part for part in found if len(part) >= _SHORTEST][:_PARTS]
+            whole.append(value.decode("latin-1"))
+    crumbs = (part for text in cookies for part in _SPLIT.split(text))
+    found = chain(whole, cookies, parts, crumbs)
+    parts = list(islice((part for part in found if len(part) >= _SHORTEST), _PARTS))
     odd = [part for part in parts if not _PLAIN.fullmatch(part)]
     return [*parts, *(way for part in odd for way in _written(part) if way != part)]
 
@@ -244,6 +254,7 @@ _SCHEME: Final = re.compile(
 
 Those that IANA has registered, and usual ones. Any other word may be a part of a secret.
 """
+_SPLIT: Final = re.compile(r"[\s;,=\"]+")
 _PLAIN: Final = re.compile(r"[!#$&(-\[\]-~ ]*")
 """Text that Python, JSON and logs write as it is."""
 _key: Final = secrets.token_bytes(16)

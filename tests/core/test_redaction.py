@@ -127,3 +127,26 @@ def test_schemes_that_are_known_are_shown(scheme: str) -> None:
 def test_any_other_word_may_be_a_part_of_a_secret() -> None:
     secrets = sent([(b"Authorization", b"correcthorse batterystaple")])
     assert "correcthorse" not in conceal("the API does not know correcthorse", secrets)
+
+
+@pytest.mark.parametrize("cookies", [1, 60], ids=["a long one", "many"])
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        (b"Authorization", b"Bearer abcdef-123456", "abcdef-123456"),
+        (b"X-Api-Key", b"abcdef-123456", "abcdef-123456"),
+        (b"x_mine", b"abcdef-123456", "abcdef-123456"),
+    ],
+)
+def test_what_stands_behind_long_cookies_is_hidden(
+    cookies: int, name: bytes, value: bytes, secret: str
+) -> None:
+    crumbs = b"; ".join(b"name-%d=value-%d" % (n, n) for n in range(200 // cookies))
+    redact(["X-Mine"])
+    try:
+        secrets = sent([*[(b"Cookie", crumbs)] * cookies, (name, value)])
+    finally:
+        redact([])
+    assert secret not in conceal(f"it says {secret}", secrets)
+    assert crumbs.decode() in secrets
+    assert len(secrets) <= 100
