@@ -22,7 +22,10 @@ def accepted(fields: RawHeaders) -> str:
     prometheus_client knows no weights, and has that text for whoever names nothing that it knows.
     """
     asked = list(weighed(fields, b"accept"))
-    plain = weight_of({kind: weight for _, kind, weight in reversed(asked)}, *_PLAIN)
+    weights: dict[bytes, float] = {}
+    for _, kind, weight in asked:  # of several versions, the one that is wanted most
+        weights[kind] = max(weight, weights.get(kind, 0.0))
+    plain = weight_of(weights, *_PLAIN)
     wanted = [(member, weight) for member, _, weight in asked if 0.0 < weight >= plain]
     wanted.sort(key=itemgetter(1), reverse=True)
     return b",".join(member.lower() for member, _ in wanted).decode("latin-1")

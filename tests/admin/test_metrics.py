@@ -185,6 +185,7 @@ async def test_pages_of_other_sites_cannot_read_it() -> None:
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+NEW_PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
 
 
 @pytest.mark.parametrize(
@@ -203,6 +204,20 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
         ("application/openmetrics-text;version=1.0.0;q=0.1, text/plain;q=1", PROMETHEUS),
         ("application/openmetrics-text;version=1.0.0;q=0.1, text/*", PROMETHEUS),
         ("application/openmetrics-text;version=1.0.0;q=0.1, */*", PROMETHEUS),
+        (  # the order says nothing
+            "text/plain;version=1.0.0;q=0.5,application/openmetrics-text;version=1.0.0;q=0.9",
+            OPENMETRICS,
+        ),
+        (  # of several versions, the one that weighs most counts
+            "text/plain;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.8,"
+            "application/openmetrics-text;version=1.0.0;q=0.5",
+            PROMETHEUS,
+        ),
+        (
+            "text/plain;version=0.0.4;q=0.3,text/plain;version=1.0.0;q=0.8,"
+            "application/openmetrics-text;version=1.0.0;q=0.5",
+            NEW_PROMETHEUS,
+        ),
         ("*/*", PROMETHEUS),
         ("", PROMETHEUS),
     ],

@@ -1,7 +1,9 @@
 """The listeners for operators."""
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -69,3 +71,27 @@ async def test_an_application_that_fails_to_start_is_cleaned_up() -> None:
     with pytest.raises(OSError, match="no such file"):
         await set_up(app)
     assert cleaned
+
+
+async def test_unix_sockets_have_their_mode_back_where_others_are_not_to_be(tmp_path: Path) -> None:
+    paths = tmp_path / "admin.sock", tmp_path / "probes.sock"
+    listen, probes = (f"unix:{path}" for path in paths)
+    options = AdminOptions(listen=listen, probes=probes)
+
+    def modes() -> list[int]:
+        return [stat.S_IMODE(path.stat().st_mode) for path in paths]
+
+    operators = Operators(options, ServerOptions(unix_mode="0640"))
+    await operators.open(Local(lambda: True, lambda: (), {}))
+    try:
+        desks = await operators.prepare(options, ServerOptions(unix_mode="0600"))
+        assert modes() == [0o600] * 2
+        await operators.abandon(desks)
+        assert modes() == [0o640] * 2
+        elsewhere = AdminOptions(listen=listen, probes=f"unix:{tmp_path}/none/probes.sock")
+        for _ in range(2):
+            with pytest.raises(CannotListen, match="no folder"):
+                await operators.prepare(elsewhere, ServerOptions(unix_mode="0600"))
+            assert modes() == [0o640] * 2
+    finally:
+        await operators.close()
