@@ -1,8 +1,6 @@
 """One call of the upstream for the cache."""
 
 import asyncio
-from collections.abc import Callable
-from email.utils import formatdate
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -14,7 +12,7 @@ from proxy.core.reply import Reply
 from proxy.core.stored import UNANSWERED, Claim
 from proxy.store.memory import MemoryStore
 from proxy.store.own_claims import OwnClaims
-from tests.support.caching import DAY_ZERO, Caching, fresh, settled, time_of_day
+from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
 from tests.support.pieces import Pieces
 from tests.support.samples import told
@@ -230,61 +228,3 @@ async def test_a_request_that_was_not_sent_is_as_old_as_its_wait(jumping: Jumpin
     caching = Caching(answered_elsewhere)
     await caching.ask()
     assert (await caching.ask()).value(b"age") == b"7"
-
-
-NO_STORE = (b"Cache-Control", b"no-store")
-PRIVATE = (b"Cache-Control", b"private")
-
-
-@pytest.mark.parametrize("asking", [b"max-age=0", b"min-fresh=99"])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda: reply(200, [NO_STORE], b"2"),
-        lambda: reply(200, [PRIVATE], b"2"),
-        lambda: reply(404, [NO_STORE], b"2"),
-    ],
-    ids=["no-store", "private", "404"],
-)
-async def test_what_the_upstream_withdraws_at_a_reload_is_not_used_again(
-    jumping: JumpingLoop, asking: bytes, answer: Callable[[], Reply]
-) -> None:
-    caching = Caching(fresh(60, b"1"), answer(), fresh(60, b"3"))
-    assert (await caching.ask()).body == b"1"
-    await asyncio.sleep(1)
-    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"2"
-    assert (await caching.ask()).body == b"3"
-
-
-@pytest.mark.parametrize("asking", [b"max-age=0", b"no-cache"])
-async def test_an_answer_that_is_too_old_when_it_comes_takes_the_place_of_what_was_stored(
-    jumping: JumpingLoop, asking: bytes
-) -> None:
-    caching = Caching(fresh(60, b"1"), fresh(60, b"2", (b"Age", b"70")), fresh(60, b"3"))
-    assert (await caching.ask()).body == b"1"
-    await asyncio.sleep(1)
-    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"2"
-    assert (await caching.ask()).body == b"3"
-
-
-AGED = (b"Age", b"100")
-SLOW_CLOCK = (b"Date", formatdate(DAY_ZERO - 3600, usegmt=True).encode())
-
-
-@pytest.mark.parametrize("old", [AGED, SLOW_CLOCK], ids=["age", "slow clock"])
-@pytest.mark.parametrize(
-    ("asking", "more"),
-    [
-        (b"max-stale", []),
-        (b"max-stale=7200", []),
-        (b"only-if-cached, max-stale", []),
-        (b"stale-if-error=7200", [ConnectFailed]),
-    ],
-)
-async def test_what_is_too_old_when_it_comes_is_there_for_those_who_take_stale_replies(
-    jumping: JumpingLoop, old: tuple[bytes, bytes], asking: bytes, more: list[Any]
-) -> None:
-    caching = Caching(fresh(60, b"old", old), *more)
-    assert (await caching.ask()).cache == "fwd=uri-miss; fwd-status=200; stored"
-    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"old"
-    assert caching.script.sends == 1 + len(more)

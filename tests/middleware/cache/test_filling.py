@@ -1,11 +1,13 @@
 """Whether a reply is stored, and its head."""
 
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.duration import Duration
+from proxy.core.errors import ConnectFailed
 from proxy.core.reply import Reply
 from proxy.core.size import Size
 from proxy.core.stored import Meta
@@ -13,7 +15,7 @@ from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
-from tests.support.caching import Caching, fresh
+from tests.support.caching import DAY_ZERO, Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
 
 LIFE = (b"Cache-Control", b"max-age=60")
@@ -246,3 +248,26 @@ def test_a_tag_that_a_304_adds_ends_the_storing(field: tuple[bytes, bytes], kept
     """A purge finds an entry by the tags that it was stored with."""
     before = stored(LIFE, (b"Cache-Tag", b"one"), (b"Surrogate-Key", b"two"))
     assert (freshened(before, asked(), [field], rules(), TIMES) is not None) is kept
+
+
+AGED = (b"Age", b"100")
+SLOW_CLOCK = (b"Date", formatdate(DAY_ZERO - 3600, usegmt=True).encode())
+
+
+@pytest.mark.parametrize("old", [AGED, SLOW_CLOCK], ids=["age", "slow clock"])
+@pytest.mark.parametrize(
+    ("asking", "more"),
+    [
+        (b"max-stale", []),
+        (b"max-stale=7200", []),
+        (b"only-if-cached, max-stale", []),
+        (b"stale-if-error=7200", [ConnectFailed]),
+    ],
+)
+async def test_what_is_too_old_when_it_comes_is_there_for_those_who_take_stale_replies(
+    jumping: JumpingLoop, old: tuple[bytes, bytes], asking: bytes, more: list[Any]
+) -> None:
+    caching = Caching(fresh(60, b"old", old), *more)
+    assert (await caching.ask()).cache == "fwd=uri-miss; fwd-status=200; stored"
+    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"old"
+    assert caching.script.sends == 1 + len(more)

@@ -1,11 +1,17 @@
 """Which of the replies that are under way at the same time stays stored."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
+from proxy.core.reply import Reply
 from proxy.core.stored import Meta
 from proxy.http.date import date_of
 from proxy.middleware.cache.succession import is_newer
 from proxy.policy.freshness import Freshness
+from tests.support.caching import Caching, fresh
+from tests.support.loop import JumpingLoop, reply
 
 EARLY, LATE = b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sun, 06 Nov 1994 08:49:38 GMT"
 START = date_of(EARLY) or 0.0
@@ -59,3 +65,38 @@ def test_what_was_stored_by_a_clock_that_was_ahead_gives_way(
 ) -> None:
     stored = meta(LATE, came)
     assert is_newer(stored, meta(EARLY, 6), START + 5, START + ends) is newer
+
+
+NO_STORE = (b"Cache-Control", b"no-store")
+PRIVATE = (b"Cache-Control", b"private")
+
+
+@pytest.mark.parametrize("asking", [b"max-age=0", b"min-fresh=99"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: reply(200, [NO_STORE], b"2"),
+        lambda: reply(200, [PRIVATE], b"2"),
+        lambda: reply(404, [NO_STORE], b"2"),
+    ],
+    ids=["no-store", "private", "404"],
+)
+async def test_what_the_upstream_withdraws_at_a_reload_is_not_used_again(
+    jumping: JumpingLoop, asking: bytes, answer: Callable[[], Reply]
+) -> None:
+    caching = Caching(fresh(60, b"1"), answer(), fresh(60, b"3"))
+    assert (await caching.ask()).body == b"1"
+    await asyncio.sleep(1)
+    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"2"
+    assert (await caching.ask()).body == b"3"
+
+
+@pytest.mark.parametrize("asking", [b"max-age=0", b"no-cache"])
+async def test_an_answer_that_is_too_old_when_it_comes_takes_the_place_of_what_was_stored(
+    jumping: JumpingLoop, asking: bytes
+) -> None:
+    caching = Caching(fresh(60, b"1"), fresh(60, b"2", (b"Age", b"70")), fresh(60, b"3"))
+    assert (await caching.ask()).body == b"1"
+    await asyncio.sleep(1)
+    assert (await caching.ask_for((b"Cache-Control", asking))).body == b"2"
+    assert (await caching.ask()).body == b"3"
