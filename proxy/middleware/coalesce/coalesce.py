@@ -52,7 +52,7 @@ from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import Scope
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
-from proxy.middleware.coalesce.joining import follow, instead_of, is_over
+from proxy.middleware.coalesce.joining import follow, instead_of, is_over, under_way
 from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
@@ -110,7 +110,6 @@ class Coalesce:
         "_max_waiters",
         "_memory",
         "_tasks",
-        "_under_way",
         "_unseen",
         "_unshareable",
         "_usual",
@@ -146,7 +145,6 @@ class Coalesce:
         self._unseen = unseen
         self._usual = UsualTime() if usual is None else usual
         self._calls: dict[Key, SharedCall] = {}
-        self._under_way = 0
         self._unshareable: OrderedDict[int, float] = OrderedDict()
         """Until when, by the hash of a whole key, credentials and cookies included: an unshareable
         reply to one client keeps no other client's requests from being shared. If two keys had one
@@ -247,13 +245,8 @@ class Coalesce:
         task = asyncio.get_running_loop().create_task(call.run(send))
         call.task = task
         self._tasks.add(task)
-        self._under_way += 1
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
         return call
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._under_way -= 1
 
     def _end_joining(self, key: Key, call: SharedCall) -> None:
         call.on_joining_ends = _nothing  # the partial refers to the call
@@ -278,7 +271,7 @@ class Coalesce:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield gauge("coalesce_in_flight", self._under_way)
+        yield gauge("coalesce_in_flight", sum(map(under_way, self._calls.values())))
 
 
 def _inform(leader: Exchange, status: int, reason: bytes, fields: RawHeaders) -> None:

@@ -33,6 +33,15 @@ def _goes_on(call: SharedCall) -> bool:
     return call.clients > 0 and joinable
 
 
+def under_way(call: SharedCall) -> int:
+    """How many calls go on of a key, of which this is the last one."""
+    earlier, count = call.earlier, 1
+    while earlier is not None:
+        count += _goes_on(earlier)
+        earlier = earlier.earlier
+    return count
+
+
 def is_over(call: SharedCall, usual: UsualTime, now: float) -> bool:
     """Whether nothing has come of a call for too long to join it."""
     seconds = silent(call, now)
