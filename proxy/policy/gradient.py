@@ -206,6 +206,9 @@ class Gradient:
         if self._at_once > _MOSTLY * self._n and not self._refusals.lowering:
             # Nothing of the API. The more the proxy has at a time, the less each of them costs it.
             self._after = self._tried = 0.0
+            if not self._rounds:  # else how long a round takes is what the first answer alone took
+                for usual, (count, total) in self._baselines.items():
+                    usual.learn(min(total / count, 0.0), count)
             if busy and not self._refusals.too_many(self._level, busy=True):
                 return self._set(self._level * _UP, now)
             self._clear()

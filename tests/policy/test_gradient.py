@@ -116,6 +116,16 @@ def test_answers_of_which_half_came_at_once_are_as_good_as_others() -> None:
     assert some.limit < 60
 
 
+def test_a_slow_first_answer_does_not_hold_what_comes_at_once_back() -> None:
+    gradient, usual, now = Gradient(1, 1024), Baseline(), 100.0
+    gradient.observe(usual, 3.0, now, gradient.limit)
+    while gradient.limit <= 64:
+        assert now < 112  # three times three seconds until the first round ends, and a little
+        for _ in range(gradient.limit):
+            now += 0.0001
+            gradient.observe(usual, 0.002, now, gradient.limit, at_once=True)
+
+
 def test_routes_have_their_own_usual() -> None:
     """A mix of a fast and a slow route is no sign of load."""
     gradient, fast, slow = Gradient(4, 200), Baseline(), Baseline()
