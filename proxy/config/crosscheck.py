@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -40,17 +40,24 @@ _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; of others there is a warning at the most."""
 
 
-def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """Everything that is wrong across options; ``raw`` tells what the file itself says."""
-    seen: set[Finding] = set()
-    for place, message in _all(config, raw):
-        finding = Finding(written_at(place, raw), message)
-        if finding not in seen:
-            seen.add(finding)
+def crosscheck(
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
+) -> Iterator[Finding]:
+    """Everything that is wrong across options; ``raw`` tells what the file itself says.
+
+    ``unsettled``: places whose value may be another one, from the environment or once it is right:
+    nobody is warned because of it. Nor is anybody of what is a problem anyway.
+    """
+    found = [
+        Finding(written_at(place, raw), message) for place, message in _all(config, raw, unsettled)
+    ]
+    wrong = {each.place for each in found if not each.warning}
+    for finding in dict.fromkeys(found):
+        if not (finding.warning and finding.place in wrong):
             yield finding
 
 
-def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -> Iterator[Finding]:
     yield from _server(config, raw)
     yield from _clocks(config, raw)
     for index, upstream in enumerate(config.upstreams):
@@ -61,7 +68,7 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _route(config.routes[index], table, ("routes", index))
     yield from table_problems(config, raw)
     yield from shadowed(config.routes)
-    yield from doubts(config, raw)
+    yield from doubts(config, raw, unsettled)
 
 
 def _each(place: Place, values: Iterable[str], fault: Callable[[str], str]) -> Iterator[Finding]:

@@ -4,19 +4,21 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 """
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from proxy.config.addresses import split_listen
 from proxy.config.conditions import condition_doubts
 from proxy.config.credentials import credentials_doubts, secret_fault
+from proxy.config.effects_in_routes import takes
 from proxy.config.keys import key_doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.similar import suggestion
 from proxy.config.urls import collector_doubt
-from proxy.config.without_effect import without_effect
+from proxy.config.without_effect import is_unsettled, without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place
 from proxy.core.size import Size
 from proxy.http.equivalence import TRACING_FIELDS
@@ -30,20 +32,26 @@ _LEAST_HEAD: Final = 256
 _HOST_HEADERS: Final = ("auto", "preserve", "upstream")
 
 
-def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """Every warning once; what routes inherit is a matter of the table at the top."""
+def doubts(
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
+) -> Iterator[Finding]:
+    """Every warning once; what routes inherit is a matter of the table at the top.
+
+    ``unsettled``: places whose value may be another one, see ``crosscheck``.
+    """
     seen: set[Finding] = set()
-    for place, message in _all(config, raw):
+    for place, message in _all(config, raw, unsettled):
         finding = Finding(place, f"{WARNING} {message}")
         if finding not in seen:
             seen.add(finding)
             yield finding
 
 
-def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    yield from _server(config, raw)
-    yield from _admin(config, raw.get("admin") or {})
-    yield from without_effect(config, raw)
+def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -> Iterator[Finding]:
+    yield from _server(config, raw, unsettled)
+    if not is_unsettled(("admin", "listen"), unsettled):
+        yield from _admin(config, raw.get("admin") or {})
+    yield from without_effect(config, raw, unsettled)
     yield from key_doubts(config, raw)
     used = {name for route in config.routes for name in _names(route)}
     known = {upstream.name for upstream in config.upstreams}
@@ -54,7 +62,9 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(place, f"no route uses {upstream.name!r}: expected [[routes]] with it")
         yield from _upstream(upstream, place)
         written = (raw.get("upstreams") or ())[index : index + 1]
-        if written and "dns_ttl" in written[0] and not any(map(_is_name, entries(upstream))):
+        if not written or is_unsettled((*place, "servers"), unsettled):
+            pass
+        elif "dns_ttl" in written[0] and not any(map(_is_name, entries(upstream))):
             yield Finding((*place, "dns_ttl"), "no server is given by a name that is looked up")
         yield from _addresses(config, upstream, place)
     for index, route in enumerate(config.routes):
@@ -68,7 +78,7 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         entries_ = raw.get("routes") or ()
         if index < len(entries_) and (entry := entries_[index]):
             yield from path_doubts(route, entry, ("routes", index))
-            yield from _fields(route, ("routes", index))
+            yield from _fields(route, ("routes", index), unsettled)
 
 
 def _names(route: Route) -> tuple[str, ...]:
@@ -76,12 +86,16 @@ def _names(route: Route) -> tuple[str, ...]:
     return (route.upstream, *others)
 
 
-def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+def _server(
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]
+) -> Iterator[Finding]:
     server = config.server
     listens = [server.listen] if isinstance(server.listen, str) else [*server.listen]
     if config.admin is not None:
         listens += [config.admin.listen, config.admin.probes]
+    listened = (("server", "listen"), ("admin", "listen"), ("admin", "probes"))
     unix = any(address.startswith("unix:") for address in listens)
+    unix = unix or any(is_unsettled(place, unsettled) for place in listened)
     for name in ("unix_mode", "unix_owner"):
         if name in (raw.get("server") or ()) and not unix:
             yield Finding(("server", name), "no listener is a unix socket")
@@ -92,8 +106,6 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         index = server.trusted_proxies.index("unix")
         place = ("server", "trusted_proxies", index)
         yield Finding(place, "no listener is a unix socket, so no client comes by one")
-    if not config.log.access and "sample" in (raw.get("log") or ()):
-        yield Finding(("log", "sample"), "nothing is logged with access = false")
     if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
         yield Finding(("tracing", "endpoint"), doubt)
 
@@ -170,12 +182,17 @@ def _normal(address: str) -> tuple[str, int] | str:
     return ("" if host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "") else host), port
 
 
-def _fields(route: Route, place: Place) -> Iterator[Finding]:
+def _fields(route: Route, place: Place, unsettled: Collection[Place]) -> Iterator[Finding]:
     yield from condition_doubts(route, place)
     if isinstance(route.fallback, FixedReply) and route.fallback.status // 100 == _REDIRECT:
         message = "a file gives no Location, so this redirects nobody: expected 200, or 400 to 599"
         yield Finding((*place, "fallback", "status"), message)
-    elif isinstance(route.fallback, FixedReply) and has_no_body("GET", route.fallback.status):
+    elif (
+        isinstance(route.fallback, FixedReply)
+        and has_no_body("GET", route.fallback.status)
+        and not is_unsettled((*place, "fallback"), unsettled)
+        and _has_bytes(route.fallback.file)
+    ):
         message = f"a reply with {route.fallback.status} has no body: the file is never sent"
         yield Finding((*place, "fallback", "status"), message)
     for index, method in enumerate(route.methods):
@@ -187,10 +204,8 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
         for name, value in getattr(rules, act).items():
             if fault := secret_fault(name, value):
                 yield Finding((*place, "request_headers", act, name), fault)
-            elif _unique(name, value) and (table := _comparing(route)):
-                message = (
-                    f"no two requests are equal with {{request_id}}, and {table} shares equal ones"
-                )
+            elif _unique(name, value) and (compared := _compared(route)):
+                message = f"no two requests are equal with {{request_id}}, and {compared}"
                 yield Finding((*place, "request_headers", act, name), message)
     if route.cors is not None and route.response_headers is not None:
         for act in ("set", "add"):
@@ -207,14 +222,24 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
             yield Finding((*place, "request_headers"), f"{message}; see [upstreams.credentials]")
 
 
+def _has_bytes(file: str) -> bool:
+    """Whether there is anything in a file, as far as that is known without reading it."""
+    try:
+        return os.stat(file).st_size > 0
+    except (OSError, ValueError):  # which is a problem
+        return False
+
+
 def _unique(name: str, value: str) -> bool:
     """Whether a field is another one in each request, and is compared."""
     said = "{request_id}" in value.replace("{{", "")
     return said and name.lower().encode("utf-8", "surrogateescape") not in TRACING_FIELDS
 
 
-def _comparing(route: Route) -> str:
-    """The table that has equal requests share something."""
-    if route.coalesce is not None:
-        return "[coalesce]"
-    return "[stream] resume" if route.stream is not None and route.stream.resume else ""
+def _compared(route: Route) -> str:
+    """What is for requests that are equal to others, of those that come to this route."""
+    if route.coalesce is not None and takes(route, "GET", "QUERY"):
+        return "[coalesce] shares the answer of equal ones"
+    if route.stream is not None and route.stream.resume and takes(route, "GET"):
+        return "[stream] resume finds a lost stream by an equal one"
+    return ""

@@ -228,20 +228,20 @@ def _ratio(_: Config, route: Route) -> str:
 
 
 def _resume(_: Config, route: Route) -> str:
-    if route.stream is None or not route.stream.resume or _takes(route, "GET"):
+    if route.stream is None or not route.stream.resume or takes(route, "GET"):
         return ""
     return f"nothing of {', '.join(route.methods)} is resumed, only GET"
 
 
 def _coalesce(_: Config, route: Route) -> str:
-    if route.coalesce is None or _takes(route, "GET", "QUERY"):
+    if route.coalesce is None or takes(route, "GET", "QUERY"):
         return ""
     return f"nothing of {', '.join(route.methods)} is shared, only GET and QUERY"
 
 
 def _cache(_: Config, route: Route) -> str:
     cache = route.cache
-    if cache is None or _takes(route, *LOOKED_UP, "QUERY", *(("POST",) if cache.post else ())):
+    if cache is None or takes(route, *LOOKED_UP, "QUERY", *(("POST",) if cache.post else ())):
         return ""
     near = " (POST with post = true)" if "POST" in route.methods else ""
     return f"nothing of {', '.join(route.methods)} is stored, only GET and QUERY{near}"
@@ -258,7 +258,7 @@ def _max_object(config: Config, route: Route) -> str:
     return f"each of the {workers} workers has {Size(part)} of max_size: nothing so long is stored"
 
 
-def _takes(route: Route, *methods: str) -> bool:
+def takes(route: Route, *methods: str) -> bool:
     """Whether a request with one of these methods can come to the route."""
     return not route.methods or not set(methods).isdisjoint(route.methods)
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -214,11 +214,11 @@ def _converted(
         from proxy.config.typed import retype  # noqa: PLC0415 - most files have none
 
         retype(tree, alone - {finding.place for finding in unset})
-    config, findings = _convert(tree, [*overrides.findings, *unset], whole=whole)
+    config, findings = _convert(tree, [*overrides.findings, *unset], origins, whole=whole)
     if findings:
         from proxy.config.tried import tried  # noqa: PLC0415 - nor this
 
-        findings = tried(findings, tree, lambda again: _convert(again, [], whole=whole)[1])
+        findings = tried(findings, tree, lambda again: _convert(again, [], origins, whole=whole)[1])
     if findings or doubts:
         from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
 
@@ -243,7 +243,7 @@ def _with_origin(finding: Finding, origins: Mapping[Place, Origin]) -> Finding:
 
 
 def _convert(
-    tree: dict[str, Any], reported: list[Finding], *, whole: bool
+    tree: dict[str, Any], reported: list[Finding], origins: Collection[Place], *, whole: bool
 ) -> tuple[Config | None, list[Finding]]:
     findings = list(reported)
     config = None
@@ -270,7 +270,7 @@ def _convert(
     known += [(name,) for name in map(_table_meant, findings) if name]
     findings += [
         finding
-        for finding in crosscheck(config, tree)
+        for finding in crosscheck(config, tree, [*origins, *known])
         if not any(_related(place, finding.place) for place in known)
     ]
     return config, findings

@@ -63,7 +63,8 @@ writes the table, it is on again for that route.
 **Warnings.** An option that is valid but can never do what it says gets a warning: `path =
 "/v1/*"`, `replacement = "/b$1"`, an upstream that no route uses. `check` prints warnings together
 with the problems; their messages begin with `warning:`. `run` prints them and starts all the
-same.
+same. Another option of the same table, an address or a file whose value comes from the
+environment is no reason for one: it may be another value elsewhere.
 
 **Patterns** (`path_regex`, `rewrite.pattern`) have the syntax of RE2. It is that of Python or Perl,
 without look-around, references to groups within the pattern and possessive quantifiers. The time

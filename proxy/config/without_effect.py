@@ -5,7 +5,7 @@ is said. So such a warning is never given by the ``problems`` of a table, which 
 time: its row is in ``effects_in_routes`` or ``effects_in_upstreams``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.config.effects_in_routes import ROUTE, uncounted
@@ -14,8 +14,33 @@ from proxy.config.model import Config
 from proxy.core.findings import Finding, Place, Written
 
 
-def without_effect(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """The messages of warnings; ``raw`` tells what the file writes."""
+def without_effect(
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
+) -> Iterator[Finding]:
+    """The messages of warnings; ``raw`` tells what the file writes.
+
+    Nothing is said of an option beside which another one of its table is ``unsettled``, see
+    ``crosscheck``.
+    """
+    beside = {_in_table(place) for place in unsettled}
+    for place, message in _all(config, raw):
+        table, option = _in_table(place)
+        if not any(name == table and other != option for name, other in beside):
+            yield Finding(place, message)
+
+
+def is_unsettled(place: Place, unsettled: Collection[Place]) -> bool:
+    """Whether the value at this place, or a part of it, may be another one."""
+    return any(each[: len(place)] == place for each in unsettled)
+
+
+def _in_table(place: Place) -> tuple[Place, Place]:
+    """The name of a table and the place in it, wherever that table is written."""
+    place = place[2:] if place[:1] in (("routes",), ("upstreams",)) else place
+    return place[:1], place[1:]
+
+
+def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _log(config, raw.get("log") or {})
     yield from _store(config, raw.get("store") or {})
     yield from _of(config, raw, "routes", config.routes, ROUTE)
@@ -59,6 +84,8 @@ def _is_table(raw: Any, place: Place) -> bool:
 
 def _log(config: Config, written: Mapping[str, Any]) -> Iterator[Finding]:
     log = config.log
+    if "sample" in written and not log.access:
+        yield Finding(("log", "sample"), "nothing is logged with access = false")
     if "slow" not in written or not log.slow or config.tracing is not None:
         return
     if not log.access:

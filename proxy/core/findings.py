@@ -39,6 +39,11 @@ class Finding(NamedTuple):
     place: Place
     message: str
 
+    @property
+    def warning(self) -> bool:
+        """Whether the file can be used all the same."""
+        return self.message.startswith(WARNING)
+
 
 class Written:
     """A route, an upstream or the file itself: its options, and where the file writes them."""

@@ -57,7 +57,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         (
             BOTH + 'stream.resume = "5s"\nrequest_headers.add.X-Corr = "{request_id}"',
             "routes[0].request_headers.add.X-Corr",
-            "[stream] resume shares",
+            "[stream] resume finds a lost stream by an equal one",
         ),
         (
             BOTH + 'cors.allow_origins = ["*"]\nresponse_headers.set.access-control-max-age = "5"',
@@ -252,6 +252,7 @@ def test_what_cannot_work_has_one_warning(
         "[admin]\nlisten = '9901'\nprobes = '0.0.0.0:9902'\n" + API,
         "[admin]\nlisten = ':9901'\n" + API,
         "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,
+        BOTH + "fallback = { status = 204, file = '/dev/null' }",
     ],
 )
 def test_what_works_is_not_doubted(tmp_path: Path, text: str) -> None:
