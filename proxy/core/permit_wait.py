@@ -1,6 +1,7 @@
 """Waiting for a connection that ``[[upstreams]] limit`` allows, of one server or of several."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from proxy.core.errors import ServerAtLimit
@@ -10,38 +11,83 @@ from proxy.core.words import in_seconds
 from proxy.policy.permits import Permits
 
 
-async def first_free(
-    several: Sequence[Permits], name: str, patience: float, spent: float = 0.0
-) -> Permits:
-    """Which of these has one first. It is set aside for the task that waits.
+class Line:
+    """The places of one task in the lines of several servers, kept until it leaves."""
 
-    Raises ServerAtLimit, with the ``name`` of the server, after ``patience``, of which a part is
-    ``spent`` already; 0: never.
-    """
-    task = asyncio.current_task()
-    found: asyncio.Future[Permits] = asyncio.get_running_loop().create_future()
+    __slots__ = ("_given", "_joined", "_looks", "_task")
 
-    def tell(permits: Permits) -> bool:
-        if found.done():  # by another one in the same turn of the loop, or it has left
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._joined = set[Permits]()
+        self._given: Permits | None = None
+        """What is set aside for the task, and neither kept nor left to others yet."""
+        self._looks: asyncio.Future[None]
+
+    async def wait(self, several: Sequence[Permits], seconds: float = math.inf) -> Permits | None:
+        """Which has one first, of these and of those before. It is set aside for the task.
+
+        None where it is told to look again before, and after so many ``seconds``.
+        """
+        loop = asyncio.get_running_loop()
+        self._looks = loop.create_future()
+        for permits in several:
+            permits.wait(self._task, self._tell)
+        self._joined.update(several)
+        timer = loop.call_later(seconds, self.look_again) if seconds < math.inf else None
+        try:
+            await self._looks
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return self._given
+
+    def look_again(self) -> None:
+        """Its wait ends, and it keeps its places."""
+        if not self._looks.done():
+            self._looks.set_result(None)
+
+    def _tell(self, permits: Permits) -> bool:
+        if self._given is not None:
             return False
-        found.set_result(permits)
+        self._given = permits
+        self.look_again()
         return True
 
-    for permits in several:
-        permits.wait(task, tell)
+    def keep(self) -> None:
+        """The task uses what it was given."""
+        self._given = None
+
+    def forgo(self) -> None:
+        """What it was given may go to others."""
+        if self._given is not None:
+            self._given.forgo(self._task)
+            self._given = None
+
+    def leave(self) -> None:
+        """It waits no more."""
+        for permits in self._joined:
+            permits.leave(self._task)
+        self.forgo()
+
+
+async def first_free(permits: Permits, name: str, patience: float) -> None:
+    """Wait until this has one, which is set aside for this task.
+
+    Raises ServerAtLimit, with the ``name`` of the server, after ``patience``; 0: never.
+    """
+    line = Line()
     try:
-        async with asyncio.timeout(patience - spent if patience else None):
-            return await found
-    except BaseException as error:  # it may have been told in the same turn
-        for permits in several:
-            permits.forgo(task)
-        if not isinstance(error, TimeoutError):
-            raise
-        within = f"within connect of {in_seconds(patience)}"
-        raise ServerAtLimit(f"no connection to {name} became free {within}") from None
+        if await line.wait((permits,), patience or math.inf) is None:
+            raise at_limit(name, patience)
+        line.keep()
     finally:
-        for permits in several:
-            permits.leave(task)
+        line.leave()
+
+
+def at_limit(name: str, patience: float) -> ServerAtLimit:
+    """What is raised where no connection has become free for so long."""
+    within = f"within connect of {in_seconds(patience)}"
+    return ServerAtLimit(f"no connection to {name} became free {within}")
 
 
 def setting_aside(permits: Permits, inner: Handler) -> Handler:

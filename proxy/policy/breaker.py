@@ -147,6 +147,11 @@ class Breaker:
         """Whether ``allow`` would."""
         return not self.open or (now >= self.until and not self._on_trial(now))
 
+    @property
+    def allows_at(self) -> float:
+        """While it is open: from when on ``allow`` gives leave, where nobody tells it anything."""
+        return self.until if self.trial is None else max(self.until, self._trial_until)
+
     def _on_trial(self, now: float) -> bool:
         """Whether a trial keeps others out."""
         return (

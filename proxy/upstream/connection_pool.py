@@ -245,7 +245,7 @@ class ConnectionPool:
             return
         record, name = record or Record(), self._unreachable.name
         with record.waiting(CONNECTION, monotonic, record.upstream, name):
-            await first_free((self.permits,), name, patience)
+            await first_free(self.permits, name, patience)
 
     async def _take_permit(self, permits: Permits, clock: ClientTimeout) -> None:
         await self.set_aside(clock.connect or 0.0)

@@ -119,3 +119,32 @@ async def test_what_one_server_said_is_the_answer_while_the_other_is_full() -> N
             assert (refused.status, refused.body) == (503, b"busy")
             assert len(b.requests) == 3
             a.go.release()
+
+
+@pytest.mark.parametrize("how", ["healthy", "let back", "ejected"])
+async def test_a_server_that_is_back_is_asked_by_who_waits(how: str) -> None:
+    """The request waited on, and had a 503 in the end, while that server was idle."""
+    bad = b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"
+    async with Held() as a, RawUpstream(*[[bad]] * (how == "ejected"), *[[OK]] * 9) as b:
+        breaker = {"consecutive_failures": 1, "base_ejection_time": "500ms"}
+        options = limited(a.url, b.url, retry=False, circuit_breaker=breaker)
+        async with proxied(a, **options) as proxy, asyncio.TaskGroup() as asking:
+            one, other = proxy.tree.endpoints["api"].members
+            other.withdraw(withdrawn=True)
+            asking.create_task(proxy.ask(get()))
+            await a.until(lambda: a.requests)
+            if how == "healthy":
+                other.set_health(healthy=False)
+            if how != "let back":
+                other.withdraw(withdrawn=False)
+            if how == "ejected":
+                assert (await proxy.ask(get())).status == 502
+            waits = asking.create_task(proxy.ask(get()))
+            await a.until(lambda: waiting(proxy))
+            if how == "healthy":
+                other.set_health(healthy=True)
+            elif how == "let back":
+                other.withdraw(withdrawn=False)
+            assert (await waits).status == 200
+            assert not one.pool.permits or one.pool.permits.full
+            a.go.release()

@@ -13,7 +13,7 @@ from proxy.http.logins import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint, in_service
 
-_OVERDUE: Final = 1.0
+OVERDUE: Final = 1.0
 """Seconds after which any request may be a trial: there may be none but POSTs."""
 _PROMISED: Final = 1.0
 """Seconds for which a trial is kept for the attempt that is ended for it."""
@@ -142,7 +142,7 @@ def choice(
         if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
             # A trial that is due is made at once, lest its latency put it off for ever; by a
             # request that has one try only after it has been waited for.
-            waited = now - _OVERDUE if may_wait else now
+            waited = now - OVERDUE if may_wait else now
             due = [endpoint for endpoint in fresh if targets.trial_due(endpoint, waited)]
             return due[:1] or list(filter(targets.is_closed, fresh)) or fresh
     if left := usable or paused or ejected:

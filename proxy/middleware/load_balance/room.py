@@ -3,23 +3,26 @@
 Of those that the choice gives, the ones are asked that have one. Where none of them has, others are
 asked that may be: backups, and what was tried before and is worth another try. Where these have
 none either, the request waits, above the choice, for whichever of them has one first. Then it looks
-again: something may speak against that server by then.
+again: something may speak against that server by then. It also looks again, and keeps its places in
+the lines of the servers, when other servers may be asked than before: one is back, or new, or its
+pause or ejection has ended.
 """
 
-import asyncio
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeAlias
 
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE
-from proxy.core.permit_wait import first_free
+from proxy.core.permit_wait import Line, at_limit
 from proxy.core.record import CONNECTION, HEDGED
 from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.middleware.load_balance.alternatives import logged_in_at
+from proxy.middleware.load_balance.alternatives import OVERDUE, logged_in_at
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint
+from proxy.policy.permits import Permits
 
 Asked: TypeAlias = Collection[Endpoint]
 Look: TypeAlias = Callable[[Targets, Exchange, Asked], Sequence[Endpoint]]
@@ -40,7 +43,7 @@ def room_of(scope: UpstreamScope, targets: TargetSet[Any]) -> "Room":
 class Room:
     """Finds servers that have a connection to spare."""
 
-    __slots__ = ("_clock", "_patience", "_targets", "_upstream")
+    __slots__ = ("_clock", "_patience", "_targets", "_upstream", "_waiting")
 
     def __init__(
         self, targets: TargetSet[Any], patience: float, *, upstream: str = "", clock: Clock
@@ -50,6 +53,17 @@ class Room:
         self._patience = patience
         self._upstream = upstream
         self._clock = clock
+        self._waiting: dict[Line, Sequence[Endpoint]] = {}
+        """Who waits, the longest first, and who could be asked when they looked last."""
+        targets.on_state.append(self._state_changed)
+
+    def _state_changed(self) -> None:
+        """Have those look again to whom it makes a difference."""
+        if self._waiting:
+            usable = self._targets.now.usable(self._clock())
+            for line, seen in self._waiting.items():
+                if seen != usable:
+                    line.look_again()
 
     async def find(
         self,
@@ -64,23 +78,33 @@ class Room:
         After a wait that is one, with a permit set aside for this task. Raises ServerAtLimit, and
         what ``look`` raises.
         """
-        began = self._clock()
-        while True:
-            if room := with_room(candidates):
-                return targets, room
-            others = self._others(targets, exchange, candidates, asked)
-            if room := _best(with_room(others), exchange):
-                return targets, room
-            endpoint = await self._wait(exchange, [*candidates, *others], began)
-            targets = self._targets.now
-            try:
+        began, line = self._clock(), None
+        known: dict[Permits, Endpoint] = {}
+        try:
+            while True:
+                if room := with_room(candidates):
+                    return targets, room
+                others = self._others(targets, exchange, candidates, asked)
+                if room := _best(with_room(others), exchange):
+                    return targets, room
+                line = line or Line()
+                now = [*candidates, *others]
+                known.update({each.permits: each for each in now if each.permits is not None})
+                self._waiting[line] = targets.usable(self._clock())
+                permits = await self._wait(exchange, targets, now, line, began)
+                targets = self._targets.now
                 candidates = look(targets, exchange, asked)
-            except BaseException:
-                _forgo(endpoint)
-                raise
-            if endpoint in (*candidates, *self._others(targets, exchange, candidates, asked)):
-                return targets, [endpoint]
-            _forgo(endpoint)
+                if permits is not None:
+                    endpoint = known[permits]
+                    others = self._others(targets, exchange, candidates, asked)
+                    if endpoint in candidates or endpoint in others:
+                        line.keep()
+                        return targets, [endpoint]
+                    line.forgo()
+        finally:
+            if line is not None:
+                self._waiting.pop(line, None)
+                line.leave()
 
     def _others(
         self, targets: Targets, exchange: Exchange, candidates: Sequence[Endpoint], asked: Asked
@@ -99,14 +123,23 @@ class Room:
         ]
 
     async def _wait(
-        self, exchange: Exchange, endpoints: Sequence[Endpoint], began: float
-    ) -> Endpoint:
-        """The first that has a connection to spare, in a wait that ``began`` then."""
-        of = {each.permits: each for each in endpoints if each.permits is not None}
+        self,
+        exchange: Exchange,
+        targets: Targets,
+        endpoints: Sequence[Endpoint],
+        line: Line,
+        began: float,
+    ) -> Permits | None:
+        """Of the first that has a connection to spare; None where it is time to look again."""
         server = endpoints[0].name if len(endpoints) == 1 else ""
-        name, spent = server or f"a server of {self._upstream}", self._clock() - began
+        now = self._clock()
+        left = began + self._patience - now if self._patience else math.inf
+        if left <= 0:
+            raise at_limit(server or f"a server of {self._upstream}", self._patience)
+        again = min(targets.changes_at(now), targets.changes_at(now - OVERDUE) + OVERDUE)
+        several = [each.permits for each in endpoints if each.permits is not None]
         with exchange.record.waiting(CONNECTION, self._clock, self._upstream, server):
-            return of[await first_free(list(of), name, self._patience, spent)]
+            return await line.wait(several, min(left, again - now))
 
 
 def with_room(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
@@ -119,8 +152,3 @@ def _best(endpoints: list[Endpoint], exchange: Exchange) -> list[Endpoint]:
     tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
     ranks = [(each.name in tried, each.backup) for each in endpoints]
     return [each for each, rank in zip(endpoints, ranks, strict=True) if rank == min(ranks)]
-
-
-def _forgo(endpoint: Endpoint) -> None:
-    if endpoint.permits is not None:
-        endpoint.permits.forgo(asyncio.current_task())

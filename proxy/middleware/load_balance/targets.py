@@ -7,6 +7,7 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -62,6 +63,13 @@ class Targets:
         targets = self.by_endpoint.values()
         usable = [target.endpoint for target in targets if target.usable(now, pauses=pauses)]
         return [endpoint for endpoint in usable if endpoint not in but] if but else usable
+
+    def changes_at(self, now: float) -> float:
+        """When the next of those that are left alone for a time may be asked again."""
+        times = [endpoint.paused_until for endpoint in self.by_endpoint]
+        breakers = [target.breaker for target in self.by_endpoint.values()]
+        times += [breaker.allows_at for breaker in breakers if breaker is not None and breaker.open]
+        return min((at for at in times if at > now), default=math.inf)
 
     def eligible(self, panic_threshold: float, now: float) -> Sequence[Endpoint]:
         """Those to pick from in the first place, see ``policy/balance.eligible``."""
@@ -173,7 +181,8 @@ class TargetSet(Generic[E]):
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
         self.on_state: list[Callable[[], None]] = []
-        """Called when an endpoint may not be asked any more, or may be asked again."""
+        """Called when an endpoint may not be asked any more, or may be asked again, and when there
+        are other endpoints."""
         endpoints.on_membership.append(self._follow)
         endpoints.on_state.append(self._state_changed)
         self._follow()
@@ -212,6 +221,7 @@ class TargetSet(Generic[E]):
                     for some in (here, away)
                 ]
             )
+        self._state_changed()
 
     def tell_of(self, **labels: str) -> None:
         """Name route and upstream to operators, when a server is ejected."""

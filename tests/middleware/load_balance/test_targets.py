@@ -53,7 +53,7 @@ def test_other_endpoints_are_another_snapshot_in_which_the_breakers_stay() -> No
     assert (targets.now.primaries, targets.now.backups) == ([b], [c])
 
 
-def test_who_asks_is_told_of_states_until_the_set_is_closed() -> None:
+def test_who_asks_is_told_of_states_and_members_until_the_set_is_closed() -> None:
     a, b = StateOnly("a"), StateOnly("b")
     live = Live(a)
     targets, other = target_set(live), target_set(live)
@@ -63,10 +63,11 @@ def test_who_asks_is_told_of_states_until_the_set_is_closed() -> None:
     targets.close()
     before = targets.now
     live.become(a, b)
+    assert told == ["other"]
     live.tell_state()
     assert targets.now is before
     assert other.now.primaries == [a, b]
-    assert told == ["other"]
+    assert told == ["other"] * 2
     other.close()
     assert live.on_membership == live.on_state == []
 
