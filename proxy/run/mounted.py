@@ -229,7 +229,6 @@ class _Mount:
                 else:
                     writing.close()
             except BaseException as error:
-                writing.close()
                 left = isinstance(error, ConnectionError) and gone(request)
                 if begun(request):  # in part
                     cut(transport)
