@@ -10,8 +10,8 @@ from aiohttp import web
 from proxy import create_app
 from proxy.core.exchange import Exchange
 from proxy.edge.http1 import connection
-from proxy.edge.responses import charge_stalled_client
 from proxy.edge.http1.write_stall import WriteStallTimer
+from proxy.edge.responses import charge_stalled_client
 from proxy.run.mounted import OneRequest
 from tests.support.client import RawClient
 from tests.support.message import get
