@@ -93,7 +93,7 @@ def _max_wait(_: Config, route: Route) -> str:
     total = route.timeouts.total
     if route.rate_limit is None or _goes_on(route) or not 0 < total < route.rate_limit.max_wait:
         return ""
-    return f"[timeouts] total ({total}) ends the wait before, with 504: expected at most {total}"
+    return f"[timeouts] total ({total}) ends the wait before: expected at most {total}"
 
 
 def _goes_on(route: Route) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final, TypeAlias
 
 CallSoon: TypeAlias = Callable[[Callable[[], None]], object]
@@ -33,7 +34,8 @@ class LoopTurns:
         """Something goes out in this turn."""
         if not self._left:
             self._began = (now,) * (AT_ONCE + 1)
-            self._call_soon(self._turn)
+            # Nothing of whose request begins to count is held while the loop stays busy.
+            Context().run(self._call_soon, self._turn)
         self._left = AT_ONCE + 1
 
     def at_once(self, sent: float) -> bool:

@@ -133,7 +133,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("hedge_delay_seconds", "route upstream", "After which a copy is sent.", fold=max, workers=mean),
         _counter("coalesce_calls", "route", "Calls that several requests may share."),
         _counter("coalesce_joined", "route", "Requests that were given the reply to an equal one.", "coalesced_requests"),
-        _gauge("coalesce_in_flight", "route", "Shared calls that have not ended."),
+        _gauge("coalesce_in_flight", "route", "Calls under way that requests may join, and those that they stand beside."),
         _counter("coalesce_bypassed", "route reason", "Requests that were sent alone, by reason."),
         _gauge("coalesced_bytes", "", "Bytes of replies that are kept for those who share them."),
     ),

@@ -1,7 +1,9 @@
 """What came so soon that nobody knows how soon."""
 
 import asyncio
+import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import pytest
 from hypothesis import given
@@ -77,3 +79,20 @@ def test_it_knows_of_each_how_many_turns_ago_it_went_out(turns: list[tuple[bool,
             sent.append((number, loop.now))
         for turn, at in sent:
             assert loop.turns.at_once(at) is (number - turn <= AT_ONCE)
+
+
+async def test_nothing_of_whose_request_begins_to_count_is_held() -> None:
+    request: ContextVar[asyncio.Event] = ContextVar("request")
+    turns = LoopTurns(asyncio.get_running_loop().call_soon, lambda: 0.0)
+
+    async def begin() -> "weakref.ref[asyncio.Event]":
+        thing = asyncio.Event()
+        request.set(thing)
+        turns.begin(0.0)
+        return weakref.ref(thing)
+
+    seen = await asyncio.create_task(begin())
+    for _ in range(5):
+        turns.begin(0.0)
+        await asyncio.sleep(0)
+    assert seen() is None

@@ -109,7 +109,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         described(
             'Request bodies up to this size are kept in memory for another try; "0" for any size. '
             "32 MiB for all of them together; a body for which there is no room counts as larger. "
-            "A body that is here with its head may always be sent again, whatever this says."
+            "A body that arrived in the same read as its head may always be sent again."
         ),
     ] = size(1 << 20)
     spool: Annotated[
