@@ -32,7 +32,7 @@ def hidden_keys(redact: Iterable[str]) -> frozenset[str]:
 
 def hide_keys(redact: Iterable[str]) -> None:
     """Hide them from now on wherever ``is_hidden`` is asked."""
-    global _now  # noqa: PLW0603
+    global _now  # noqa: PLW0603 - it is the process that writes logs
     _now = hidden_keys(redact)
 
 

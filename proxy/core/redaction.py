@@ -167,7 +167,7 @@ def writings(value: bytes) -> set[bytes]:
 
 def redact(names: Sequence[str]) -> None:
     """Hide the values of these query parameters and fields too: ``[log] redact``."""
-    global _rules_now, _more  # noqa: PLW0603
+    global _rules_now, _more  # noqa: PLW0603 - one [log] for the process
     more = {name.lower().encode() for name in names}
     _more = {DASHED[name] for name in more}
     hide_keys(names)

@@ -31,7 +31,7 @@ def made(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     def counting(when: float, *args: object, **kwargs: object) -> object:
         times.append(when)
-        return real(when, *args, **kwargs)  # type: ignore[arg-type]
+        return real(when, *args, **kwargs)  # type: ignore[arg-type]  # they are those of call_at
 
     monkeypatch.setattr(jumping, "call_at", counting)
     return times

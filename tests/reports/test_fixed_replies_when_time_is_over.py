@@ -102,5 +102,5 @@ async def test_when_what_is_stored_has_become_too_old_meanwhile(
 
 async def test_while_another_process_asks(jumping: JumpingLoop, tmp_path: Path) -> None:
     store = MemoryStore(1 << 20)
-    store.claims = HeldElsewhere()  # type: ignore[assignment]
+    store.claims = HeldElsewhere()  # type: ignore[assignment]  # a stand-in
     await sorry(jumping, route(tmp_path, Script(), store, cache={}))
