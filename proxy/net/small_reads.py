@@ -20,6 +20,8 @@ keeps those reads small.
 import asyncio
 from typing import Final, Protocol, cast
 
+from proxy.net.between import Between
+
 LARGEST: Final = 128 << 10
 """Bytes of a read. Half of it costs a fifth more processor time for each byte of a long body."""
 SMALLEST: Final = 4 << 10
@@ -66,14 +68,14 @@ def limit_read_ahead(reader: object) -> None:
         reader._high_water = size  # type: ignore[attr-defined]
 
 
-class SmallReads(asyncio.BaseProtocol):
-    """Stands between a transport and its protocol, while a long body comes."""
+class SmallReads(Between):
+    """Stands there while a long body comes."""
 
-    __slots__ = ("_protocol", "held")
+    __slots__ = ("held",)
 
     def __init__(self, protocol: asyncio.Protocol, held: int = 0) -> None:
         """``held``: bytes that were read before."""
-        self._protocol = protocol
+        super().__init__(protocol)
         self.held = held
         """Bytes of this body that are in hand: counted in ``IN_HAND`` too."""
         IN_HAND.bytes += held
@@ -82,22 +84,6 @@ class SmallReads(asyncio.BaseProtocol):
         """Nothing of what was read is held any more."""
         IN_HAND.bytes -= self.held
         self.held = 0
-
-    def eof_received(self) -> bool | None:
-        """As the protocol says."""
-        return self._protocol.eof_received()
-
-    def pause_writing(self) -> None:
-        """Too much waits to be written."""
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        """It has gone out."""
-        self._protocol.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
-        self._protocol.connection_lost(exc)
 
 
 class PieceReads(SmallReads, asyncio.BufferedProtocol):

@@ -15,16 +15,17 @@ from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
+from proxy.net.between import Between
 
 
-class Client(asyncio.Protocol):
+class Client(Between, asyncio.Protocol):
     """Stands before aiohttp's protocol, to hear of the end of the connection.
 
     aiohttp tells nobody of the end of one on which nothing is being asked.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self._protocol = cast(asyncio.Protocol, transport.get_protocol())
+        super().__init__(cast(asyncio.Protocol, transport.get_protocol()))
         self._transport = transport
         self._writing: WriteStallTimer | None = None
         """Of the last reply."""
@@ -62,22 +63,10 @@ class Client(asyncio.Protocol):
         """As aiohttp has it."""
         self._protocol.data_received(data)
 
-    def eof_received(self) -> bool | None:
-        """As aiohttp has it."""
-        return self._protocol.eof_received()
-
-    def pause_writing(self) -> None:
-        """As aiohttp has it."""
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        """As aiohttp has it."""
-        self._protocol.resume_writing()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """What belongs to the client goes with it."""
         try:
-            self._protocol.connection_lost(exc)
+            super().connection_lost(exc)
         finally:
             self.ties.close()
             if self._writing is not None:
