@@ -16,6 +16,7 @@ from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.room import Room
 from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
+from proxy.policy.permits import Permits
 from tests.support.endpoint import StateOnly
 from tests.support.loop import Script, get, loop_clock, reply, settle
 
@@ -47,6 +48,21 @@ class Node(StateOnly):
         finally:
             if self.permits is not None:
                 self.permits.release()
+
+
+def limited(name: str, *outcomes: Any, full: bool = True, **options: Any) -> Node:
+    """A server that takes one request at a time; ``full``: it has one of somebody else."""
+    node = Node(name, *outcomes, **options)
+    node.permits = Permits(1)
+    if full:
+        node.permits.set_aside("another")
+    return node
+
+
+def free(node: Node) -> None:
+    """What the other one had is over."""
+    assert node.permits is not None
+    node.permits.forgo("another")
 
 
 def balance(

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -21,21 +20,7 @@ from proxy.policy.breaker import Breaker
 from proxy.policy.permits import Permits
 from tests.support.endpoint import Live
 from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
-from tests.support.servers import Node
-
-
-def limited(name: str, *outcomes: Any, full: bool = True) -> Node:
-    """A server that takes one request at a time; ``full``: it has one of somebody else."""
-    node = Node(name, *outcomes)
-    node.permits = Permits(1)
-    if full:
-        node.permits.set_aside("another")
-    return node
-
-
-def free(node: Node) -> None:
-    assert node.permits is not None
-    node.permits.forgo("another")
+from tests.support.servers import Node, free, limited
 
 
 class Route:

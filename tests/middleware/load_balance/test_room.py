@@ -10,23 +10,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.record import CONNECTION, Attempt
 from proxy.http.logins import Ties
 from proxy.policy.breaker import Breaker
-from proxy.policy.permits import Permits
 from tests.support.loop import JumpingLoop, get, reply, settle
-from tests.support.servers import Node, balance
-
-
-def limited(name: str, *outcomes: Any, full: bool = True, **options: Any) -> Node:
-    """A server that takes one request at a time; ``full``: it has one of somebody else."""
-    node = Node(name, *outcomes, **options)
-    node.permits = Permits(1)
-    if full:
-        node.permits.set_aside("another")
-    return node
-
-
-def free(node: Node) -> None:
-    assert node.permits is not None
-    node.permits.forgo("another")
+from tests.support.servers import Node, balance, free, limited
 
 
 def after(*attempts: tuple[Node, str]) -> Exchange:
