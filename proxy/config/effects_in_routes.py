@@ -156,7 +156,7 @@ def _commit_wait(_: Config, route: Route) -> str:
 def _max_size(config: Config, route: Route) -> str:
     if route.cache is None:
         return ""
-    if config.store is not None and config.store.url[:5] == "redis":
+    if config.store is not None and config.store.url.startswith(("redis", "unix:")):
         return "Redis bounds itself what it keeps: see its maxmemory"
     usual = route.cache.max_object == CacheOptions().max_object  # then it may not be written
     return _max_object(config, route) if usual else ""

@@ -140,6 +140,11 @@ def said(folder: Path, text: str) -> list[str]:
             "maxmemory",
         ),
         (
+            "[cache]\nmax_size = '1GiB'\n[store]\nurl = 'unix:///run/redis.sock'\n" + API,
+            "cache.max_size",
+            "maxmemory",
+        ),
+        (
             "[timeouts]\nper_try = '5s'\n[retry]\nonly_if_failed_within = '2s'\n" + API,
             "timeouts.per_try",
             "only_if_failed_within",
