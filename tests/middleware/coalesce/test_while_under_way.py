@@ -65,6 +65,9 @@ async def test_all_calls_that_are_under_way_count(jumping: JumpingLoop) -> None:
         tasks.append(asyncio.create_task(asked(inner, get())))
         await asyncio.sleep(seconds)
     assert told(inner)["coalesce_in_flight"] == 2
+    tasks.pop(0).cancel()
+    await asyncio.sleep(0.1)
+    assert told(inner)["coalesce_in_flight"] == 1, "the earlier one has no client any more"
     assert await asked(inner, get("/other")) == b"quick"
     await asyncio.gather(*tasks)
     await asyncio.sleep(0)
