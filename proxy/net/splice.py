@@ -21,6 +21,7 @@ is watched are copies. So a socket is open until ``close``, whatever its transpo
 
 import asyncio
 import contextlib
+import fcntl
 import functools
 import os
 import socket
@@ -31,9 +32,13 @@ LEAST: Final = 256 << 10
 MOST: Final = 64
 """Of them at a time: each has four descriptors and a pipe. Others are copied, as ever."""
 
-_PIECE: Final = 1 << 20
-"""Bytes to ask for; a pipe holds 16 pieces of memory of up to 32 KiB."""
-_TURNS: Final = 16
+_PIECE: Final = 512 << 10
+"""Bytes to ask for, and room of a pipe. That counts pages: each place of a pipe may hold no more
+than one page of a body: with the 16 places that the system gives it, it takes 64 KiB."""
+_ROOMY: Final = 16
+"""Pipes with that room at a time; others stay as they are made. All pipes of one user have a bound
+in common (``pipe-user-pages-soft``), of which these take an eighth."""
+_TURNS: Final = 8
 """Pieces before others have their turn."""
 _FLAGS: Final[int] = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 
@@ -75,6 +80,9 @@ class Splice:
         self._waiting = False
         """Whether the sink is waited for."""
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        if Splice.count < _ROOMY:
+            with contextlib.suppress(OSError):  # that bound is met, or the system has a lower one
+                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIECE)
         self._source = self._sink = -1
         Splice.count += 1
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import struct
@@ -173,6 +174,33 @@ async def test_without_descriptors_nothing_is_left_behind(
     assert Splice.count == 0
     assert len(copies) == left
     assert os.listdir("/proc/self/fd") == before
+
+
+async def test_some_pipes_have_room_for_a_whole_piece(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system makes them, 64 KiB fill them, which cost two calls."""
+    monkeypatch.setattr(splice, "_ROOMY", 2)
+    made = [Told(2 * MIB, ends.source, ends.sink).splice for _ in range(3)]
+    room = [fcntl.fcntl(each._pipe[0], fcntl.F_GETPIPE_SZ) for each in made]
+    for each in made:
+        each.close()
+    assert room[:2] == [splice._PIECE] * 2
+    assert room[2] < splice._PIECE
+
+
+async def test_where_no_more_room_is_granted_a_pipe_is_used_as_it_is(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    told = Told(4, ends.source, ends.sink)
+    ends.upstream.send(b"some")
+    told.splice.start()
+    assert await received(ends.client, 4) == b"some"
+    assert await told.over == "end"
 
 
 def test_a_try_without_descriptors_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
