@@ -180,6 +180,11 @@ class Store(Protocol):
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> Writer:
         """Begin to store a reply to a request that began with this claim."""
 
+    def keep(
+        self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
+    ) -> bool:
+        """Store a reply whose body is here, as a writer does; False where there is no room."""
+
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
 

@@ -16,6 +16,7 @@ from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta
 from proxy.policy.key_changes import Changes
 from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of
 from proxy.store.own_claims import OwnClaims
+from proxy.store.whole import kept
 
 _AT_A_TIME: Final = 500
 """Entries that are purged before others have their turn."""
@@ -126,6 +127,24 @@ class MemoryStore:
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> MemoryWriter:
         """Begin to store a reply."""
         return MemoryWriter(self, key, meta, claim)
+
+    def keep(
+        self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
+    ) -> bool:
+        """Store a reply whose body is here."""
+        size = len(whole)
+        if size > SHORT:
+            return kept(self.put(key, meta, claim), whole, replaces)
+        if self.writing + size > self.max_size:
+            return False
+        changes = self.changes
+        if (
+            claim is None
+            or changes.none_invalid
+            or not changes.is_invalid((key, *meta.labels), claim.since)
+        ):
+            self.add(key, meta, [whole], size, replaces)
+        return True
 
     def room_beside(self, meta: Meta) -> int:
         """Bytes of the longest body that fits in beside this head."""

@@ -45,6 +45,7 @@ from proxy.store.redis_entry import (
 from proxy.store.redis_parts import RedisParts
 from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
 from proxy.store.redis_writer import RedisWriter
+from proxy.store.whole import kept
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
@@ -127,6 +128,12 @@ class RedisStore:
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> RedisWriter:
         """Begin to store a reply."""
         return RedisWriter(self, key, meta, claim)
+
+    def keep(
+        self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
+    ) -> bool:
+        """Store a reply whose body is here."""
+        return kept(self.put(key, meta, claim), whole, replaces)
 
     async def part(self, key: bytes, ident: bytes, number: int, first: bool) -> bytes:
         """One part of a body. Raises StoreFailed where it is not there.

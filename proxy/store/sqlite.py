@@ -25,6 +25,7 @@ from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
+from proxy.store.whole import kept
 
 T = TypeVar("T")
 
@@ -129,6 +130,12 @@ class SqliteStore:
         """Begin to store a reply."""
         self._last_ident = max(self._last_ident + 1, new_ident(wall()))
         return SqliteWriter(self, key, meta, self._last_ident, claim)
+
+    def keep(
+        self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
+    ) -> bool:
+        """Store a reply whose body is here."""
+        return kept(self.put(key, meta, claim), whole, replaces)
 
     async def chunk(self, ident: int, number: int, first: bool) -> bytes:
         """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""

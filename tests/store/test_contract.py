@@ -80,6 +80,28 @@ async def test_the_last_stored_comes_first_and_replaces_what_it_names(store: Sto
     assert [await body_of(entry) for entry in await store.get(K)] == [b"3", b"2"]
 
 
+@pytest.mark.parametrize("body", [b"", b"whole", LONG])
+async def test_a_body_that_is_here_is_kept_as_one_that_is_written(
+    store: Store, body: bytes
+) -> None:
+    put(store, K, b"old")
+    [old] = await store.get(K)
+    assert store.keep(K, meta(), await store.claims.take(), body, [old.ident])
+    [entry] = await store.get(K)
+    assert (entry.meta, entry.size) == (meta(), len(body))
+    assert await body_of(entry) == body
+
+
+async def test_what_was_made_invalid_meanwhile_is_not_kept(store: Store) -> None:
+    await store.purge(B)
+    claim, later = await store.claims.take(), await store.claims.take()
+    await store.purge(A)
+    store.keep(K, meta(labels=[A]), claim, b"old", [])
+    assert not await store.get(K)
+    store.keep(K, meta(labels=[B]), later, b"new", [])
+    assert len(await store.get(K)) == 1
+
+
 async def test_an_entry_gets_another_head(store: Store) -> None:
     put(store, K, b"body")
     [entry] = await store.get(K)

@@ -67,6 +67,10 @@ async def test_nothing_larger_than_the_room_is_stored() -> None:
 
 async def test_what_is_being_written_takes_room() -> None:
     store = MemoryStore(16 << 10)
+    writing = store.put(b"first", meta())
+    assert writing.write(KIB * 12)
+    assert not store.keep(b"whole", meta(), None, KIB * 5, [])
+    writing.abort()
     put(store, b"old", KIB * 8)
     writer = store.put(b"new", meta())
     assert writer.write(KIB * 12)

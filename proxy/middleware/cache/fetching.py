@@ -145,16 +145,15 @@ class Fetcher:
                 return told(reply, f"{words}; detail={meta}")
             if claim.token and streams_events(reply.headers):
                 self._store.claims.give_back(claim)  # others need not wait for its end
-            is_first = reason == NOTHING_STORED
-            key = asked.key_for(meta)
-            place = partial(
-                self._place, asked, key, meta, asked_at[0], claim.since, is_first=is_first
-            )
-            writer = self._store.put(key, meta, claim)
+            key, since, is_first = asked.key_for(meta), claim.since, reason == NOTHING_STORED
+            place = partial(self._place, asked, key, meta, asked_at[0], since, is_first=is_first)
             if (whole := reply.buffered) is not None:
-                if why := await store_whole(writer, reply, whole, limit, place):
+                keep = partial(self._store.keep, key, meta, claim)
+                if why := await store_whole(keep, reply, whole, limit, place):
+                    self._store.claims.give_back(claim)
                     return told(reply, f"{words}; detail={why}")
             else:
+                writer = self._store.put(key, meta, claim)
                 events = streams_events(reply.headers)
                 pace = meta.pace if self._rules.paced and events else None
                 source = StoredWhileRead(

@@ -221,8 +221,11 @@ def plan(
 
 
 def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
-    """The fields that are stored: without Age, and without those that no-cache or private name."""
-    kept = list(fields)
+    """The fields that are stored: without Age, and without those that no-cache or private name.
+
+    The list that came where nothing is left out or added: nobody changes it.
+    """
+    kept: Fields = fields if type(fields) is list else list(fields)
     dropped = {b"age"} if b"age" in found else set()
     for name in (b"no-cache", b"private"):
         if name in said and (named := said[name]) is not None:
@@ -230,7 +233,7 @@ def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
     if dropped:
         kept = [field for field in kept if field[0].lower() not in dropped]
     if b"date" not in found or b"date" in dropped:
-        kept.append((b"Date", http_date()))
+        kept = [*kept, (b"Date", http_date())]
     return kept
 
 

@@ -72,7 +72,11 @@ def labels_of_request(exchange: Exchange, upstream: bytes) -> list[bytes]:
 
 def labels_of(exchange: Exchange, route: bytes, upstream: bytes) -> list[bytes]:
     """All labels of a reply but for those of its tags; ``route``: that of its route."""
-    path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
+    path, named = exchange.path.encode(), exchange.raw_target
+    sent = named.partition(b"?")[0]
+    if sent == path and named == exchange.target:  # as nearly always, so without another call
+        url = label(b"url", _ORIGINS[exchange.scheme, exchange.host] + named)
+        return [route, label(b"path", path), url]
     labels = [route, label(b"path", path), *labels_of_request(exchange, upstream)]
     if sent != path:
         labels.append(label(b"path", sent))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from proxy.core.reply import Reply
-from proxy.core.stored import Meta, Store, Writer
+from proxy.core.stored import Meta, Store
 from proxy.http.event_ends import ends_well
 from proxy.http.sse import streams_events
 
@@ -25,29 +25,19 @@ def longest(store: Store, meta: Meta, most: int) -> int:
 
 
 async def store_whole(
-    writer: Writer,
+    keep: Callable[[bytes, Sequence[bytes]], bool],
     reply: Reply,
     whole: bytes,
     limit: int,
     place: Callable[[], Awaitable[Sequence[bytes] | None]],
 ) -> str:
-    """Store a reply that is here already; why not, in a word."""
-    try:
-        if limit and len(whole) > limit:
-            why = "too-large"
-        elif streams_events(reply.headers) and not ends_well(whole):
-            why = "event-stream"
-        elif reply.trailers is not None and reply.trailers():
-            why = "trailers"
-        elif not writer.write(whole):
-            why = "not-kept"
-        elif (replaces := await place()) is None:
-            why = "superseded"
-        else:
-            writer.commit(replaces)
-            return ""
-    except BaseException:
-        writer.abort()
-        raise
-    writer.abort()
-    return why
+    """Store a reply that is here already; why not, in a word. ``keep``: see ``Store.keep``."""
+    if limit and len(whole) > limit:
+        return "too-large"
+    if streams_events(reply.headers) and not ends_well(whole):
+        return "event-stream"
+    if reply.trailers is not None and reply.trailers():
+        return "trailers"
+    if (replaces := await place()) is None:
+        return "superseded"
+    return "" if keep(whole, replaces) else "not-kept"
