@@ -28,13 +28,18 @@ class TokenBuckets:
     def follow(self, rate: float, burst: float, now: float) -> None:
         """Go on at this rate: what each client has used counts, and is given back at the new one.
 
-        Whoever has its place in the line already keeps it.
+        Nobody has used more than a whole ``burst``, however much more there was before. Whoever has
+        its place in the line already keeps it, and others come after the last of them.
         """
-        factor, self._pace = 1.0 / rate / self._pace, 1.0 / rate
-        self._burst = max(burst, 1.0)
-        if factor != 1.0:
-            for key, full_at in self._full_at.items():
-                self._full_at[key] = now + max(0.0, full_at - now) * factor
+        pace, had = self._pace, self._burst
+        self._pace, self._burst = 1.0 / rate, max(burst, 1.0)
+        if (pace, had) == (self._pace, self._burst):
+            return
+        factor, all_used = self._pace / pace, self._burst * self._pace
+        for key, full_at in self._full_at.items():
+            owed = max(0.0, full_at - now)
+            in_line = max(0.0, owed - had * pace)
+            self._full_at[key] = now + min(owed * factor, in_line + all_used)
 
     def __len__(self) -> int:
         return len(self._full_at)

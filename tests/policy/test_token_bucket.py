@@ -1,5 +1,6 @@
 """Requests by the second."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,3 +85,34 @@ def test_what_was_used_counts_at_another_rate_and_is_given_back_at_that() -> Non
     assert not tokens.take("a", 0.1)[0]
     tokens.follow(10.0, 20.0, 0.1)  # ten more at once
     assert [tokens.take("a", 0.1)[0] for _ in range(11)] == [True] * 10 + [False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1000.0, 1000.0), (10.0, 10.0)),
+        ((10.0, 500.0), (10.0, 10.0)),  # the burst alone
+        ((10.0, 1.0), (1.0, 1.0)),
+        ((1.0, 50.0), (10.0, 5.0)),
+    ],
+)
+def test_nobody_is_refused_for_longer_than_one_who_has_used_the_new_burst(
+    before: tuple[float, float], after: tuple[float, float]
+) -> None:
+    tokens = TokenBuckets(*before)
+    while tokens.take("a", 0.0)[0]:
+        pass
+    tokens.follow(*after, 0.0)
+    taken, wait = tokens.take("a", 0.0)
+    assert not taken
+    assert wait == pytest.approx(1 / after[0])
+    assert tokens.left("a", after[1] / after[0]) == pytest.approx(after[1])
+
+
+def test_whoever_comes_at_a_lower_rate_comes_after_the_places_in_the_line() -> None:
+    tokens = TokenBuckets(rate=10.0, burst=10.0)
+    waits = [tokens.take("a", 0.0, patience=5.0)[1] for _ in range(60)]
+    assert waits[-1] == pytest.approx(5.0)
+    tokens.follow(1.0, 2.0, 1.0)
+    waits = [tokens.take("a", 1.0, patience=9.0)[1] for _ in range(2)]
+    assert waits == pytest.approx([4.0 + 1.0, 4.0 + 2.0])
