@@ -78,12 +78,13 @@ def _inherit(
                 merged[name] = top[name]
         elif isinstance(own, dict) and isinstance(top.get(name), dict) and name not in off:
             merged[name] = _merged(top[name], own)
-        if isinstance(merged.get(name), dict) and name in _LIMITS:
-            merged[name] = _LIMITS[name](merged[name])
+    for name in _LIMITS.keys() & names:
+        if isinstance(merged.get(name), dict):
+            merged[name] = _LIMITS[name](merged[name], merged)
     return merged
 
 
-def _concurrency(table: dict[str, Any]) -> dict[str, Any]:
+def _concurrency(table: dict[str, Any], _: Mapping[str, Any]) -> dict[str, Any]:
     """A ``min`` that nobody wrote is no more than ``max_requests``."""
     most = table.get("max_requests")
     if "min" in table or type(most) is not int or not 0 < most < ConcurrencyOptions().min:
@@ -91,18 +92,25 @@ def _concurrency(table: dict[str, Any]) -> dict[str, Any]:
     return {**table, "min": most}
 
 
-def _deadline(table: dict[str, Any]) -> dict[str, Any]:
-    """A ``reserve`` that nobody wrote leaves most of ``max``."""
+def _deadline(table: dict[str, Any], route: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``reserve`` that nobody wrote leaves most of ``max``, and of ``total``."""
+    clocks, reserve = route.get("timeouts"), DeadlineOptions().reserve
+    total = clocks.get("total") if isinstance(clocks, dict) else None
+    short = [each for each in (_seconds(table.get("max")), _seconds(total)) if 0 < each <= reserve]
+    if "reserve" in table or not short:
+        return table
+    return {**table, "reserve": str(Duration(min(short) / 10))}
+
+
+def _seconds(written: Any) -> float:
+    """0 if it is no duration."""
     try:
-        most = Duration.parse(table.get("max"))
+        return Duration.parse(written)
     except (ValueError, OverflowError):
-        return table
-    if "reserve" in table or not 0 < most <= DeadlineOptions().reserve:
-        return table
-    return {**table, "reserve": str(Duration(most / 10))}
+        return 0.0
 
 
-_LIMITS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+_LIMITS: Final[Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]]] = {
     "concurrency": _concurrency,
     "deadline": _deadline,
 }

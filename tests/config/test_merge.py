@@ -58,6 +58,32 @@ def test_timeouts_switched_off_stop_every_clock(top: Any, route: Any, merged: An
     assert routed({"timeouts": top}, given)["timeouts"] == merged
 
 
+@pytest.mark.parametrize(
+    ("deadline", "timeouts", "reserve"),
+    [
+        ({"max": "20ms"}, {}, "2ms"),
+        ({}, {"total": "50ms"}, "5ms"),
+        ({"max": "20ms"}, {"total": "10ms"}, "1ms"),
+        ({"max": "10ms"}, {"total": "20ms"}, "1ms"),
+        ({}, {"total": "51ms"}, None),
+        ({}, {"total": "0"}, None),
+        ({}, {"total": "soon"}, None),
+        ({}, "soon", None),
+        ({}, False, None),
+        ({"reserve": "50ms"}, {"total": "50ms"}, "50ms"),
+    ],
+)
+def test_a_reserve_that_nobody_wrote_leaves_most_of_the_time(
+    deadline: Any, timeouts: Any, reserve: str | None
+) -> None:
+    for top, route in (
+        ({}, {"deadline": deadline, "timeouts": timeouts}),
+        ({"deadline": deadline}, {"timeouts": timeouts}),
+        ({"timeouts": timeouts}, {"deadline": deadline}),
+    ):
+        assert routed(top, route)["deadline"].get("reserve") == reserve
+
+
 def test_a_table_that_stands_nowhere_is_left_to_its_defaults() -> None:
     assert routed({}, {}) == {"upstream": "a"}
 

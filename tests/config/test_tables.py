@@ -30,6 +30,18 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
             "deadline.reserve: reserve (2s) leaves nothing of max (1s)",
         ),
         (
+            "[timeouts]\ntotal = '1s'\n[deadline]\nreserve = '2s'" + TWO,
+            "deadline.reserve: [deadline] reserve (2s) leaves nothing of total (1s)",
+        ),
+        (
+            "[deadline]\nreserve = '1s'" + TWO + "\ntimeouts.total = '1s'",
+            "routes[0].timeouts.total: [deadline] reserve (1s) leaves nothing of total (1s)",
+        ),
+        (
+            "[timeouts]\ntotal = '1s'" + UPSTREAM + ROUTE + "deadline.reserve = '2s'",
+            "routes[0].deadline.reserve: [deadline] reserve (2s) leaves nothing of total (1s)",
+        ),
+        (
             "[deadline]" + UPSTREAM + ROUTE + "[routes.deadline]\naccept = []",
             "routes[0].deadline.accept: expected at least one",
         ),
@@ -71,6 +83,10 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
         "[circuit_breaker]\nbase_ejection_time = '9s'\nmax_ejection_time = '0'" + UPSTREAM + ROUTE,
         "[concurrency]\nmax_requests = 2" + UPSTREAM,
         "[deadline]\nmax = '20ms'" + UPSTREAM,
+        "[timeouts]\ntotal = '50ms'\n[deadline]" + UPSTREAM,
+        "[timeouts]\ntotal = '1s'\n[deadline]\nreserve = '0.99s'" + UPSTREAM,
+        "[timeouts]\ntotal = '1s'\n[deadline]\nforward = ''" + UPSTREAM,
+        "[deadline]\nreserve = '2s'" + UPSTREAM + ROUTE + "timeouts = false",
         "[concurrency]\n[queue]\nkey = 'header:X-Tenant'\npriority_header = 'Priority'" + UPSTREAM,
         "[concurrency]\n[queue]" + UPSTREAM + "[upstreams.queue]\norder = 'lifo'",
         "[deadline]" + UPSTREAM + ROUTE + "deadline = false",

@@ -40,7 +40,10 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[deadline]`."""
     options: DeadlineOptions | None = written.options.deadline
-    if options is None or (place := written.first_at("deadline")) is None:
+    if options is None:
+        return
+    yield from _beyond_total(options, written)
+    if (place := written.first_at("deadline")) is None:
         return
     if not options.accept:
         yield Finding((*place, "accept"), "expected at least one field")
@@ -52,3 +55,13 @@ def problems(written: Written) -> Iterator[Finding]:
     if options.forward and 0 < options.max <= options.reserve:
         message = f"reserve ({options.reserve}) leaves nothing of max ({options.max})"
         yield Finding((*place, "reserve"), message)
+
+
+def _beyond_total(options: DeadlineOptions, written: Written) -> Iterator[Finding]:
+    """Each route may have a ``total`` of its own beside the ``reserve`` of the top."""
+    total = written.options.timeouts.total
+    places = written.at("deadline", "reserve"), written.at("timeouts", "total")
+    known = [place for place in places if place is not None]
+    if options.forward and 0 < total <= options.reserve and known:
+        message = f"[deadline] reserve ({options.reserve}) leaves nothing of total ({total})"
+        yield Finding(max(known, key=len), message)

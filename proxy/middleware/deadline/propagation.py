@@ -85,8 +85,11 @@ class DeadlinePropagation:
         return reply
 
     def _check_remaining(self, key: Hashable, remaining: float, now: float, clock: str) -> None:
-        if remaining <= self._reserve:
-            raise DeadlineTooShort(f"{in_seconds(max(remaining, 0.0))} are left", clock=clock)
+        reserve = self._reserve
+        if remaining <= reserve:
+            left = f"{in_seconds(max(remaining, 0.0))} are left"
+            kept = f", and [deadline] reserve is {in_seconds(reserve)}" if reserve else ""
+            raise DeadlineTooShort(f"{left}{kept}", clock=clock)
         least = self._quickest.value(key, now)
         if least is None or remaining >= least:
             return

@@ -117,11 +117,17 @@ async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) ->
     assert script.sends == 22
 
 
-@pytest.mark.parametrize(("reserve", "left"), [(0.05, 0.04), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("reserve", "left", "said"),
+    [
+        (0.05, 0.04, r"^0\.04 s are left, and \[deadline\] reserve is 0\.05 s$"),
+        (0.0, 0.0, "^0 s are left$"),
+    ],
+)
 async def test_nothing_is_begun_with_nothing_left(
-    jumping: JumpingLoop, reserve: float, left: float
+    jumping: JumpingLoop, reserve: float, left: float, said: str
 ) -> None:
-    with pytest.raises(DeadlineTooShort):
+    with pytest.raises(DeadlineTooShort, match=said):
         await hurried(remaining(Script(), reserve=Duration(reserve)), left)
 
 
