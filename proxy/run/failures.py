@@ -14,6 +14,7 @@ from proxy.core.outcome import (
     takes_over,
 )
 from proxy.core.stream_options import StreamOptions
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.retry.may_repeat import repeats_broken
 from proxy.middleware.retry.options import RetryOptions, statuses
 
@@ -22,7 +23,7 @@ class Failure(NamedTuple):
     """One way."""
 
     name: str
-    """As ``[retry] on`` calls it."""
+    """As ``[retry] on`` calls it, or ``"per_try"``, after which it need not allow another try."""
     what: str
     answer: str
     """What the client is given where nobody else is asked, or has no better answer."""
@@ -30,6 +31,7 @@ class Failure(NamedTuple):
     """Whether another upstream of ``fallback`` takes over."""
 
 
+_PER_TRY: Final = "per_try"
 _PASSED: Final = "the answer as it is"
 _FAILURES: Final = (
     Failure(
@@ -44,16 +46,15 @@ _FAILURES: Final = (
 
 def failures(route: Route, asked: Exchange) -> Iterator[str]:
     """Lines for a reader."""
-    options = route.retry if route.retry is not None and route.retry.attempts > 1 else None
     rules = route.retry or RetryOptions()
     others = route.fallback if isinstance(route.fallback, tuple) else ()
     fixed = route.fallback if route.fallback and not others else None
-    may_follow = options is not None and repeatable(asked, options)
+    may_follow = route.retry is not None and rules.attempts > 1 and repeatable(asked, rules)
     may_follow = may_follow and (repeats_broken(rules) or bool(route.fallback))
     held = _held(route.stream or StreamOptions(), may_follow=may_follow)
     broken = (Failure(RESET, held, "502", True),) if held else ()
-    for failure in (*_FAILURES, *broken):
-        steps = [_again(failure, options, asked)]
+    for failure in (*_per_try(route.timeouts), *_FAILURES, *broken):
+        steps = [_again(failure, route, asked)]
         nothing_sent = failure.name == CONNECT_FAILURE
         answer = failure.answer
         if failure.taken_over and others:
@@ -61,7 +62,7 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
                 steps.append(f"then {', '.join(others)} is asked")
             else:
                 steps.append(f"{', '.join(others)} is not asked, for the same reason")
-        if failure.taken_over and fixed is not None:
+        if failure.taken_over and fixed is not None and failure.name != _PER_TRY:
             answer = "the fixed reply of fallback"
         yield f"  {failure.what:36} {'; '.join(steps)}; at last: {answer}"
     what = "any other reply breaks off" if held else "the reply breaks off after its head"
@@ -78,13 +79,24 @@ def _held(options: StreamOptions, *, may_follow: bool) -> str:
     return f"a reply of up to {size or '64 KiB'} breaks off"
 
 
-def _again(failure: Failure, options: RetryOptions | None, asked: Exchange) -> str:
+def _per_try(clocks: TimeoutsOptions) -> Iterator[Failure]:
+    """The clock that ends an attempt only for another one."""
+    if clocks.per_try and not clocks.per_try > clocks.first_byte > 0:
+        what = f"no head within per_try of {clocks.per_try}"
+        yield Failure(_PER_TRY, what, "the last attempt goes on", True)
+
+
+def _again(failure: Failure, route: Route, asked: Exchange) -> str:
     """Whether it is sent again, and why not."""
+    options = route.retry
     if options is None:
         return "not sent again: [retry] is off"
-    numbers = statuses(options.on)
-    named = failure.name in options.on or (failure.name.isdigit() and int(failure.name) in numbers)
-    if not named:
+    if failure.name == CONNECT_FAILURE and options.wait_for_connect:
+        return _until_connected(options)
+    if options.attempts == 1:
+        return "not sent again: retry.attempts is 1"
+    named = failure.name in (*options.on, _PER_TRY)
+    if not named and not (failure.name.isdigit() and int(failure.name) in statuses(options.on)):
         return f"not sent again: {failure.name} is not in retry.on"
     if failure.name != CONNECT_FAILURE and not repeatable(asked, options):
         header = f", and it has no {options.idempotency_header}"
@@ -93,5 +105,21 @@ def _again(failure: Failure, options: RetryOptions | None, asked: Exchange) -> s
         )
         return f"not sent again: it may have been done, {why}"
     within = options.only_if_failed_within
+    if failure.name == _PER_TRY and 0 < within < route.timeouts.per_try:
+        return f"not sent again: later than retry.only_if_failed_within ({within})"
+    return f"sent again{_often(options)}"
+
+
+def _until_connected(options: RetryOptions) -> str:
+    """With ``wait_for_connect``, which holds for any method and whatever ``on`` names."""
+    waits = f"waits up to {options.wait_for_connect}"
+    if options.attempts == 1 or CONNECT_FAILURE not in options.on:
+        return f"{waits} for a server, and is sent then"
+    return f"sent to another server{_often(options)}; if there is none, it {waits} for one"
+
+
+def _often(options: RetryOptions) -> str:
+    """How many attempts there are, and for how long."""
+    within = options.only_if_failed_within
     early = f" if it failed within {within}" if within else ""
-    return f"sent again, {options.attempts} times in all{early}"
+    return f", {options.attempts} times in all{early}"

@@ -7,9 +7,10 @@ import pytest
 
 from proxy.config.load import from_upstream
 from proxy.config.model import Route
-from proxy.core.duration import Duration
+from proxy.core.duration import AUTO, AutoDuration, Duration
 from proxy.core.exchange import Exchange
 from proxy.core.stream_options import StreamOptions
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry.options import RetryOptions
 from proxy.run.failures import failures
@@ -47,10 +48,72 @@ def test_a_post_is_sent_again_only_where_it_was_not_sent_or_may_be_repeated() ->
     assert keyed["a reset after it was sent"].startswith("sent again")
 
 
-@pytest.mark.parametrize("options", [None, RetryOptions(attempts=1)], ids=["off", "one"])
-def test_without_retry_nothing_is_sent_again(options: RetryOptions | None) -> None:
-    told = said("GET", retry=options)
-    assert told["status 503"].startswith("not sent again: [retry] is off")
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [(None, "[retry] is off"), (RetryOptions(attempts=1), "retry.attempts is 1")],
+    ids=["off", "one"],
+)
+def test_without_retry_nothing_is_sent_again(options: RetryOptions | None, why: str) -> None:
+    told = said("GET", retry=options, timeouts=TimeoutsOptions(per_try=AutoDuration(0.5)))
+    for way in ("status 503", "no connection: nothing was sent", "no head within per_try of 500ms"):
+        assert told[way].startswith(f"not sent again: {why}; at last: ")
+
+
+ENDED = "sent again, 3 times in all; at last: the last attempt goes on"
+NOT_IN_METHODS = (
+    "not sent again: it may have been done, POST is not in retry.methods, and it has no "
+    "Idempotency-Key"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "becomes"),
+    [
+        ("GET", {}, ENDED),
+        ("GET", {"retry": RetryOptions(on=())}, ENDED),  # whatever on names
+        ("GET", {"fallback": FixedReply(file="x")}, ENDED),
+        (
+            "GET",
+            {"retry": None, "fallback": ("b",)},
+            "not sent again: [retry] is off; then b is asked; at last: the last attempt goes on",
+        ),
+        ("POST", {}, f"{NOT_IN_METHODS}; at last: the last attempt goes on"),
+        (
+            "GET",
+            {"retry": RetryOptions(only_if_failed_within=Duration(0.1))},
+            "not sent again: later than retry.only_if_failed_within (100ms); at last: the last "
+            "attempt goes on",
+        ),
+    ],
+)
+def test_what_per_try_does_is_said(method: str, options: dict[str, Any], becomes: str) -> None:
+    clocks = TimeoutsOptions(per_try=AutoDuration(0.5))
+    told = said(method, timeouts=clocks, **options)
+    assert told["no head within per_try of 500ms"] == becomes
+
+
+@pytest.mark.parametrize(
+    ("per_try", "line"),
+    [(AUTO, ["no head within per_try of auto"]), (0.0, []), (700.0, [])],
+    ids=["auto", "off", "longer than first_byte"],
+)
+def test_per_try_has_a_line_where_it_can_run_out(per_try: float, line: list[str]) -> None:
+    told = said("GET", timeouts=TimeoutsOptions(per_try=AutoDuration(per_try)))
+    assert [way for way in told if "per_try" in way] == line
+
+
+@pytest.mark.parametrize(
+    ("retry", "becomes"),
+    [
+        ({"attempts": 1}, "waits up to 8s for a server, and is sent then; at last: 502, or 504"),
+        ({"on": ("503",)}, "waits up to 8s for a server, and is sent then; at last: 502, or 504"),
+        ({}, "sent to another server, 3 times in all; if there is none, it waits up to 8s for one"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_waits_for_a_server_is_said(method: str, retry: dict[str, Any], becomes: str) -> None:
+    told = said(method, retry=RetryOptions(wait_for_connect=Duration(8.0), **retry))
+    assert told["no connection: nothing was sent"].startswith(becomes)
 
 
 def test_who_takes_over_is_said() -> None:
