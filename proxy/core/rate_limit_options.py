@@ -20,7 +20,8 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=MOST,
-            description="Requests in a period, for each key; over it: 429. 0: no limit.",
+            description="Requests in a period, for each key, and at least one in a year; over it: "
+            "429. 0: no limit.",
         ),
     ] = 0.0
     period: Annotated[Duration, described("The time that average is for.")] = seconds(1)

@@ -26,6 +26,8 @@ _EARLY: Final = 0.001
 """Seconds by which the timer of a loop may be early."""
 _LONGEST: Final = 3600
 """Seconds of a window that is told to clients, where the period of the option will not do."""
+_RAREST: Final = 366 * 86400
+"""Seconds for one request, a year. More is no limit that is meant, and grows beyond numbers."""
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -57,6 +59,9 @@ def problems(written: Written) -> Iterator[Finding]:
         yield Finding((*place, "burst"), "burst needs a rate: expected average beside it")
     if not options.average and not options.learn:
         yield Finding(place, "nothing is limited: expected average, or learn = true")
+    if options.average and options.period / options.average > _RAREST:
+        message = "expected at least one request in a year, or 0 for no limit"
+        yield Finding((*place, "average"), message)
 
 
 class Known:

@@ -60,6 +60,14 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
         ),
         ("[rate_limit]\nlearn = false" + UPSTREAM, "rate_limit: nothing is limited"),
         (
+            "[rate_limit]\naverage = 1e-300" + UPSTREAM,
+            "rate_limit.average: expected at least one request in a year, or 0 for no limit",
+        ),
+        (
+            "[rate_limit]\naverage = 1\nperiod = '8800h'" + UPSTREAM,
+            "rate_limit.average: expected at least one request in a year",
+        ),
+        (
             UPSTREAM + ROUTE + "[routes.rate_limit]\nburst = 5",
             "routes[0].rate_limit.burst: burst needs a rate",
         ),
@@ -92,6 +100,8 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
         "[deadline]" + UPSTREAM + ROUTE + "deadline = false",
         "[rate_limit]" + UPSTREAM,
         "[rate_limit]\naverage = 5\nburst = 9\nlearn = false" + UPSTREAM,
+        "[rate_limit]\naverage = 1\nperiod = '8784h'" + UPSTREAM,
+        "[rate_limit]\naverage = 0.001" + UPSTREAM,
         "[deadline]\nmax = '0'\nforward = ''" + UPSTREAM,
     ],
 )
