@@ -18,6 +18,9 @@ _LONGEST: Final = 200
 _TOML: Final = ("[", "{", '"', "'")
 """What a value begins with that is read as TOML; all else is text in the type of its option."""
 
+_TEXT: Final = re.compile(r"""\{\w+\}[^"\\]*$|\[[^]"'\\]*\][^"\\]+$""")
+"""What begins as TOML does and is none: a variable in a value, an IPv6 address, a pattern."""
+
 
 class Overrides:
     """What ``--set`` asks for, put into a tree."""
@@ -60,7 +63,8 @@ class Overrides:
                 value = tomllib.loads(f"value = {text}")["value"]
             except (ValueError, RecursionError) as error:
                 said = TOO_DEEP if isinstance(error, RecursionError) else error
-                self._wrong(place, f"not a TOML value: {_cut(text)!r} ({said})")
+                meant = f'; as text it is written in quotes: "{text}"' if _TEXT.match(text) else ""
+                self._wrong(place, f"not a TOML value: {_cut(text)!r} ({said}){_cut(meant)}")
                 return
             if is_deep([value]):
                 self._wrong(place, TOO_DEEP)

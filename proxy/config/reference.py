@@ -46,7 +46,7 @@ Unknown options are problems. Relative paths of files start at the working direc
 default is a problem, and so is one that is not UTF-8. `$$` is a `$`; a `$` before anything but `{`
 and `$` stays as it is. A string that is one reference and nothing else takes the type of its
 option: `attempts = "${RETRIES:-4}"`, `access = "${ACCESS:-true}"`, and
-`on = "${RETRY_ON:-503,reset}"` for a list.
+`on = "${RETRY_ON:-503,reset}"` for a list. `listen` is a list if there is a comma.
 
 **Defaults and merging.** `[server]`, `[shutdown]`, `[log]`, `[timeouts]`, `[retry]` and
 `[errors]` always apply; options that you do not write have their defaults. So do
@@ -71,7 +71,9 @@ without look-around, references to groups within the pattern and possessive quan
 that a match takes is linear in the length of the path, whatever a client sends.
 
 **Across options.** `connect`, `first_byte` and `per_try` may not be longer than `total` if the
-file names both. A default may be longer; it is then never reached.
+file names both. A default may be longer; it is then never reached. `[deadline] reserve` is shorter
+than `total` and `max` if they are set. If one of them is 50 ms or less, its default is a tenth of
+that.
 
 **Routes.** The most specific route wins. An exact host goes before a wildcard, and a wildcard
 before no host. Then `path_regex` goes before `path`, then the longer of two, then the route that

@@ -41,6 +41,8 @@ def _at(root: inspect.Type, place: Place, text: str) -> Any:
             if step is place[-1] and step in switches and text.strip().lower() == "false":
                 return False
         kinds = [plain_kind for kind in kinds for plain_kind in _within(kind, step)]
+    if "," in text:  # several, where it may be one or several
+        kinds = [kind for kind in kinds if isinstance(kind, inspect.VarTupleType)] or kinds
     for kind in kinds:
         if isinstance(kind, inspect.StrType | inspect.CustomType):
             return text
@@ -54,15 +56,14 @@ def _at(root: inspect.Type, place: Place, text: str) -> Any:
 
 
 def _within(kind: inspect.Type, step: str | int) -> list[inspect.Type]:
-    """The types that a value may have one step further in."""
-    if isinstance(kind, inspect.StructType):
+    """The types that a value may have one step further in: a number in a list, or a name."""
+    inner = None
+    if isinstance(step, int):
+        inner = kind.item_type if isinstance(kind, inspect.VarTupleType) else None
+    elif isinstance(kind, inspect.StructType):
         inner = next((field.type for field in kind.fields if field.encode_name == step), None)
-    elif isinstance(kind, inspect.VarTupleType):
-        inner = kind.item_type
     elif isinstance(kind, inspect.DictType):
         inner = kind.value_type
-    else:
-        inner = None
     if inner is None:
         return []
     inner = plain(inner)

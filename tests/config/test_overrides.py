@@ -51,6 +51,30 @@ def test_what_cannot_be_set_is_said(argument: str, tree: dict[str, Any], message
     assert overrides.texts == []
 
 
+@pytest.mark.parametrize(
+    ("text", "quotes"),
+    [
+        ("{request_id}", True),
+        ("{client_addr} of {host}", True),
+        ("[::1]:8080", True),
+        ("[a-z]+", True),
+        ("[", False),
+        ("[503, reset]", False),
+        ("['a'] b", False),
+        ("{ url = x }", False),
+        ("'a", False),
+        ('{host} "b"', False),
+    ],
+)
+def test_text_that_begins_as_toml_does_is_told_to_stand_in_quotes(text: str, quotes: bool) -> None:
+    tree: dict[str, Any] = {}
+    [finding] = Overrides([f"a.b={text}"], tree).findings
+    assert finding.message.endswith(f'; as text it is written in quotes: "{text}"') is quotes
+    if quotes:
+        assert Overrides([f'a.b="{text}"'], tree).findings == []
+        assert tree == {"a": {"b": text}}
+
+
 def test_it_knows_which_places_were_set() -> None:
     overrides = Overrides(["retry.budget.percent=5"], {})
     assert overrides.names(("retry", "budget", "percent"))

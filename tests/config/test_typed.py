@@ -8,6 +8,7 @@ import pytest
 from proxy.config.load import check, from_upstream, load, read
 from proxy.config.model import Config
 from proxy.core.duration import Duration
+from proxy.middleware.fallback import FixedReply
 
 API = '[[upstreams]]\nname = "api"\nservers = [{ url = "http://a", weight = "${WEIGHT:-2}" }]\n'
 
@@ -33,6 +34,8 @@ def loaded(folder: Path, text: str, *sets: str, **environ: str) -> Config:
         ('server.unix_mode = "${N}"', {"N": "0600"}, "0600"),
         ('server.trusted_proxies = "${N}"', {"N": "10.0.0.0/8, ::1"}, ("10.0.0.0/8", "::1")),
         ('retry.on = "${N:-5xx,reset}"', {}, ("5xx", "reset")),
+        ('server.listen = "${N:-:80}"', {}, ":80"),
+        ('server.listen = "${N:-127.0.0.1:80, [::1]:80}"', {}, ("127.0.0.1:80", "[::1]:80")),
         ('retry = "${N}"', {"N": "false"}, None),
         ('server.workers = "${N:-3}"', {}, 3),
         ('server.workers = "${N}"', {"N": "auto"}, "auto"),
@@ -51,6 +54,25 @@ def test_a_weight_in_a_list_too(tmp_path: Path) -> None:
     [server] = loaded(tmp_path, API).upstreams[0].servers
     assert not isinstance(server, str)
     assert server.weight == 2.0
+
+
+def test_a_table_that_may_also_be_a_list_too(tmp_path: Path) -> None:
+    body = tmp_path / "sorry.html"
+    body.touch()
+    route = (
+        f'[[routes]]\nupstream = "api"\nfallback = {{ status = "${{N:-404}}", file = "{body}" }}\n'
+    )
+    assert loaded(tmp_path, API + route).routes[0].fallback == FixedReply(
+        status=404, file=str(body)
+    )
+    set_again = loaded(tmp_path, API + route, "routes[0].fallback.status=410")
+    assert set_again.routes[0].fallback == FixedReply(status=410, file=str(body))
+    others = loaded(
+        tmp_path,
+        API + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n[[routes]]\n'
+        'upstream = "api"\nfallback = "${N:-b}"\n',
+    )
+    assert others.routes[0].fallback == ("b",)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +108,7 @@ def test_an_error_names_the_variable(tmp_path: Path, line: str, value: str) -> N
         ("server.listen=:0", "server.listen", ":0"),
         ("server.listen=8080", "server.listen", "8080"),
         ('server.listen=["a:1", "b:1"]', "server.listen", ("a:1", "b:1")),
+        ("server.listen=a:1,b:1", "server.listen", ("a:1", "b:1")),
         ("retry.on=503,reset", "retry.on", ("503", "reset")),
         ("admin.listen=127.0.0.1:0", "admin.listen", "127.0.0.1:0"),
         ("retry=false", "retry", None),
