@@ -148,7 +148,7 @@ class Reply:
         self._source = source
         self._held = buffered
         self._complete = buffered is not None
-        self._listeners: list[Listener] = []
+        self._listeners: tuple[Listener, ...] = ()
 
     @property
     def buffered(self) -> bytes | None:
@@ -233,7 +233,7 @@ class Reply:
 
     def on_close(self, listener: Listener) -> None:
         """Be told once how the body ended."""
-        self._listeners.append(listener)
+        self._listeners += (listener,)
 
     def drop(self) -> None:
         """Close it where nobody will read it; a connection whose reply is whole goes on."""

@@ -11,7 +11,7 @@ from aiohttp.streams import StreamReader
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionTerminated, ProtocolViolation, ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Reply
+from proxy.core.reply import Reply, Source
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
 from proxy.http.chunked import chunked_body
@@ -26,7 +26,7 @@ from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, FieldFilter
 from proxy.upstream.http1.protocol import UpstreamProtocol
-from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody
+from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody, WholeBody
 from proxy.upstream.http1.reply_head import ReplyHead
 from proxy.upstream.http1.request_body import RequestBodySender, Upload
 from proxy.upstream.http1.upgraded import UpgradedReply
@@ -109,7 +109,9 @@ class Forward:
             record.sent_at = monotonic()
             upload = self._send(exchange, protocol)
             try:
-                message, payload = await protocol.read()
+                if (arrival := protocol.arrival()) is not None:
+                    await arrival
+                message, payload = protocol.take() or await protocol.read()
                 while message.code < _OK and message.code != SWITCHING:
                     if message.code == _INFORMATIONAL:
                         exchange.body.proceed()
@@ -125,22 +127,28 @@ class Forward:
                 return await self._switched(exchange, message, connection, upload)
             record.first_byte_at = monotonic()
             record.reply_status = message.code
-            stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
-            if self._timeouts.progress:
-                stream = self._paced(message, connection, payload, upload) or stream
             if isinstance(message, FastHead):
                 if exchange.login:
                     connection.bind(ties, address.name)
+                whole: Source
+                if upload is None:
+                    protocol.timer.disarm()
+                    whole = WholeBody(connection)
+                else:
+                    whole = ReplyBody(connection, payload, upload, self._timeouts.idle)
                 reply = Reply(
                     message.code,
                     message.fields,
-                    stream,
+                    whole,
                     reason=message.reason,
                     length=message.length,
                     buffered=protocol.buffered,
                 )
                 reply.encoded = message.encoded
                 return reply
+            stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
+            if self._timeouts.progress:
+                stream = self._paced(message, connection, payload, upload) or stream
             if exchange.login or speaks_of_login(message.fields):
                 connection.bind(ties, address.name)
             return self._reply(exchange, message, stream, protocol.buffered)

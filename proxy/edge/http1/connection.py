@@ -85,10 +85,11 @@ class Connection(ReplyWriter):
             if reader.midway:
                 self.ignored += len(data)
             return
-        idle = self._idle
+        idle = not self._messages and not self._serving  # as ``_idle`` has it, without a call
         if idle and not reader.held:
             if (read := self._fast.read(data, self.sender, self.scheme)) is not None:
-                self._whole(*read)
+                exchange, raw = read
+                self._whole(exchange, raw)
                 return
             self._alone = data
         else:

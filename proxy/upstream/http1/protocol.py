@@ -168,7 +168,7 @@ class UpstreamProtocol(UpstreamTransport):
             if parser is not None and (head := parser.parse(data)) is not None:
                 self.awaiting_head = False
                 self._take_whole(data[head.size :], head.length)
-                super().feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+                self.feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
                 return
             while data and self.awaiting_head:
                 data = self._head_received(data)
@@ -209,7 +209,7 @@ class UpstreamProtocol(UpstreamTransport):
         if response.code == SWITCHING:
             self.awaiting_head = False
             self._upgraded = True
-        super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+        self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
         return data
 
     def _begin_body(self, response: ReplyHead, data: bytes) -> bytes:
@@ -219,11 +219,11 @@ class UpstreamProtocol(UpstreamTransport):
             self.force_close()
         if 0 <= left <= len(data):
             self._take_whole(data, left)
-            super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+            self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
             return b""
         self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
         self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
-        super().feed_data((response, self._payload))  # type: ignore[arg-type]
+        self.feed_data((response, self._payload))  # type: ignore[arg-type]
         if not data:
             self.acknowledge()
         return data

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled, forget_frames
@@ -16,6 +17,28 @@ from proxy.upstream.http1.request_body import Upload
 from proxy.upstream.http1.spliced_reply import SplicedReply, spliced
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
+
+
+class WholeBody(msgspec.Struct, frozen=True):
+    """One that came in one piece with its head, and whose request was sent as a whole.
+
+    The reply holds its bytes, so nothing is left to do but to give the connection back.
+    """
+
+    connection: PooledConnection
+    buffered: bytes = b""
+    """What is left of it."""
+
+    async def read(self) -> bytes:
+        """Nothing more comes."""
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Give the connection back, or close it where the reply was not wanted."""
+        if ending is Ending.COMPLETE:
+            self.connection.release()
+        else:
+            self.connection.discard()
 
 
 class ReplyBody:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import StreamReader
 
 from proxy.net.half_tls import HalfTls, hear_of_end, leave_fin
 from proxy.net.short_queue import ShortQueue
@@ -112,6 +113,23 @@ class UpstreamTransport(ResponseHandler):
     def reused(self) -> bool:
         """Whether this is not the first request on the connection."""
         return self.uses > 1
+
+    # Heads
+
+    def arrival(self) -> asyncio.Future[None] | None:
+        """Is done when a head or an error has come; None where it is here.
+
+        With ``take`` this is ``read`` without a coroutine, for the one head that nearly all wait
+        for.
+        """
+        if self._buffer or self._eof:
+            return None
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    def take(self) -> tuple[Any, StreamReader] | None:
+        """The head that has come, with the stream of its body; None where ``read`` would raise."""
+        return self._buffer.popleft()[0] if self._buffer else None
 
     # Clocks
 
