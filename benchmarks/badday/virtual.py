@@ -171,7 +171,9 @@ def _reply(fate: Fate) -> Reply:
 async def _ask(handle: Handler, order: Order, due: float) -> Record:
     loop = asyncio.get_running_loop()
     body = BytesBody(b"x", b"", 1) if order.method == "POST" else EMPTY
-    exchange = Exchange(order.method, b"/", (), path=order.name, body=body, started_at=loop.time())
+    exchange = Exchange(
+        order.method, b"/", (), b"/", path=order.name, body=body, started_at=loop.time()
+    )
     status, outcome = 0, Outcome.LATE
     try:
         async with asyncio.timeout_at(due + PATIENCE):

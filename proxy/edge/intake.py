@@ -68,6 +68,7 @@ class Intake:
             head.method,
             head.target,
             head.fields,
+            head.target,
             path="",
             version=head.version,
             client=stream.peer,

@@ -55,6 +55,8 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     """Those of them that may name the request, where somebody has looked."""
     agent: bytes | None = None
     """User-Agent of a request, empty for none; None where nobody has looked."""
+    trace: bytes = b""
+    """Its traceparent, where ``agent`` is known; empty where its id is that of its trace too."""
 
 
 def encode(fields: RawHeaders, known: Encoded | None) -> bytes:

@@ -53,6 +53,8 @@ class NewIds(msgspec.Struct, frozen=True, gc=False):
     fields: tuple[Field, ...]
     """Those that are added."""
     lines: bytes
+    trace: bytes = b""
+    """The traceparent; empty where the id of the request is that of its trace too."""
 
 
 _LOW: Final = (1 << 64) - 1
@@ -110,12 +112,12 @@ def kept_ids(
     """
     if not given:
         return new_ids(bits, sampled)
-    request_id = b""
+    request_id = trace = b""
     parents = states = 0
     for name, value in given:
         low = name.lower()
         if low == _TRACEPARENT and not parents and _VALID_PARENT.fullmatch(value):
-            parents = 1
+            parents, trace = 1, value
         elif low == _REQUEST_ID and not request_id and _VALID_ID.fullmatch(value):
             request_id = value
         elif low == _TRACESTATE:
@@ -134,7 +136,7 @@ def kept_ids(
         trace = _new_trace(bits(128) or 1, sampled)
         added += ((b"traceparent", trace),)
         lines += b"traceparent: %b\r\n" % trace
-    return NewIds(request_id.decode("ascii"), added, lines)
+    return NewIds(request_id.decode("ascii"), added, lines, trace)
 
 
 def has_ids(fields: Sequence[tuple[bytes, bytes]]) -> bool:

@@ -97,7 +97,7 @@ def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> 
         if len(hosts) > 1 or not valid_host(hosts[0]):
             raise ValueError("expected one Host, a name or an address, with or without a port")
         host = hosts[0].decode()
-    return Exchange(method, target, without(raw_fields, b"host"), host=host)
+    return Exchange(method, target, without(raw_fields, b"host"), target, host=host)
 
 
 def _against_target(url: str) -> str:

@@ -16,7 +16,6 @@ from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import (
     AGENTS,
-    TRACEPARENT,
     Line,
     encode_lines,
     escaped,
@@ -61,6 +60,7 @@ class Lines:
     def of(self, ended: Ended, behind: float, *, plain: bool = False) -> list[Line]:
         """``plain``: whether what clients have sent may be taken as it is."""
         lines: list[Line] = []
+        second = self._second
         for exchange, now in ended:
             asked = exchange.raw_target
             # Where credentials could stand:
@@ -74,22 +74,18 @@ class Lines:
             ):
                 asked = self._show(asked)
             wall = behind + now
-            second = floor(wall)
-            if second != self._second:
-                self._second = second
+            if not second <= wall < second + 1:
+                second = self._second = floor(wall)
                 self._second_text = stamp(second)[:-4]
             # As ``named_by`` has it, without a call.
-            known, trace = exchange.encoded, ""
+            known = exchange.encoded
             if (
                 known is not None
                 and known.agent is not None
                 and known.fields is (exchange.headers if exchange.heard is None else exchange.heard)
             ):
                 agent = AGENTS[known.agent]
-                for key, value in reversed(known.ids):  # it is nearly always the last one
-                    if len(key) == TRACEPARENT:
-                        trace = value[3:35].decode()
-                        break
+                trace = known.trace[3:35].decode() if known.trace else exchange.request_id
             else:
                 agent, trace = named_by(exchange)
             record, started = exchange.record, exchange.started_at

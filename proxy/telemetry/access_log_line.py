@@ -15,8 +15,6 @@ from proxy.http.fields import RawHeaders
 from proxy.http.request_id import TRACE_ID
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
-TRACEPARENT: Final = len(b"traceparent")
-"""No other one of the fields that name a request has a name of this length."""
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 
 
@@ -76,11 +74,9 @@ def named_by(exchange: Exchange) -> tuple[str, str]:
     known = exchange.encoded
     if known is None or known.agent is None or known.fields is not fields:
         return named(fields)
-    trace = b""
-    for name, value in known.ids:
-        if len(name) == TRACEPARENT:
-            trace = value[3:35]  # whoever has put it there has looked at it
-    return AGENTS[known.agent], trace.decode()
+    # Whoever has put it there has looked at it.
+    trace = known.trace[3:35].decode() if known.trace else exchange.request_id
+    return AGENTS[known.agent], trace
 
 
 def _text(value: bytes) -> str:

@@ -131,6 +131,7 @@ class Checker:
             "GET",
             self._options.path.encode(),
             [(b"User-Agent", b"sidecar-proxy-health-check"), *self._credentials.shown()],
+            self._options.path.encode(),
             started_at=monotonic(),
         )
         try:

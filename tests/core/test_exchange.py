@@ -7,7 +7,7 @@ from proxy.core.record import Attempt
 
 def exchange() -> Exchange:
     """One that was tried once, and can be told informational heads."""
-    made = Exchange("PUT", b"/a?b", [(b"Accept", b"*/*")], path="/a", request_id="id")
+    made = Exchange("PUT", b"/a?b", [(b"Accept", b"*/*")], b"/a?b", path="/a", request_id="id")
     made.send_informational = lambda *_: None
     made.record.attempt_count, made.record.queue_s = 1, 0.5
     made.record.attempt_log = (Attempt("a", "503", 0.1),)
@@ -23,13 +23,15 @@ def test_a_twin_asks_the_same_with_a_body_of_its_own() -> None:
 
 def test_a_twin_has_all_else_of_the_first() -> None:
     first = exchange()
-    for name in Exchange.__slots__:
+    for name in Exchange.__struct_fields__:
         if name != "record":
             setattr(first, name, object())
     twin = first.twin(BytesBody())
     own = {"body", "cut", "relaying", "send_informational", "stalled", "record"}
     others = [
-        name for name in Exchange.__slots__ if getattr(twin, name) is not getattr(first, name)
+        name
+        for name in Exchange.__struct_fields__
+        if getattr(twin, name) is not getattr(first, name)
     ]
     assert set(others) == own
 

@@ -11,7 +11,7 @@ from proxy.http.fields import RawHeaders
 
 def exchange(*fields: tuple[bytes, bytes]) -> Exchange:
     headers: RawHeaders = fields
-    made = Exchange("GET", b"/a%20b?c", headers, path="/a%20b", client="192.0.2.7")
+    made = Exchange("GET", b"/a%20b?c", headers, b"/a%20b?c", path="/a%20b", client="192.0.2.7")
     made.route = "/a"
     return made
 
@@ -66,7 +66,7 @@ def test_long_keys_are_kept_short(key: str) -> None:
 
     def found(value: bytes) -> bytes:
         headers = [(b"X-Key", value), (b"Cookie", b"k=" + value)]
-        exchange = Exchange("GET", b"/", headers, path=value.decode())
+        exchange = Exchange("GET", b"/", headers, b"/", path=value.decode())
         return find(exchange) or b""
 
     assert found(b"x" * 64) == b"x" * 64

@@ -189,3 +189,15 @@ def test_a_share_of_the_traces_that_begin_here_is_sampled() -> None:
         traces = [made.fields[1][1], kept.fields[0][1], ensured[-1][1]]
         assert [trace[-2:] for trace in traces] == [flags] * 3
     assert new_ids(lambda _: (1 << 128) - 1).fields[1][1][-2:] == b"01"
+
+
+@pytest.mark.parametrize("name", [None, (b"X-Request-Id", b"a"), (b"traceparent", TRACE)])
+def test_the_trace_is_told_unless_the_request_is_called_the_same(
+    name: tuple[bytes, bytes] | None,
+) -> None:
+    given_ = [] if name is None else [name]
+    made = kept_ids(given_)
+    assert made is not None
+    (trace,) = [value for key, value in (*given_, *made.fields) if key == b"traceparent"]
+    assert made.trace == (trace if given_ else b"")
+    assert given_ or made.request_id == trace[3:35].decode()

@@ -37,7 +37,7 @@ def test_heads_that_differ_each_time_leave_little(size: int, heads: int) -> None
                 end_to_end_request(head.fields), peer=f"10.0.{number >> 8}.{number & 255}",
                 scheme="http", host=host,
             )  # fmt: skip
-            exchange = Exchange("GET", target, fields, host=host.decode())
+            exchange = Exchange("GET", target, fields, target, host=host.decode())
             reader.learn(data, exchange, head.fields, "10.0.0.1", "http")
             reader.read(data, "10.0.0.1", "http")
         del data, head, fields, exchange
@@ -72,7 +72,7 @@ def test_a_head_that_came_over_one_kind_of_listener_is_not_known_on_another() ->
     """It carries the scheme that the upstream is told."""
     reader = FastHeadReader(ServerOptions())
     data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    exchange = Exchange("GET", b"/", [(b"Host", b"a")], host="a", scheme="http")
+    exchange = Exchange("GET", b"/", [(b"Host", b"a")], b"/", host="a", scheme="http")
     reader.learn(data, exchange, [(b"Host", b"a")], "10.0.0.1", "http")
     assert reader.read(data, "10.0.0.1", "https") is None
     found = reader.read(data, "10.0.0.1", "http")

@@ -39,7 +39,7 @@ def hedge(servers: Servers) -> Hedge:
 
 
 async def test_the_queue_time_of_a_copy_that_has_won_is_logged(jumping: JumpingLoop) -> None:
-    exchange = Exchange("GET", b"/", [], started_at=jumping.time())
+    exchange = Exchange("GET", b"/", [], b"/", started_at=jumping.time())
     await hedge(Servers()).handle(exchange)
     assert len(exchange.record.attempt_log) == 2
     # The copy began when the first had waited 0.25 s, and waited for 0.5 s more.
@@ -62,7 +62,7 @@ async def test_what_may_run_twice_is_copied_unless_its_login_is_a_connections(
 ) -> None:
     servers = Servers()
     body = BytesBody(b"{}", b"Content-Length: 2\r\n", 2)
-    exchange = Exchange(method, b"/", fields, body=body, started_at=jumping.time())
+    exchange = Exchange(method, b"/", fields, b"/", body=body, started_at=jumping.time())
     exchange.login = asked == 1 and method != "POST"  # as the edge finds out
     await hedge(servers).handle(exchange)
     assert servers.bodies == [b"{}"] * asked

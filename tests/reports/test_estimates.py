@@ -18,7 +18,9 @@ from tests.support.scope import upstream_scope
 
 def asked(target: str, left: float | None = None) -> Exchange:
     loop = asyncio.get_running_loop()
-    exchange = Exchange("GET", target.encode(), [], path=target, started_at=loop.time())
+    exchange = Exchange(
+        "GET", target.encode(), [], target.encode(), path=target, started_at=loop.time()
+    )
     exchange.deadline = None if left is None else loop.time() + left
     return exchange
 

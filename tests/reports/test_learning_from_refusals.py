@@ -18,7 +18,7 @@ NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
 
 def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchange:
     headers = [(name.replace("_", "-").encode(), value) for name, value in fields.items()]
-    return Exchange("GET", path.encode(), headers, path=path, client=client)
+    return Exchange("GET", path.encode(), headers, path.encode(), path=path, client=client)
 
 
 async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"") -> bool:

@@ -192,7 +192,7 @@ def test_the_measure_finds_what_is_quadratic(tmp_path: Any) -> None:
 
 # Fields
 
-OURS = Exchange("GET", b"/", (), host="proxy.test")
+OURS = Exchange("GET", b"/", (), b"/", host="proxy.test")
 LOCATIONS = LocationRewriter(["http://10.0.0.1:9000"], strip="/v1", add="/x")
 BLANKS = b" " * 60_000
 MANY = 3_900
@@ -280,7 +280,7 @@ LISTS: dict[str, Callable[[int], object]] = {
         [(b"accept", b'A="\\"="' * n * 10)], b"accept"
     ),
     "fields that shape replies": lambda n: content_key(
-        Exchange("POST", b"/", [(b"%d-Beta" % i, b"") for i in range(n)]), b"", b"{}"
+        Exchange("POST", b"/", [(b"%d-Beta" % i, b"") for i in range(n)], b"/"), b"", b"{}"
     ),
     "a host": lambda n: valid_host(b"a" * n + b" "),
     "dots": lambda n: normal_path(b"/a/.." * n),

@@ -125,7 +125,7 @@ async def test_a_fault_of_ours_shows_nothing_of_the_request(
 def logged(target: bytes, **options: Any) -> dict[str, Any]:
     read, write = os.pipe()
     log = AccessLog(LogOptions(**options), write, rng=random.Random(1))
-    exchange = Exchange("GET", target, [], request_id="the-id")
+    exchange = Exchange("GET", target, [], target, request_id="the-id")
     log._ended.append((exchange, 1.0))
     log.close()
     os.close(write)

@@ -86,7 +86,7 @@ def test_the_log_has_it_where_there_is_one() -> None:
     async def lines() -> None:
         log = AccessLog(LogOptions(), writing)
         for name in ("", "req\n1"):
-            exchange = Exchange("GET", b"/", ())
+            exchange = Exchange("GET", b"/", (), b"/")
             exchange.record.upstream_request_id = name
             log.record(exchange, 1.0)
         log.close()

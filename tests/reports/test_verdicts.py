@@ -64,7 +64,11 @@ def paths(slow: float) -> Answer:
     def answer(rng: random.Random, _: int) -> tuple[Exchange, float, Reply]:
         number = rng.randrange(10)
         seconds = (slow if number == 0 else 0.05) * rng.uniform(0.9, 1.1)
-        return Exchange("GET", b"/%d" % number, [], path=f"/{number}"), seconds, GOOD
+        return (
+            Exchange("GET", b"/%d" % number, [], b"/%d" % number, path=f"/{number}"),
+            seconds,
+            GOOD,
+        )
 
     return answer
 

@@ -20,7 +20,7 @@ def said(method: str, *fields: tuple[bytes, bytes], **options: Any) -> dict[str,
     """What is said of each way to fail, by its first words."""
     [route] = from_upstream("http://a").routes
     changed: Route = msgspec.structs.replace(route, **options)
-    lines = list(failures(changed, Exchange(method, b"/", fields)))
+    lines = list(failures(changed, Exchange(method, b"/", fields, b"/")))
     return {line[2:38].strip(): line[39:] for line in lines}
 
 

@@ -29,7 +29,14 @@ def ended(
     ``head``: seconds that its client took to send its own head.
     """
     exchange = Exchange(
-        "GET", b"/v1/items", (), client="10.0.0.7", host="a", request_id="r1", started_at=began
+        "GET",
+        b"/v1/items",
+        (),
+        b"/v1/items",
+        client="10.0.0.7",
+        host="a",
+        request_id="r1",
+        started_at=began,
     )
     exchange.route, exchange.status, exchange.error = route, status, error
     record = exchange.record

@@ -145,12 +145,14 @@ class SlowUpload(KeptBody):
 
 def upload(*spans: tuple[float, float]) -> Exchange:
     """A PUT whose client is waited for during these spans of time."""
-    return Exchange("PUT", b"/", (), body=SlowUpload(*spans), started_at=_now())
+    return Exchange("PUT", b"/", (), b"/", body=SlowUpload(*spans), started_at=_now())
 
 
 def get(path: str = "/", headers: RawHeaders = (), method: str = "GET") -> Exchange:
     """An exchange without a body."""
-    return Exchange(method, path.encode(), headers, path=path, body=EMPTY, started_at=_now())
+    return Exchange(
+        method, path.encode(), headers, path.encode(), path=path, body=EMPTY, started_at=_now()
+    )
 
 
 def post(
@@ -158,7 +160,9 @@ def post(
 ) -> Exchange:
     """An exchange with a body."""
     kept = KeptBody(body, resendable=resendable)
-    return Exchange("POST", path.encode(), headers, path=path, body=kept, started_at=_now())
+    return Exchange(
+        "POST", path.encode(), headers, path.encode(), path=path, body=kept, started_at=_now()
+    )
 
 
 def _now() -> float:

@@ -221,7 +221,7 @@ class Case:
 
         sending = asyncio.create_task(client())
         handle = chain(upstream, self.delay, self.memory, spool=self.spool).handle
-        handling = asyncio.create_task(handle(Exchange(self.method, b"/", [], body=body)))
+        handling = asyncio.create_task(handle(Exchange(self.method, b"/", [], b"/", body=body)))
         patience = None if self.departs is None else self.departs * MOMENT
         await asyncio.wait((handling,), timeout=patience)
         handling.cancel()

@@ -16,7 +16,7 @@ BEHIND = 1_700_000_000.0
 
 
 def exchange(target: bytes = b"/", text: str = "a", **known: object) -> Exchange:
-    made = Exchange("GET", target, (), host=text, request_id=text, started_at=100.0)
+    made = Exchange("GET", target, (), target, host=text, request_id=text, started_at=100.0)
     made.record.upstream_request_id = text.encode("utf-8", "surrogatepass").decode("latin-1")
     for name, value in known.items():
         setattr(made, name, value)

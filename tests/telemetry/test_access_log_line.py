@@ -45,14 +45,20 @@ def test_the_agent_and_the_trace_are_found(
 
 def test_what_is_known_of_the_fields_stands_for_them_while_they_are_the_same() -> None:
     fields = [(b"User-Agent", b"a"), (b"traceparent", TRACE)]
-    exchange = Exchange("GET", b"/", fields)
+    exchange = Exchange("GET", b"/", fields, b"/")
     assert named_by(exchange) == named(fields) == ("a", TRACE[3:35].decode())
-    exchange.encoded = Encoded(fields, b"", None, fields[1:], b"known\x01")
+    exchange.encoded = Encoded(fields, b"", agent=b"known\x01", trace=TRACE)
     assert named_by(exchange) == ("known%01", TRACE[3:35].decode())
     exchange.headers, exchange.heard = [], fields  # a rule of the route has changed them
     assert named_by(exchange) == ("known%01", TRACE[3:35].decode())
     exchange.headers, exchange.heard = [(b"User-Agent", b"b")], None
     assert named_by(exchange) == ("b", "")
+
+
+def test_where_the_request_named_the_trace_it_is_its_id() -> None:
+    exchange = Exchange("GET", b"/", (), b"/", request_id="0af7")
+    exchange.encoded = Encoded(exchange.headers, b"", agent=b"")
+    assert named_by(exchange) == ("", "0af7")
 
 
 def test_a_try_is_told_in_milliseconds() -> None:

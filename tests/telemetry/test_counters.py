@@ -29,7 +29,7 @@ class Counted(Counters):
 
 
 def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
-    exchange = Exchange("GET", b"/", ())
+    exchange = Exchange("GET", b"/", (), b"/")
     exchange.route = route
     exchange.status = status
     exchange.error = error

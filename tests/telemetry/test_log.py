@@ -48,7 +48,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def exchange(**known: Any) -> Exchange:
-    made = Exchange("GET", b"/v1/items?x=1", (), started_at=100.0, request_id="abc")
+    made = Exchange("GET", b"/", (), b"/v1/items?x=1", started_at=100.0, request_id="abc")
     for name, value in ({"status": 200} | known).items():
         setattr(made.record if hasattr(Record, name) else made, name, value)
     return made

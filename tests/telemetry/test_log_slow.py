@@ -16,7 +16,7 @@ async def test_what_is_slow_is_written_even_if_the_sample_leaves_it_out(
     slow: float, lines: int
 ) -> None:
     """The exchange took half a second."""
-    exchange = Exchange("GET", b"/", (), started_at=100.0)
+    exchange = Exchange("GET", b"/", (), b"/", started_at=100.0)
     exchange.status = 200
     reader, writer = os.pipe()
     log = AccessLog(LogOptions(sample=0.0, slow=Duration(slow)), writer, rng=random.Random(1))

@@ -16,7 +16,9 @@ def tracer(slow: float = 0.0) -> Tracer:
 
 
 def ended(flags: str = "01", status: int = 200) -> Exchange:
-    exchange = Exchange("GET", b"/", [(b"traceparent", f"00-{TRACE}-{'a' * 16}-{flags}".encode())])
+    exchange = Exchange(
+        "GET", b"/", [(b"traceparent", f"00-{TRACE}-{'a' * 16}-{flags}".encode())], b"/"
+    )
     exchange.started_at, exchange.status = 100.0, status
     return exchange
 

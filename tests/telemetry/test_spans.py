@@ -17,7 +17,9 @@ LATE, BROKEN = "http_response_timeout", "http_response_incomplete"
 def exchange(**known: Any) -> Exchange:
     """A GET that took a second; ``known``: what is set of it or of its record."""
     fields = [(b"User-Agent", b"curl/8"), (b"traceparent", f"00-{TRACE}-{PARENT}-01".encode())]
-    made = Exchange("GET", b"/v1/a?b=1&token=secret", fields, host="proxy.test:8080")
+    made = Exchange(
+        "GET", b"/v1/a?b=1&token=secret", fields, b"/v1/a?b=1&token=secret", host="proxy.test:8080"
+    )
     made.started_at, made.route, made.status = 100.0, "/v1", 200
     made.client, made.scheme, made.version = "10.0.0.7", "https", (1, 1)
     record = made.record

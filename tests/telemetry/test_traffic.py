@@ -17,7 +17,7 @@ def told(traffic: Traffic) -> dict[str, Any]:
 
 
 def ended(status: int, error: str = "", *, refused: str = "", clock: str = "") -> Exchange:
-    exchange = Exchange("GET", b"/", [(b"traceparent", TRACE)], started_at=100.0)
+    exchange = Exchange("GET", b"/", [(b"traceparent", TRACE)], b"/", started_at=100.0)
     exchange.status, exchange.error = status, error
     exchange.record.refused, exchange.record.clock = refused, clock
     return exchange

@@ -197,22 +197,22 @@ class FastHeadReader:
             encoded = b"".join([*parts, names.lines])
         else:
             fields, encoded = [*further.fields, *names.fields], further.lines + names.lines
+        told = raw[agent][1] if agent >= 0 else b""
         exchange = Exchange(
             asked[0],
             asked[1],
             fields,
+            asked[1],
             path=asked[2],
             host=shape.host,
             client=shape.client,
             scheme=shape.scheme,
             request_id=names.request_id,
             started_at=monotonic(),
+            encoded=Encoded(fields, encoded, None, (), told, names.trace),
         )
         if length:
             exchange.body = BytesBody(data[end:], LENGTH_LINE % length, length)
-        ids += names.fields
-        told = raw[agent][1] if agent >= 0 else b""
-        exchange.encoded = Encoded(fields, encoded, None, ids, told)
         return exchange, raw
 
     def _by_line(self, lines: list[bytes], sender: str, scheme: str) -> KnownHead | None:

@@ -125,7 +125,6 @@ class DeadlinePropagation:
             found.append(field)
             encoded = exchange.encoded
             if not told and encoded is not None and encoded.fields is fields:  # one line more
-                exchange.encoded = Encoded(
-                    found, encoded.lines + LINE % field, encoded.dated, encoded.ids, encoded.agent
-                )
+                lines = encoded.lines + LINE % field
+                exchange.encoded = Encoded(found, lines, agent=encoded.agent, trace=encoded.trace)
         exchange.headers = found

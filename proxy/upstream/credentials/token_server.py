@@ -118,6 +118,7 @@ class TokenServer:
             "POST",
             self._target,
             fields,
+            self._target,
             host=self._host,
             body=BytesBody(body, framing, len(body)),
             started_at=monotonic(),

@@ -88,7 +88,7 @@ def seen(exchange: Exchange, raw: RawHeaders) -> dict[str, Any]:
     given = {(name.lower(), value) for name, value in raw}
     own = {
         name: getattr(exchange, name)
-        for name in Exchange.__slots__
+        for name in Exchange.__struct_fields__
         if name not in ("body", "encoded", "headers", "record", "request_id", "started_at")
     }
     fields = []
@@ -188,9 +188,9 @@ async def test_a_shape_of_which_something_was_taken_away_is_none() -> None:
     listener = Listener()
     raw = [(b"Host", b"a"), (b"X-Secret", b"1"), (b"Accept", b"*/*")]
     request = b"GET / HTTP/1.1\r\nHost: a\r\nX-Secret: 1\r\nAccept: */*\r\n\r\n"
-    listener.fast.learn(request, Exchange("GET", b"/", [raw[2]], host="a"), raw, "", "http")
+    listener.fast.learn(request, Exchange("GET", b"/", [raw[2]], b"/", host="a"), raw, "", "http")
     assert listener.fast.read(request, "", "http") is None
-    listener.fast.learn(request, Exchange("GET", b"/", raw[1:], host="a"), raw, "", "http")
+    listener.fast.learn(request, Exchange("GET", b"/", raw[1:], b"/", host="a"), raw, "", "http")
     assert listener.fast.read(request, "", "http") is not None
 
 

@@ -177,7 +177,7 @@ def test_the_same_bytes_on_a_listener_of_another_scheme_are_another_request() ->
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     for scheme in ("http", "https"):
         fields = [(b"X-Forwarded-Proto", scheme.encode())]
-        learnt = Exchange("GET", b"/", fields, client="192.0.2.1", scheme=scheme)
+        learnt = Exchange("GET", b"/", fields, b"/", client="192.0.2.1", scheme=scheme)
         reader.learn(request, learnt, raw, "192.0.2.1", scheme)
     for scheme in ("http", "https"):
         known = reader.read(request, "192.0.2.1", scheme)

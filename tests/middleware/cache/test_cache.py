@@ -48,10 +48,13 @@ async def test_a_fresh_reply_is_asked_for_once() -> None:
     [
         (get("/a"), get("/b")),
         (get("/a"), get("/a?x")),
-        (Exchange("GET", b"/", (), host="a.test"), Exchange("GET", b"/", (), host="b.test")),
         (
-            Exchange("GET", b"/", (), host="a", scheme="http"),
-            Exchange("GET", b"/", (), host="a", scheme="https"),
+            Exchange("GET", b"/", (), b"/", host="a.test"),
+            Exchange("GET", b"/", (), b"/", host="b.test"),
+        ),
+        (
+            Exchange("GET", b"/", (), b"/", host="a", scheme="http"),
+            Exchange("GET", b"/", (), b"/", host="a", scheme="https"),
         ),
     ],
     ids=range(4),
@@ -64,8 +67,8 @@ async def test_what_is_asked_for_differs(first: Exchange, second: Exchange) -> N
 
 async def test_a_host_is_the_same_in_any_case() -> None:
     caching = Caching(fresh(60, b"1"))
-    await caching.ask(Exchange("GET", b"/", (), host="A.test"))
-    assert (await caching.ask(Exchange("GET", b"/", (), host="a.TEST"))).body == b"1"
+    await caching.ask(Exchange("GET", b"/", (), b"/", host="A.test"))
+    assert (await caching.ask(Exchange("GET", b"/", (), b"/", host="a.TEST"))).body == b"1"
 
 
 SECRET = (b"Authorization", b"Bearer a")
@@ -241,13 +244,13 @@ async def test_an_unsafe_request_makes_what_is_stored_invalid(method: str) -> No
     paths = (b"/", b"/other", b"/third?x=1")
     for _ in range(2):
         for path in paths:
-            await caching.ask(Exchange("GET", path, (), host="a.test"))
+            await caching.ask(Exchange("GET", path, (), path, host="a.test"))
     assert caching.script.sends == 3
     changing = post()
     changing.method, changing.host = method, "a.test"
     assert (await caching.ask(changing)).cache == "fwd=method"
     for path in paths:
-        assert (await caching.ask(Exchange("GET", path, (), host="a.test"))).body == b"new"
+        assert (await caching.ask(Exchange("GET", path, (), path, host="a.test"))).body == b"new"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from proxy.middleware.cache.labels import sent_label, url_label
 def test_its_own_target_and_what_it_names_of_the_same_origin(
     name: bytes, reference: bytes, target: bytes | None
 ) -> None:
-    exchange = Exchange("POST", b"/dir/a?x", (), host="a.test")
+    exchange = Exchange("POST", b"/dir/a?x", (), b"/dir/a?x", host="a.test")
     found = targets(exchange, [(name, reference)])
     assert list(found) == ([] if target in (None, exchange.target) else [target])
 
@@ -50,7 +50,7 @@ def test_its_own_target_and_what_it_names_of_the_same_origin(
 def test_what_it_names_below_the_mount_is_known_without_it(
     reference: bytes, target: bytes | None
 ) -> None:
-    exchange = Exchange("POST", b"/a", (), host="a.test")
+    exchange = Exchange("POST", b"/a", (), b"/a", host="a.test")
     fields = [(b"Location", reference)]
     found = set(invalidated(exchange, fields, b"up", mount=b"/api"))
     hosts = ("a.test", "a.test:80") if target else ()
@@ -60,7 +60,7 @@ def test_what_it_names_below_the_mount_is_known_without_it(
 
 
 def test_a_host_that_is_none_names_nothing() -> None:
-    exchange = Exchange("POST", b"/a", (), host="[")
+    exchange = Exchange("POST", b"/a", (), b"/a", host="[")
     assert not targets(exchange, [(b"Location", b"/b")])
 
 
@@ -78,7 +78,7 @@ def test_a_host_that_is_none_names_nothing() -> None:
 def test_the_port_that_is_meant_without_one_is_the_same_origin(
     scheme: str, host: str, hosts: set[str]
 ) -> None:
-    exchange = Exchange("POST", b"/a", (), host=host, scheme=scheme)
+    exchange = Exchange("POST", b"/a", (), b"/a", host=host, scheme=scheme)
     assert set(invalidated(exchange, (), b"api")) == {
         of(exchange, each, b"/a") for each in hosts for of in (url_label, sent)
     }
@@ -89,7 +89,7 @@ def sent(exchange: Exchange, host: str, target: bytes) -> bytes:
 
 
 def test_a_url_counts_as_its_client_named_it_and_as_it_was_sent() -> None:
-    exchange = Exchange("POST", b"/api/a", (), host="a.test:81")
+    exchange = Exchange("POST", b"/api/a", (), b"/api/a", host="a.test:81")
     exchange.target = b"/a"
     found = set(invalidated(exchange, [(b"Location", b"/b")], b"api"))
     assert found == {
@@ -99,6 +99,6 @@ def test_a_url_counts_as_its_client_named_it_and_as_it_was_sent() -> None:
 
 
 def test_a_reply_may_name_its_upstream() -> None:
-    exchange = Exchange("POST", b"/a", (), host="a.test")
+    exchange = Exchange("POST", b"/a", (), b"/a", host="a.test")
     fields = [(b"Location", b"http://origin:9000/b"), (b"Content-Location", b"http://other/c")]
     assert list(targets(exchange, fields, ["http://origin:9000"])) == [b"/b"]

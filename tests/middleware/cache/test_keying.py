@@ -6,7 +6,7 @@ from proxy.middleware.cache.keying import Keys
 
 
 def asking(*fields: tuple[bytes, bytes], target: bytes = b"/", host: str = "a.test") -> Exchange:
-    return Exchange("GET", target, fields, host=host)
+    return Exchange("GET", target, fields, target, host=host)
 
 
 def key_of(keys: Keys, exchange: Exchange) -> bytes:

@@ -18,7 +18,7 @@ ROUTE = label(b"route", b"/")
 
 
 def exchange(raw: bytes = b"/a?b", target: bytes | None = None) -> Exchange:
-    made = Exchange("GET", raw, (), path="/a", host="A.test")
+    made = Exchange("GET", raw, (), raw, path="/a", host="A.test")
     made.target = raw if target is None else target
     return made
 

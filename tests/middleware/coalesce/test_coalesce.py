@@ -62,7 +62,7 @@ async def test_equal_requests_are_asked_once(jumping: JumpingLoop) -> None:
         lambda: get(headers=((b"Accept", b"text/html"),)),
         lambda: get(headers=((b"Range", b"bytes=0-1"),)),
         lambda: post(body=b"x"),
-        lambda: Exchange("GET", b"/", (), host="other.test"),
+        lambda: Exchange("GET", b"/", (), b"/", host="other.test"),
     ],
 )
 async def test_what_differs_in_anything_that_counts_goes_by_itself(

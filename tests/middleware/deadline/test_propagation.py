@@ -58,12 +58,12 @@ async def test_lines_that_are_known_are_not_written_again(
     fields = [(b"A", b"1"), *told]
     exchange = get(headers=fields)
     exchange.deadline = asyncio.get_running_loop().time() + 5.0
-    exchange.encoded = Encoded(fields, encode(fields, None), None, fields[:1], b"agent")
+    exchange.encoded = Encoded(fields, encode(fields, None), agent=b"agent", trace=b"00-")
     await remaining(script).handle(exchange)
     known = exchange.encoded
     assert (known.fields is exchange.headers) is not bool(told)
     assert encode(exchange.headers, known) == encode(exchange.headers, None)
-    assert (known.ids, known.agent) == (fields[:1], b"agent")
+    assert (known.trace, known.agent) == (b"00-", b"agent")
 
 
 async def test_lines_of_other_fields_are_not_taken_for_these(jumping: JumpingLoop) -> None:
@@ -184,7 +184,7 @@ async def test_no_more_probes_are_remembered_than_answers(
     inner = remaining(Script(*[(2, reply())] * (5 * 21)))
     for number in range(5):
         for left in [60.0] * 20 + [1.0]:  # the last one is sent to see whether it is faster now
-            exchange = Exchange("GET", b"/%d" % number, ())
+            exchange = Exchange("GET", b"/%d" % number, (), b"/%d" % number)
             exchange.deadline = jumping.time() + left
             await inner.handle(exchange)
         assert len(inner._probed) <= 3

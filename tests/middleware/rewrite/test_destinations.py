@@ -13,7 +13,9 @@ SERVER = ("https", "dav.internal:8443")
 def rewritten(value: bytes, *servers: tuple[str, str], name: bytes = b"Destination") -> bytes:
     paths = PathRewriter("/dav", "/files")
     rewriter = DestinationRewriter(servers or (SERVER,), paths.apply, "/dav")
-    exchange = Exchange("MOVE", b"/dav/a", [(b"X", b"1"), (name, value)], host="api.test")
+    exchange = Exchange(
+        "MOVE", b"/dav/a", [(b"X", b"1"), (name, value)], b"/dav/a", host="api.test"
+    )
     return rewriter.apply(exchange.headers, exchange)[1][1]
 
 
@@ -35,13 +37,15 @@ def test_an_address_on_the_route_s_host_becomes_the_server_s(given: bytes, told:
 
 def test_the_prefix_may_be_spelled_in_any_way() -> None:
     rewriter = DestinationRewriter([SERVER], PathRewriter("/café").apply, "/café")
-    exchange = Exchange("MOVE", b"/", [(b"Destination", b"/caf%c3%a9/b")], host="api.test")
+    exchange = Exchange("MOVE", b"/", [(b"Destination", b"/caf%c3%a9/b")], b"/", host="api.test")
     assert rewriter.apply(exchange.headers, exchange) == [(b"Destination", b"/b")]
 
 
 def test_an_address_without_a_path_is_the_root_s() -> None:
     rewriter = DestinationRewriter([SERVER], PathRewriter("", "/files").apply)
-    exchange = Exchange("MOVE", b"/", [(b"Destination", b"http://api.test?q")], host="api.test")
+    exchange = Exchange(
+        "MOVE", b"/", [(b"Destination", b"http://api.test?q")], b"/", host="api.test"
+    )
     (found,) = rewriter.apply(exchange.headers, exchange)
     assert found[1] == b"https://dav.internal:8443/files/?q"
 
@@ -55,7 +59,7 @@ def test_where_servers_have_names_of_their_own_a_path_is_left() -> None:
 def test_what_is_changed_stays_so_whatever_follows() -> None:
     rewriter = DestinationRewriter([SERVER], PathRewriter("/dav").apply, "/dav")
     fields = [(b"Destination", b"/dav/b"), (b"If", b"<http://other.test/>"), (b"X", b"1")]
-    exchange = Exchange("MOVE", b"/dav/a", fields, host="api.test")
+    exchange = Exchange("MOVE", b"/dav/a", fields, b"/dav/a", host="api.test")
     assert rewriter.apply(fields, exchange) == [(b"Destination", b"/b"), *fields[1:]]
     assert rewriter.apply(fields[1:], exchange) == fields[1:]
 
@@ -78,7 +82,7 @@ def test_an_address_that_the_route_does_not_reach_is_refused(value: bytes) -> No
 def test_what_stands_before_all_paths_is_taken_off_first(strip: str) -> None:
     rewrite = PathRewriter(strip).apply if strip else None
     rewriter = DestinationRewriter([SERVER], rewrite, strip, "/api")
-    exchange = Exchange("MOVE", b"/", (), host="api.test")
+    exchange = Exchange("MOVE", b"/", (), b"/", host="api.test")
 
     def told(value: bytes) -> bytes:
         return rewriter.apply([(b"Destination", value)], exchange)[0][1]

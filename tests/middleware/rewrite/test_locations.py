@@ -13,7 +13,7 @@ UPSTREAM = ("http://10.0.0.1:9000", "http://api.internal", "https://api.test")
 
 
 def asked(path: str = "/v1/x", host: str = "client.test", scheme: str = "http") -> Exchange:
-    return Exchange("GET", path.encode(), (), path=path, host=host, scheme=scheme)
+    return Exchange("GET", path.encode(), (), path.encode(), path=path, host=host, scheme=scheme)
 
 
 def said(
