@@ -1,10 +1,10 @@
-"""The aiohttp.web application: one catch-all route, cleanup_ctx."""
+"""The aiohttp.web application: one middleware, one catch-all route, cleanup_ctx."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from aiohttp import web
 
@@ -47,6 +47,9 @@ from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[bool]]
+"""Says whether the client has a whole reply; its connection knows whether it can ask again."""
 
 
 class Generation(Protocol):
@@ -93,6 +96,37 @@ class ProxyService:
         self.generation: Generation
         """With which exchanges begin; set once the upstreams are open."""
 
+    async def serve(self, request: web.BaseRequest) -> bool:
+        """The catch-all: admit, route, forward, relay. Says whether the client has its reply."""
+        stream: ClientStream = request.protocol  # type: ignore[assignment]
+        exchange = stream.exchange
+        generation = self.generation  # nothing has waited since ``run_exchange`` counted it
+        router, relay = generation.router, generation.relay
+        further = True
+        if type(request) is ReadRequest:
+            further = generation.intake.admit(exchange, request, stream)
+        fields: RawHeaders = request.raw_headers
+        if router.identifies:
+            fields = route_fields(fields, exchange.headers)
+        chain = router.answering(exchange, fields) if exchange.method == "OPTIONS" else None
+        if chain is None:
+            chain = router.find(exchange.method, exchange.host, exchange.path, fields)
+        stream.errors = chain.errors
+        exchange.route = chain.name
+        exchange.send_informational = stream.informational
+        exchange.ties = stream.ties
+        if further:
+            reply = await chain.handle(exchange)
+        else:
+            raw = request.raw_headers
+            allow = router.allowed(exchange.host, exchange.path, fields)
+            reply = reply_here(exchange, raw, allow)
+            reply.headers = [*reply.headers, *fields_on(chain, raw)]
+        if reply.upgraded is not None:
+            await self._tunnel(exchange, reply, reply.upgraded, stream, relay)
+            return False  # HTTP is over on this connection
+        return await relay.send(exchange, reply, stream)
+
     async def _tunnel(
         self,
         exchange: Exchange,
@@ -114,46 +148,21 @@ class ProxyService:
             self._tracker.tunnel_closed(tunnel)
             reply.close(ending)
 
-    async def serve(self, request: web.BaseRequest) -> bool:
-        """The catch-all: admit, route, forward, relay. Says whether the client has its reply.
-
-        Errors become statuses here, and it is the one place where an exchange ends.
-        """
+    @web.middleware
+    async def run_exchange(self, request: web.BaseRequest, handler: Handler) -> bool:
+        """Errors to statuses, and the one place where an exchange ends."""
         stream: ClientStream = request.protocol  # type: ignore[assignment]
         generation = self.generation
-        router = generation.router
-        read = request if type(request) is ReadRequest else None
-        if read is None:  # a FastRequest has one
-            exchange: Exchange = request.exchange  # type: ignore[attr-defined]
+        if type(request) is ReadRequest:
+            exchange = generation.intake.open(request, stream)
         else:
-            exchange = generation.intake.open(read, stream)
+            exchange = request.exchange  # type: ignore[attr-defined]  # of a FastRequest
         stream.exchange = exchange
         stream.errors = generation.errors
         self._tracker.in_flight += 1
         generation.users += 1
         try:
-            further = read is None or generation.intake.admit(exchange, read, stream)
-            fields: RawHeaders = request.raw_headers
-            if router.identifies:
-                fields = route_fields(fields, exchange.headers)
-            chain = router.answering(exchange, fields) if exchange.method == "OPTIONS" else None
-            if chain is None:
-                chain = router.find(exchange.method, exchange.host, exchange.path, fields)
-            stream.errors = chain.errors
-            exchange.route = chain.name
-            exchange.send_informational = stream.informational
-            exchange.ties = stream.ties
-            if further:
-                reply = await chain.handle(exchange)
-            else:
-                raw = request.raw_headers
-                allow = router.allowed(exchange.host, exchange.path, fields)
-                reply = reply_here(exchange, raw, allow)
-                reply.headers = [*reply.headers, *fields_on(chain, raw)]
-            if reply.upgraded is not None:
-                await self._tunnel(exchange, reply, reply.upgraded, stream, generation.relay)
-                return False  # HTTP is over on this connection
-            return await generation.relay.send(exchange, reply, stream)
+            return await handler(request)
         except ProxyError as error:
             if not exchange.route:
                 answer_as_route(generation.router, exchange, request.raw_headers, stream)
@@ -245,7 +254,20 @@ def application(
     service: ProxyService, lifespan: Callable[[web.Application], AsyncIterator[None]]
 ) -> web.Application:
     """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
-    app = web.Application()
+    app = web.Application(middlewares=[cast(Any, service.run_exchange)])
     app.cleanup_ctx.append(lifespan)
     app.router.add_route("*", "/{target:.*}", cast(Any, service.serve))
     return app
+
+
+def flattened(app: web.Application) -> Handler:
+    """The middlewares of an application around its one handler.
+
+    What the application would find out anew for each request; and its dispatcher knows no ``*``
+    and no authorities.
+    """
+    (route,) = app.router.routes()
+    handler = cast(Handler, route.handler)
+    for middleware in reversed(app.middlewares):
+        handler = partial(cast(Any, middleware), handler=handler)
+    return handler

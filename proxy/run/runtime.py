@@ -20,7 +20,7 @@ from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain, drain_unheard
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
-from proxy.edge.service import ProxyService
+from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.admin_listeners import AdminListeners, Next
 from proxy.run.changes import Report, changes, possible
@@ -143,9 +143,9 @@ class Runtime:
 
         app = edge_application(self._service, lifespan)
         self._runner = await set_up(app)
-        # The data listener has a server of its own: nothing is dispatched where one handler is.
-        # A client that leaves ends its handler.
-        self._data = web.Server(cast(Any, self._service.serve), handler_cancellation=True)
+        # The data listener has a server of its own: no dispatching between one middleware and one
+        # handler. A client that leaves ends its handler.
+        self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
         self._admin.follow(await self._prepare_admin(config))
         await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aiohttp import web
 from aiohttp.streams import StreamReader
 
 from proxy.core.duration import Duration
@@ -18,7 +19,7 @@ from proxy.edge.preflights import PageRouter, answers
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
-from proxy.edge.service import ProxyService
+from proxy.edge.service import ProxyService, application, flattened
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.middleware.total import Total
@@ -73,7 +74,7 @@ class ServiceInMemory:
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),
             PageRouter([(RouteOptions(path="/v1", upstream="api"), route)], answers),
         )
-        self._handle = service.serve
+        self._handle = flattened(application(service, _nothing))
 
     def begin(
         self, stream: FakeClientStream, head: bytes, body: StreamReader | None = None
@@ -92,6 +93,10 @@ class ServiceInMemory:
     def close(self) -> None:
         """Let go of the loop."""
         self.tracker.close()
+
+
+async def _nothing(_: web.Application) -> AsyncIterator[None]:
+    yield
 
 
 class Pieces:

@@ -70,5 +70,5 @@ def _teach(connection: Connection, data: bytes) -> None:
 
 
 def _service(connection: Connection) -> Any:
-    """Who serves it."""
-    return connection._manager.request_handler.__self__  # type: ignore[union-attr]
+    """Who serves it: see ``edge/service.flattened``."""
+    return connection._manager.request_handler.func.__self__  # type: ignore[union-attr]
