@@ -25,19 +25,20 @@ from typing import Final
 _GRID: Final = 0.05
 """Step between two neighbours, of the logarithm."""
 _SLOPE: Final = 1.25
-_SLOPE_DOUBT: Final = 0.25
+_SLOPE_DOUBT: Final = 0.2
 """Between an API that shares its time among all (1) and one that degrades beside (1.5): mean and
 standard deviation of what is believed before the first round."""
-_LOSS: Final = 0.5
-"""What it does in all falls with this power of what is too much: what degrades loses so much."""
+_LOSS: Final = 0.4
+"""What it does in all falls with this power of what is too much: the slope less one, where an API
+degrades. One that shares its time among all loses nothing, but answers come later."""
 _MODEL: Final = 0.02
 """Standard deviation of what the model leaves out."""
 _AT_FIRST: Final = 0.05
 """Standard deviation of the mean of the first round."""
-_NEIGHBOUR: Final = 0.004
+_NEIGHBOUR: Final = 0.002
 _ANY: Final = 0.02
 """Probabilities that ``k`` moves, in a round."""
-_USUAL_DRIFT: Final = 0.004
+_USUAL_DRIFT: Final = 0.002
 """Standard deviation by which what is usual moves in a round, ..."""
 _USUAL_JUMP: Final = 1e-4
 """... probability that it jumps, ..."""
@@ -77,7 +78,7 @@ class Capacity:
         """What an API does of what it could, by how much too few or too many it is asked."""
         self._shares += [math.exp(-_GRID * _LOSS * step) for step in range(size + 1)]
 
-    def begin(self, at_a_time: float) -> None:
+    def begin(self, at_a_time: float, error: float) -> None:
         """The first round, whose mean is called 0. The API may have been slowed by it already."""
         level = math.log(at_a_time)
         doubt = _SLOPE_DOUBT**2
@@ -85,7 +86,7 @@ class Capacity:
             excess = max(level - k, 0.0)
             # What is usual is the mean less what the slope makes of the excess, unsure as that is.
             self._usual[place] = -_SLOPE * excess
-            self._variance[place] = _AT_FIRST**2 + excess * excess * doubt
+            self._variance[place] = max(_AT_FIRST, error) ** 2 + excess * excess * doubt
             self._tied[place] = -excess * doubt
 
     def observe(self, at_a_time: float, mean: float, error: float) -> None:
@@ -164,6 +165,14 @@ class Capacity:
             if done > most:
                 found, most = place, done
         return math.exp(self._grid[found])
+
+    def expected(self, limit: float) -> float:
+        """The mean of a round at this limit."""
+        level = math.log(limit)
+        excess = [level - k for k in self._grid if k < level]  # of the first ones
+        slower = map(mul, map(mul, self._likely, self._slope), excess)
+        expected: float = sum(map(mul, self._likely, self._usual)) + sum(slower)
+        return expected
 
     def at_least(self, limit: float) -> float:
         """The probability that it sustains so many."""

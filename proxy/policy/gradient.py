@@ -1,12 +1,13 @@
 """How many requests at a time an API sustains, found from how long it takes.
 
-A round is so many answers that their mean is known well enough. What it says goes into
+A round is so many answers that their mean is known well enough: after the limit has grown, or
+where answers take far longer than expected, that is soon. What it says goes into
 ``policy/capacity``, and the limit becomes what is best by all that is known. Mostly it stays there.
-Every few rounds one round is at a limit that is higher or lower:
+Every few rounds one round is at another limit:
 
 - higher, to see whether the API sustains more by now. As long as that is in doubt, the next round
-  is there too;
-- lower, one time in two, to see what is usual without any queueing inside the API.
+  is at one that is higher still;
+- lower, more seldom, to see what is usual without any queueing inside the API.
 
 Both differ by one at least: a fifth more than 2 would be none. The second round is at half of the
 first limit. If answers are quicker there, the API was given too many from the beginning.
@@ -32,23 +33,32 @@ _PASSES: Final = 4
 _SURE: Final = 0.03
 """Standard error of the mean that is good enough; all means are of logarithms, so of shares."""
 _SUREST: Final = 0.01
+_QUICK: Final = 0.1
+"""The same, where the limit has just grown: if that was wrong, it shows by more than a little."""
+_GROWN: Final = 1.05
+_SURPRISING: Final = 0.4
+"""What answers take longer than expected, above which the API has probably changed, ..."""
+_OF_SURPRISE: Final = 0.2
+"""... the share of what is above that which is good enough as an error: limits fall soon, ..."""
+_MIXED: Final = 0.5
+"""... and the share which is added to the error: the mean is of before and after the change."""
 _BUSY: Final = 0.8
 """Share of the permits that were taken at a time in a round after which the limit may grow."""
 _UP: Final = 1.3
 _DOWN: Final = 0.5
 """What the limit becomes at most and at least after a round, as a share of what it was."""
-_EVERY: Final = 4
-"""Rounds from one look at another limit to the next."""
-_FARTHEST: Final = 0.2
+_EVERY: Final = 7
+"""Rounds from one look at a higher limit to the next."""
+_FARTHEST: Final = 0.25
 _NEAREST: Final = 0.15
 _ERRORS: Final = 2.2
 """How far away it looks, as a share of the limit: so many standard errors of a round."""
 _LOWER: Final = 0.75
 """Of that, when it looks at a lower one, ..."""
-_LOWER_ONE_IN: Final = 2
-"""... which is one time in so many."""
+_LOWER_ONE_IN: Final = 6
+"""... which is once for so many looks at a higher one."""
 _DOUBT: Final = 0.08
-"""Probability of more above which it looks once more."""
+"""Probability of more above which it looks once more, higher still."""
 _EVEN: Final = 0.5
 _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
@@ -56,6 +66,9 @@ _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
 _CUTS: Final = 0.1
 """Seconds from one cut for refusals to the next: those that are under way may be refused too."""
+_CALM: Final = 0.3
+"""Seconds from a cut for refusals until the limit may grow: of a quick API, there are many more
+rounds than cuts, and answers that are in time say nothing of what is refused."""
 _MOSTLY: Final = 0.5
 """Share of the answers of a round above which it is about the proxy, if these came at once."""
 _REMEMBERED: Final = 1000
@@ -86,10 +99,14 @@ class Gradient:
         "_after",
         "_at_once",
         "_baselines",
+        "_began",
         "_busy",
         "_capacity",
         "_changed",
         "_cut",
+        "_error",
+        "_expected",
+        "_fewest",
         "_in_flight",
         "_least",
         "_level",
@@ -101,6 +118,7 @@ class Gradient:
         "_rounds",
         "_squares",
         "_sum",
+        "_surprised",
         "_tried",
         "limit",
     )
@@ -112,12 +130,19 @@ class Gradient:
         self.limit = round(self._level)
         """Requests at a time."""
         self._capacity = Capacity(least, most)
-        self._changed = -math.inf
+        self._changed = self._began = -math.inf
+        """When the limit changed, and when the round began."""
         self._cut = -math.inf
         """When refusals last moved the limit."""
         self._mean = 0.0
         """What the last round showed."""
         self._lowered = False
+        self._error, self._fewest = _SURE, float(_FEWEST)
+        """With which the round is over: standard error, and answers."""
+        self._expected = math.inf
+        """Its mean, by what is believed."""
+        self._surprised = False
+        """Whether the last one was far above that."""
         self._rounds = 0
         self._after = 0.0
         """The limit that a look at another one began from; 0 while there is none."""
@@ -147,7 +172,7 @@ class Gradient:
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
-            self._changed = now
+            self._changed = self._began = now
         if self._lowered:
             # What began before was slowed by what is gone now.
             if in_flight > limit:
@@ -168,11 +193,13 @@ class Gradient:
         self._in_flight += in_flight
         self._busy = max(self._busy, in_flight)
         n = self._n
-        if n < _FEWEST or now < self._changed + _SHORTEST:
+        if n < self._fewest or now < self._began + _SHORTEST:
             return False
         mean = self._sum / n
         error = math.sqrt(max(self._squares / n - mean * mean, 0.0) / n)
-        if n < min(max(_PASSES * self._level, _ENOUGH), _MOST) and error > _SURE:
+        beyond = mean - self._expected - _SURPRISING
+        unsure = error > self._error and error > _OF_SURPRISE * beyond
+        if unsure and n < min(max(_PASSES * self._level, _ENOUGH), _MOST):
             return False
         return self._round(mean, max(error, _SUREST), now)
 
@@ -221,9 +248,12 @@ class Gradient:
         at_a_time = max(self._in_flight / self._n, 1.0)
         if first:
             mean = 0.0
-            self._capacity.begin(at_a_time)
+            self._capacity.begin(at_a_time, error)
         else:
-            self._capacity.observe(at_a_time, mean, error)
+            surprise = max(mean - self._expected - _SURPRISING, 0.0)
+            mixed = 0.0 if self._surprised else _MIXED * surprise
+            self._surprised = surprise > 0
+            self._capacity.observe(at_a_time, mean, error + mixed)
         self._mean = mean
         if first and busy:
             # Half as many: were they quicker, so many were too many from the beginning.
@@ -231,18 +261,21 @@ class Gradient:
             return self._set(self._level * _DOWN, now)
         began, self._after = self._after or self._level, 0.0
         tried, self._tried = self._tried, 0.0
-        highest = max(self._level * _UP, self._level + 1, began) if busy else began
+        grows = busy and now - self._cut >= _CALM
+        highest = max(self._level * _UP, self._level + 1, began) if grows else began
         # A limit that nobody reaches stays, unless fewer than it are too many.
         idle = not busy and self._capacity.at_least(at_a_time) > _EVEN
         lowest = began if idle else min(self._level * _DOWN, began)
         best = self._capacity.best(max(lowest, self._least), min(highest, self._most))
-        if tried and best < tried and self._capacity.at_least(tried) > _DOUBT:
-            return self._look(best, tried, now)
-        if not busy or self._rounds % _EVERY:
-            return self._set(best, now)
         away = min(max(_ERRORS * error, _NEAREST), _FARTHEST)
-        if self._rounds % (_LOWER_ONE_IN * _EVERY):
+        if tried and best < tried and self._capacity.at_least(tried) > _DOUBT:
+            # At the same limit again, a usual time that is not known well would be as likely.
+            return self._look(best, min(tried * (1 + away), max(highest, tried)), now)
+        turn = self._rounds % (_LOWER_ONE_IN * _EVERY)
+        if grows and turn % _EVERY == 0:
             return self._look(best, max(best * (1 + away), best + 1), now)
+        if not busy or turn != _EVERY // 2:
+            return self._set(best, now)
         self._after = best
         return self._set(min(best * (1 - _LOWER * away), best - 1), now, looking=True)
 
@@ -253,9 +286,15 @@ class Gradient:
 
     def _set(self, level: float, now: float, *, looking: bool = False) -> bool:
         was = self.limit
-        self._lowered = level < 0.95 * self._level and not looking
+        grown = level > _GROWN * self._level
+        self._lowered = level < (0.8 if looking else 0.95) * self._level
+        self._error = _QUICK if grown else _SURE
+        self._fewest = max(_FEWEST, min(level, _MOST / _PASSES)) if grown else _FEWEST
         self._level = min(max(level, self._least), float(self._most))
         self.limit = round(self._level)
-        self._changed = now
+        self._began = now
+        if self.limit != was:
+            self._changed = now
+        self._expected = self._capacity.expected(self._level) if self._rounds else math.inf
         self._clear()
         return self.limit != was

@@ -103,7 +103,7 @@ def test_as_little_as_nothing_to_choose_from_is_chosen() -> None:
 def test_the_first_round_may_have_been_slowed_already(sustained: int, slope: float) -> None:
     capacity = Capacity(1, 1000)
     first = slope * max(math.log(16 / sustained), 0.0)
-    capacity.begin(16)
+    capacity.begin(16, 0.03)
     limit = 8.0
     for number in range(30):
         asked = limit * (1.0, 1.2, 1.0, 0.85)[number % 4]
@@ -122,3 +122,11 @@ def test_the_slope_of_an_api_is_learned() -> None:
     capacity.observe(40, math.log(2), 0.02)
     assert capacity.best(10, 40) == pytest.approx(before, rel=0.03)
     assert capacity.at_least(26) < 0.05
+
+
+def test_what_is_expected_at_a_limit_is_what_was_seen_there() -> None:
+    capacity = Capacity(4, 1000)
+    for number in range(60):
+        ask(capacity, (20, 25, 17)[number % 3], 20, usual=0.1)
+    for limit, excess in ((10, 0.0), (20, 0.0), (25, 1.5 * math.log(25 / 20))):
+        assert capacity.expected(limit) == pytest.approx(0.1 + excess, abs=0.05)

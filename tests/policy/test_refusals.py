@@ -232,7 +232,7 @@ def test_who_was_compared_in_vain_waits_longer_for_the_next_time() -> None:
 
 def test_what_was_believed_of_times_is_kept_while_refusals_lower_the_limit() -> None:
     gradient = Gradient(1, 1000)
-    gradient._capacity.begin(16.0)
+    gradient._capacity.begin(16.0, 0.03)
     for _ in range(5):
         gradient._capacity.observe(16.0, 0.0, 0.02)
     believed = list(gradient._capacity._likely)
