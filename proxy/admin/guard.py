@@ -8,7 +8,6 @@ What changes something needs a token too, where others than this machine reach t
 """
 
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -17,6 +16,7 @@ from aiohttp import web
 from proxy.admin.options import AdminOptions
 from proxy.core.secret_file import SecretFile, filled
 from proxy.http.authority import hostname
+from proxy.net.addresses import is_ip, is_local
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,7 +36,7 @@ class Guard:
     def __init__(self, options: AdminOptions) -> None:
         """``options``: the names of the admin listener. Raises OSError or ValueError where its
         token file cannot be used."""
-        self._open = _is_local(options.listen)
+        self._open = is_local(options.listen)
         self._token = SecretFile(options.token_file, filled) if options.token_file else None
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
@@ -73,7 +73,7 @@ class Guard:
         Addresses are nobody's name, and localhost names never leave the machine (RFC 6761 6.3).
         """
         name = _name(authority)
-        return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
+        return name in self._names or name.endswith("." + _LOCAL) or is_ip(name)
 
 
 def _authorized(wanted: SecretFile, given: str) -> bool:
@@ -94,14 +94,6 @@ def _from_other_page(request: web.Request) -> bool:
     return link != ("navigate", "document") or request.method not in _SAFE
 
 
-def _is_local(listen: str) -> bool:
-    """Whether only this machine reaches an address to listen on."""
-    if listen.startswith("unix:"):
-        return True
-    name = _name(listen)
-    return name == _LOCAL or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
-
-
 def _refused(why: str) -> web.Response:
     return web.Response(status=403, text=f"{why}; [admin] hosts names more\n")
 
@@ -111,11 +103,3 @@ def _name(authority: str) -> str:
     if authority.count(":") > 1 and not authority.startswith("["):  # an address without brackets
         return authority.lower()
     return hostname(authority).strip("[]")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -5,29 +5,15 @@ import re
 from typing import Any, Final
 
 from proxy.config.unexpanded import as_reference
+from proxy.net.addresses import LOOPBACK, split_listen
 
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 # Underscores are no part of a DNS host name, but of names that Docker and Kubernetes give out.
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
-LOOPBACK: Final = "127.0.0.1"
-"""Where a port without a host listens: what nobody asked to be reachable from elsewhere is not."""
-
 LISTENS: Final = (("server", "listen"), ("admin", "listen"), ("admin", "probes"))
 """Options that hold addresses to listen on; a port may stand there as a number."""
 
 _UNIX_PATH_MAX: Final = 107  # sun_path on Linux is 108 bytes with its final NUL
-
-
-def split_listen(address: str) -> tuple[str, int]:
-    """Host and port of what passes ``listen_fault``; no host means every address.
-
-    ``"[::1]:8080"`` is ``("::1", 8080)``, ``":8080"`` is ``("", 8080)``, and a port alone is on
-    loopback.
-    """
-    if address.isdecimal():
-        return LOOPBACK, int(address)
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def clash(address: str, other: str) -> bool:

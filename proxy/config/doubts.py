@@ -3,13 +3,11 @@
 A warning is for what is certain. What is unusual and works is nobody's mistake.
 """
 
-import ipaddress
 import os
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from proxy.config.addresses import split_listen
 from proxy.config.conditions import condition_doubts
 from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.effects_in_routes import takes
@@ -24,6 +22,7 @@ from proxy.core.size import Size
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.framing import has_no_body
 from proxy.middleware.fallback import FixedReply
+from proxy.net.addresses import is_ip, is_local, split_listen
 from proxy.upstream.options import ServerEntry, entries
 
 _REDIRECT: Final = 3
@@ -114,31 +113,15 @@ def _admin(config: Config, written: Mapping[str, Any] | bool) -> Iterator[Findin
     if config.admin is None or not isinstance(written, Mapping):
         return
     listen = config.admin.listen
-    if config.admin.token_file and "token_file" in written and _is_local(listen):
+    if config.admin.token_file and "token_file" in written and is_local(listen):
         yield Finding(("admin", "token_file"), f"no token is asked for at {listen}")
     if config.admin.hosts and "hosts" in written and listen.startswith("unix:"):
         yield Finding(("admin", "hosts"), "all names are taken on a unix socket")
 
 
-def _is_local(listen: str) -> bool:
-    """Whether only this machine reaches an address to listen on."""
-    if listen.startswith("unix:"):
-        return True
-    host = split_listen(listen)[0]
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-
-
 def _is_name(server: ServerEntry) -> bool:
     """Whether it is looked up."""
-    return not (server.url.startswith("unix:") or _is_ip(urlsplit(server.url).hostname or ""))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return not (server.url.startswith("unix:") or is_ip(urlsplit(server.url).hostname or ""))
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:

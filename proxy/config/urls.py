@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-from proxy.config.addresses import LOOPBACK, authority_fault, bracketed, unix_fault
+from proxy.config.addresses import authority_fault, bracketed, unix_fault
 from proxy.config.unexpanded import as_reference
+from proxy.net.addresses import LOOPBACK
 
 _URL: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL

@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from proxy.config.addresses import LOOPBACK, split_listen
 from proxy.config.load import ConfigError, from_upstream, load
 from proxy.config.model import Config
 from proxy.demo.deaf import DeafServer
 from proxy.demo.process import DemoFailed, DemoProcess
 from proxy.demo.traffic import CONFIG, Traffic, driven
+from proxy.net.addresses import LOOPBACK, split_listen
 from proxy.run import serve
 from proxy.run.stop import FAILED_TO_START
 

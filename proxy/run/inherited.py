@@ -11,7 +11,7 @@ import socket
 from collections.abc import MutableMapping
 from typing import Final
 
-from proxy.config.addresses import split_listen
+from proxy.net.addresses import split_listen
 from proxy.net.sockets import SILENT, ask_when_silent
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from proxy.config.addresses import split_listen
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
 from proxy.net.accepted import connect
+from proxy.net.addresses import split_listen
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor, Bounds

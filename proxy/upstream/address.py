@@ -2,13 +2,13 @@
 
 import ssl
 from functools import partial
-from ipaddress import ip_address
 
 from aiohttp import ClientRequest
 from yarl import URL
 
 from proxy.core.files import secret_content
 from proxy.core.pipes import readable
+from proxy.net.addresses import is_ip
 from proxy.net.half_tls import can_half_close
 from proxy.net.pem import authorities_fault, load_pair, use_revocations
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
@@ -78,11 +78,7 @@ class Address:
 
 
 def _is_address(url: URL) -> bool:
-    try:
-        ip_address((url.host or "").partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    return is_ip((url.host or "").partition("%")[0])
 
 
 def renames(options: UpstreamOptions, url: str) -> bool:

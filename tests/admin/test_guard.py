@@ -129,9 +129,10 @@ async def test_a_link_changes_nothing() -> None:
         assert (await ask(proxy.admin, asked)).status == 403
 
 
-async def test_on_loopback_no_token_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "0", "LOCALHOST:0"])
+async def test_on_loopback_no_token_is_asked_for(tmp_path: Path, listen: str) -> None:
     (tmp_path / "token").write_text("secret")
-    options = {**ADMIN, "token_file": str(tmp_path / "token")}
+    options = {"listen": listen, "token_file": str(tmp_path / "token")}
     async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
         assert (await ask(proxy.admin, changing("Host: localhost"))).status == 400  # the body is
 

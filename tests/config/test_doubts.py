@@ -271,7 +271,10 @@ def test_a_file_redirects_nobody(tmp_path: Path, status: int, *, warned: bool) -
 
 @pytest.mark.parametrize(
     ("listen", "warned"),
-    [("127.0.0.1:9901", True), ("[::1]:9901", True), ("unix:/run/a", True), (":9901", False)],
+    [
+        *(("127.0.0.1:9901", True), ("[::1]:9901", True), ("unix:/run/a", True), (":9901", False)),
+        *(("9901", True), ("LOCALHOST:9901", True)),
+    ],
 )
 def test_a_token_that_nobody_is_asked_for(tmp_path: Path, listen: str, *, warned: bool) -> None:
     (tmp_path / "token").write_text("hunter2\n")

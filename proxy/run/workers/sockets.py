@@ -8,8 +8,8 @@ is one for all: two sockets cannot have the same path.
 
 import socket
 
-from proxy.config.addresses import split_listen
 from proxy.edge.options import ServerOptions
+from proxy.net.addresses import split_listen
 from proxy.run.listener import Listener, rights_changed
 from proxy.run.tcp_sockets import bound, places
 from proxy.run.unix_sockets import Undo, UnixFile, clear_stale
