@@ -1,32 +1,13 @@
 """A reply on its way into Redis."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from proxy.core.stored import Claim, Claims, Meta
+from proxy.core.stored import Claim, Meta
 from proxy.store.parts import PIECE
 
-
-class Sends(Protocol):
-    """What sends a reply to Redis when it is whole."""
-
-    claims: Claims
-
-    def reserve(self, size: int) -> bool:
-        """Whether so much more may wait to be sent."""
-
-    def release(self, size: int) -> None:
-        """So much waits no more."""
-
-    def send(
-        self,
-        key: bytes,
-        meta: Meta,
-        pieces: list[bytes],
-        replaces: Sequence[bytes],
-        claim: Claim | None,
-    ) -> None:
-        """Have a reply written."""
+if TYPE_CHECKING:
+    from proxy.store.redis import RedisStore
 
 
 class RedisWriter:
@@ -34,7 +15,7 @@ class RedisWriter:
 
     __slots__ = ("_claim", "_key", "_meta", "_pending", "_pieces", "_size", "_store")
 
-    def __init__(self, store: Sends, key: bytes, meta: Meta, claim: Claim | None) -> None:
+    def __init__(self, store: "RedisStore", key: bytes, meta: Meta, claim: Claim | None) -> None:
         self._store = store
         self._claim = claim
         self._key = key

@@ -1,40 +1,18 @@
 """A reply on its way into a file of SQLite."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from proxy.core.stored import Claim, Claims, Meta
+from proxy.core.stored import Claim, Meta
 from proxy.store.database import Row
 from proxy.store.parts import PIECE
 
+if TYPE_CHECKING:
+    from proxy.store.sqlite import SqliteStore
+
 _encode: Final = msgspec.msgpack.Encoder().encode
-
-
-class Keeps(Protocol):
-    """What has a reply written piece by piece."""
-
-    claims: Claims
-
-    def has_room(self, size: int) -> bool:
-        """Whether so much more may wait for the disk."""
-
-    def write_chunk(self, ident: int, number: int, data: bytes) -> bool:
-        """Have a chunk written; False where too much waits already."""
-
-    def add(
-        self,
-        key: bytes,
-        row: Row,
-        labels: list[bytes],
-        replaces: Sequence[bytes],
-        claim: Claim | None,
-    ) -> None:
-        """Have an entry made visible."""
-
-    def drop(self, ident: int) -> None:
-        """Have the chunks of a body forgotten."""
 
 
 class SqliteWriter:
@@ -43,7 +21,7 @@ class SqliteWriter:
     __slots__ = ("_claim", "_ident", "_key", "_meta", "_pending", "_pieces", "_store")
 
     def __init__(
-        self, store: Keeps, key: bytes, meta: Meta, ident: int, claim: Claim | None
+        self, store: "SqliteStore", key: bytes, meta: Meta, ident: int, claim: Claim | None
     ) -> None:
         self._store = store
         self._claim = claim

@@ -1,44 +1,16 @@
 """One request and its copies: the first good answer wins. ``hedge.py`` says how."""
 
 import asyncio
-from collections import Counter
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import FAILED, UNANSWERED, attempt_outcome
 from proxy.core.record import ABANDONED, HEDGED, NOT_ATTEMPTED, Attempt
 from proxy.core.reply import Ending, Reply
-from proxy.net.timer_line import TimerLine
 
-
-class CopySource(Protocol):
-    """What makes copies and sends them: `Hedge`."""
-
-    clock: Clock
-    loop: asyncio.AbstractEventLoop
-    delays: TimerLine
-    """Tells calls when theirs is over."""
-    records_outcome: bool
-    """Whether the attempt that counts is recorded here too, because no retry above does it."""
-    copies: Counter[str]
-    """How many there were: sent, won, over_budget."""
-
-    def make_copy(
-        self, exchange: Exchange, running: int, launched: int, *, again: bool
-    ) -> Exchange | None:
-        """A copy of the request, or None if there may be none now after ``launched`` others, of
-        which ``running`` are under way.
-
-        ``again``: this copy was asked for before.
-        """
-
-    def may_copy_later(self, running: int, launched: int) -> bool:
-        """Whether it is worth asking for a copy again, while one of these may fail."""
-
-    def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
-        """Send a copy in a task of its own."""
+if TYPE_CHECKING:
+    from proxy.middleware.hedge.hedge import Hedge
 
 
 def acceptable(reply: Reply) -> bool:
@@ -69,7 +41,7 @@ class HedgedCall:
     )
 
     def __init__(
-        self, source: CopySource, exchange: Exchange, delay: float, started_at: float
+        self, source: "Hedge", exchange: Exchange, delay: float, started_at: float
     ) -> None:
         self._source = source
         self._exchange = exchange
