@@ -19,17 +19,17 @@ from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
 from proxy.http.preflight import Preflight, preflight
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class _Candidate(NamedTuple, Generic[T]):
+class _Candidate(NamedTuple, Generic[T_co]):
     """A route at its host and path."""
 
     methods: frozenset[str]
     headers: list[tuple[bytes, bytes | None]]
     answers: bool
     """Whether it has ``[cors]``."""
-    target: T
+    target: T_co
 
     def may_take(self, asked: Preflight) -> bool:
         """Whether it may take the request; a browser shows no certificate before that."""
@@ -41,22 +41,22 @@ class _Candidate(NamedTuple, Generic[T]):
         )
 
 
-class PageRouter(Router[T]):
+class PageRouter(Router[T_co]):
     """A router that knows preflights."""
 
     __slots__ = ("_candidates",)
 
     def __init__(
-        self, routes: Sequence[tuple[RouteOptions, T]], answers: Callable[[T], bool]
+        self, routes: Sequence[tuple[RouteOptions, T_co]], answers: Callable[[T_co], bool]
     ) -> None:
         """``answers``: whether a route has ``[cors]``. Raises ValueError as above."""
         super().__init__(routes)
-        self._candidates: Router[_Candidate[T]] | None = None
+        self._candidates: Router[_Candidate[T_co]] | None = None
         if any(answers(target) for _, target in routes):
             ranked = sorted(routes, key=lambda route: rank(route[0]))
             self._candidates = Router([_anyhow(each, answers) for each in ranked])
 
-    def answering(self, exchange: Exchange, fields: RawHeaders) -> T | None:
+    def answering(self, exchange: Exchange, fields: RawHeaders) -> T_co | None:
         """The route that answers it as a preflight; None where that is for ``find`` to say.
 
         ``fields``: those by which a route is chosen.
@@ -72,7 +72,7 @@ class PageRouter(Router[T]):
                 return None
         return None
 
-    def route(self, exchange: Exchange, fields: RawHeaders) -> T:
+    def route(self, exchange: Exchange, fields: RawHeaders) -> T_co:
         """The route that takes a request. Raises as ``find`` does."""
         found = self.answering(exchange, fields)
         if found is not None:
@@ -86,8 +86,8 @@ def answers(chain: Chain) -> bool:
 
 
 def _anyhow(
-    route: tuple[RouteOptions, T], answers: Callable[[T], bool]
-) -> tuple[RouteOptions, _Candidate[T]]:
+    route: tuple[RouteOptions, T_co], answers: Callable[[T_co], bool]
+) -> tuple[RouteOptions, _Candidate[T_co]]:
     """A route at its place, whatever methods and fields it asks for: the caller sees to that.
 
     So all at one place rank alike, and stay in the order in which they are given.

@@ -3,8 +3,8 @@
 A browser shows its page no answer without the fields of ``[cors]``, whatever the status.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.core.errors import ClientError, MethodNotAllowed
 from proxy.core.exchange import Exchange
@@ -13,6 +13,9 @@ from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.route_fields import route_fields
 from proxy.http.fields import RawHeaders
+
+if TYPE_CHECKING:
+    from proxy.edge.preflights import PageRouter
 
 
 class Chain(Protocol):
@@ -36,32 +39,8 @@ class Chain(Protocol):
         came."""
 
 
-class Finder(Protocol):
-    """The router as the edge sees it."""
-
-    @property
-    def identifies(self) -> bool:
-        """Whether a route asks for a field that the proxy sets, see ``route_fields``."""
-
-    @property
-    def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
-        """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
-
-    @property
-    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
-        """The methods that some route takes for Host, normal path, fields."""
-
-    @property
-    def at(self) -> Callable[[str, str, RawHeaders], Iterator[Chain]]:
-        """The chains for Host, normal path, fields, whatever methods they take; the first first."""
-
-    @property
-    def answering(self) -> Callable[[Exchange, RawHeaders], Chain | None]:
-        """The chain that answers a request with these fields as a preflight; None: ``find`` one."""
-
-
 def answer_as_route(
-    router: Finder, exchange: Exchange, raw: RawHeaders, stream: ClientStream
+    router: "PageRouter[Chain]", exchange: Exchange, raw: RawHeaders, stream: ClientStream
 ) -> None:
     """Have the answer to a refused request look as its route says, as far as one can be found.
 

@@ -15,7 +15,7 @@ from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import TOKEN
 from proxy.http.target import literal_path
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _EXACT, _WILD, _ANY = range(3)
 _REGEX, _PREFIX = range(2)
@@ -78,12 +78,12 @@ RANKED_BY: Final = ("host", "host", "path", "path", "choice of methods and heade
 """What the numbers of a rank speak of."""
 
 
-class _Rule(Generic[T]):
+class _Rule(Generic[T_co]):
     """What a route asks of a request beyond host and path."""
 
     __slots__ = ("fields", "methods", "target")
 
-    def __init__(self, options: RouteOptions, target: T) -> None:
+    def __init__(self, options: RouteOptions, target: T_co) -> None:
         for name in (*options.methods, *options.headers):
             if not TOKEN.fullmatch(name.encode()):
                 raise ValueError(f"{name!r} is not the name of a method or a field")
@@ -109,19 +109,19 @@ class _Rule(Generic[T]):
         return True
 
 
-class _Rules(Generic[T]):
+class _Rules(Generic[T_co]):
     """The rules of one path, in the order of rank."""
 
     __slots__ = ("_by_value", "_others", "_rules")
 
     def __init__(self) -> None:
-        self._rules: list[_Rule[T]] = []
+        self._rules: list[_Rule[T_co]] = []
         self._others: list[int] = []
         """Those that want no field with one value."""
         self._by_value: dict[bytes, dict[bytes, list[int]]] = {}
         """All others, by the name and the value of the first such field."""
 
-    def add(self, rule: _Rule[T]) -> None:
+    def add(self, rule: _Rule[T_co]) -> None:
         """A rule that ranks below those before it."""
         number = len(self._rules)
         self._rules.append(rule)
@@ -131,7 +131,7 @@ class _Rules(Generic[T]):
                 return
         self._others.append(number)
 
-    def possible(self, headers: RawHeaders) -> Sequence[_Rule[T]]:
+    def possible(self, headers: RawHeaders) -> Sequence[_Rule[T_co]]:
         """Those that the request may satisfy, in the order of rank."""
         if not self._by_value:
             return self._rules
@@ -142,14 +142,14 @@ class _Rules(Generic[T]):
         return [self._rules[number] for number in sorted(found)]
 
 
-class _Paths(Generic[T]):
+class _Paths(Generic[T_co]):
     """The rules of one host pattern by path, the more specific ones first."""
 
     __slots__ = ("_by_regex", "_lengths", "_prefixes", "_regexes")
 
-    def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T]]]) -> None:
-        self._by_regex: list[_Rule[T]] = []
-        self._prefixes: dict[str, _Rules[T]] = {}
+    def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T_co]]]) -> None:
+        self._by_regex: list[_Rule[T_co]] = []
+        self._prefixes: dict[str, _Rules[T_co]] = {}
         patterns: list[str] = []
         for options, rule in ranked:
             if options.path_regex:
@@ -161,7 +161,7 @@ class _Paths(Generic[T]):
         self._regexes = Paths(patterns) if patterns else None
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
-    def matching(self, path: str, headers: RawHeaders) -> Iterator[_Rule[T]]:
+    def matching(self, path: str, headers: RawHeaders) -> Iterator[_Rule[T_co]]:
         """Rules whose path this is, less those that want a field with another value."""
         if self._regexes is not None:
             for index in self._regexes.matching(path):
@@ -174,13 +174,13 @@ class _Paths(Generic[T]):
                     yield from rules.possible(headers)
 
 
-class _Hosts(Generic[T]):
+class _Hosts(Generic[T_co]):
     """The rules of all host patterns."""
 
     __slots__ = ("_by_name", "_wild", "anywhere")
 
-    def __init__(self, ranked: Sequence[tuple[RouteOptions, T]]) -> None:
-        hosts: dict[str, list[tuple[RouteOptions, _Rule[T]]]] = {}
+    def __init__(self, ranked: Sequence[tuple[RouteOptions, T_co]]) -> None:
+        hosts: dict[str, list[tuple[RouteOptions, _Rule[T_co]]]] = {}
         for options, target in ranked:
             rules = hosts.setdefault(host_pattern(options.host), [])
             rules.append((options, _Rule(options, target)))
@@ -190,7 +190,7 @@ class _Hosts(Generic[T]):
         self.anywhere = [paths[""]] if "" in paths else []
         """What a request of any host falls through to."""
         suffixes = [host[1:] for host in paths if host.startswith(WILDCARD)]
-        self._wild: dict[str, list[_Paths[T]]] = {}
+        self._wild: dict[str, list[_Paths[T_co]]] = {}
         for suffix in sorted(suffixes, key=len):  # wider ones first
             self._wild[suffix] = [paths["*" + suffix], *self._by_suffix(suffix[1:])]
         self._by_name = {
@@ -204,7 +204,7 @@ class _Hosts(Generic[T]):
         """Whether any route names a host."""
         return bool(self._by_name or self._wild)
 
-    def _by_suffix(self, name: str) -> list[_Paths[T]]:
+    def _by_suffix(self, name: str) -> list[_Paths[T_co]]:
         """What is found for a name of which nothing but its end is known, the longest end first."""
         if self._wild:
             dot = name.find(".")
@@ -214,25 +214,25 @@ class _Hosts(Generic[T]):
                 dot = name.find(".", dot + 1)
         return self.anywhere
 
-    def of(self, host: str) -> Sequence[_Paths[T]]:
+    def of(self, host: str) -> Sequence[_Paths[T_co]]:
         """The rules that may take a request to this host, the more specific ones first."""
         name = hostname(host)
         candidates = self._by_name.get(name)
         return self._by_suffix(name) if candidates is None else candidates
 
 
-class Router(Generic[T]):
+class Router(Generic[T_co]):
     """Finds the most specific route. Built once; a new configuration is a new router."""
 
     __slots__ = ("_hosts", "find", "identifies")
 
-    find: Callable[[str, str, str, RawHeaders], T]
+    find: Callable[[str, str, str, RawHeaders], T_co]
     """``find(method, host, path, headers)``: host as the client sent it, path in its normal form.
 
     Raises NoRoute, or MethodNotAllowed where routes match but for the method.
     """
 
-    def __init__(self, routes: Sequence[tuple[RouteOptions, T]]) -> None:
+    def __init__(self, routes: Sequence[tuple[RouteOptions, T_co]]) -> None:
         """Raises ValueError where an option makes no sense."""
         ranked = sorted(routes, key=lambda route: rank(route[0]))
         hosts = self._hosts = _Hosts(ranked)
@@ -247,30 +247,34 @@ class Router(Generic[T]):
         """The methods that some route takes here, as ``Allow`` names them."""
         return _allowed(self._hosts.of(host), path, headers)
 
-    def at(self, host: str, path: str, headers: RawHeaders) -> Iterator[T]:
+    def at(self, host: str, path: str, headers: RawHeaders) -> Iterator[T_co]:
         """The routes here, in the order of their rank, whatever methods they take."""
         rules = (rule for paths in self._hosts.of(host) for rule in paths.matching(path, headers))
         return (rule.target for rule in rules if rule.carried_by(headers))
 
 
 def _find_only(
-    known: tuple[_Hosts[T], T], method: str, host: str, path: str, headers: RawHeaders
-) -> T:
+    known: tuple[_Hosts[T_co], T_co], method: str, host: str, path: str, headers: RawHeaders
+) -> T_co:
     hosts, only = known
     if method not in _USUAL and method.upper() in _REFLECTING:
         return _choose(hosts.anywhere, method, path, headers)
     return only
 
 
-def _find_anywhere(hosts: _Hosts[T], method: str, host: str, path: str, headers: RawHeaders) -> T:
+def _find_anywhere(
+    hosts: _Hosts[T_co], method: str, host: str, path: str, headers: RawHeaders
+) -> T_co:
     return _choose(hosts.anywhere, method, path, headers)
 
 
-def _find_by_host(hosts: _Hosts[T], method: str, host: str, path: str, headers: RawHeaders) -> T:
+def _find_by_host(
+    hosts: _Hosts[T_co], method: str, host: str, path: str, headers: RawHeaders
+) -> T_co:
     return _choose(hosts.of(host), method, path, headers)
 
 
-def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) -> tuple[str, ...]:
+def _allowed(candidates: Sequence[_Paths[T_co]], path: str, headers: RawHeaders) -> tuple[str, ...]:
     allow: set[str] = set()
     for paths in candidates:
         for rule in paths.matching(path, headers):
@@ -279,7 +283,9 @@ def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) ->
     return tuple(sorted(allow))
 
 
-def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: RawHeaders) -> T:
+def _choose(
+    candidates: Sequence[_Paths[T_co]], method: str, path: str, headers: RawHeaders
+) -> T_co:
     allow: set[str] = set()
     for paths in candidates:
         for rule in paths.matching(path, headers):

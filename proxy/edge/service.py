@@ -32,6 +32,7 @@ from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
+from proxy.edge.preflights import PageRouter
 from proxy.edge.relay import Relay
 from proxy.edge.responses import (
     ErrorsOptions,
@@ -41,7 +42,7 @@ from proxy.edge.responses import (
     name_route,
 )
 from proxy.edge.route_fields import route_fields
-from proxy.edge.route_of_refusal import Finder, answer_as_route, fields_on
+from proxy.edge.route_of_refusal import Chain, answer_as_route, fields_on
 from proxy.edge.tunnel import Tunnel
 from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
@@ -71,7 +72,7 @@ class Generation(Protocol):
         """How our answers look before there is a route."""
 
     @property
-    def router(self) -> Finder:
+    def router(self) -> PageRouter[Chain]:
         """Finds the route of a request."""
 
     @property
