@@ -3,6 +3,7 @@
 import os
 import stat
 from codecs import BOM_UTF8
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from proxy.core.pipes import content
@@ -20,7 +21,7 @@ def mark_of(found: os.stat_result) -> Mark:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def marks(paths: tuple[str, ...]) -> tuple[Mark | None, ...]:
+def marks(paths: Iterable[str]) -> tuple[Mark | None, ...]:
     """Of each file; None where there is none now."""
     return tuple(map(_mark, paths))
 

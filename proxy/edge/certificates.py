@@ -3,13 +3,12 @@
 import contextlib
 import logging
 import math
-import os
 import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock, monotonic, wall
-from proxy.core.files import rereadable, secret_content
+from proxy.core.files import LOOK_EVERY, marks, rereadable, secret_content
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
@@ -19,8 +18,6 @@ from proxy.net.pem import load_authorities, load_pair
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at the files."""
 CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -39,7 +36,6 @@ _FLIGHTS: Final = 4
 
 _ByKind: TypeAlias = dict[bytes, CertificateOptions]
 """The first certificate for a name with a key of each kind, see ``kind_of_key``."""
-_Mark: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class ListenerTls:
@@ -57,7 +53,7 @@ class ListenerTls:
         self._clock = clock
         self._wall = wall
         self._files = tuple(files_of(options))
-        self._mark = self._marks()
+        self._mark = marks(self._files)
         self._context = listener_context(options)
         self._expires_at = self._expiry(said=True)
         self._look_at = clock() + LOOK_EVERY
@@ -71,7 +67,7 @@ class ListenerTls:
         return self._context
 
     def _look(self) -> None:
-        mark = self._marks()
+        mark = marks(self._files)
         expired = self._wall() >= self._expires_at
         if mark == self._mark and not expired:
             return
@@ -101,18 +97,6 @@ class ListenerTls:
             return revocation.next_expiry(file, now)
         except OSError:  # ssl.SSLError is one: that has been said
             return math.inf
-
-    def _marks(self) -> _Mark:
-        return tuple(map(_mark, self._files))
-
-
-def _mark(path: str) -> tuple[int, int, int, int] | None:
-    """What changes when a file is written anew, or when a link points to another one."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def files_of(options: ServerTlsOptions) -> Iterator[str]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
 
-from proxy.config.files import marks, named_files
+from proxy.config.files import named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
 from proxy.core.closing import close_all
 from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
+from proxy.core.files import marks
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.shared import Shared, Uses
@@ -62,8 +63,7 @@ class RouteNode:
 
 
 TURN: Final = 0.005
-"""Seconds of building between two looks at what else there is to do: as long as a thread that reads
-a file keeps the interpreter."""
+"""Seconds of building between two looks at other work: so long a thread keeps the interpreter."""
 
 
 class Tree:

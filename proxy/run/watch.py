@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
-from proxy.config.files import marks
 from proxy.core.daemon_threads import in_daemon_thread
+from proxy.core.files import marks
 
 log = logging.getLogger(__name__)
 

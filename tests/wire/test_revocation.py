@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.edge import certificates
+from proxy.core.files import LOOK_EVERY
 from proxy.edge.certificates import ListenerTls
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from tests.support.authority import Authority
@@ -92,12 +92,12 @@ async def test_a_list_that_expires_ends_sessions_too_and_is_logged(
     )
     tls = ListenerTls(options, lambda: clocks[0], lambda: clocks[1])
     first = tls.context()
-    clocks[0] += certificates.LOOK_EVERY
+    clocks[0] += LOOK_EVERY
     assert tls.context() is first
-    clocks[:] = clocks[0] + certificates.LOOK_EVERY, 1893456000.0
+    clocks[:] = clocks[0] + LOOK_EVERY, 1893456000.0
     second = tls.context()
     assert second is not first
-    clocks[0] += certificates.LOOK_EVERY
+    clocks[0] += LOOK_EVERY
     assert tls.context() is second
     (warning,) = [record.getMessage() for record in caplog.records]
     assert warning.startswith("[server.tls] client_ca_file: the list of revoked certificates")
