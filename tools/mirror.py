@@ -28,7 +28,6 @@ middleware/deadline/options: tests/config/test_tables.py  beside those of all ta
 middleware/coalesce/options: tests/config/test_without_effect.py  where they do something
 middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
-middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 policy/endpoint: tests/middleware/load_balance/test_targets.py  servers that are out of service
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_claims: tests/store/test_claims.py  what every store does about requests under way

@@ -16,7 +16,6 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.retry_after import retry_after
-from proxy.middleware.retry.adapters import AttemptResponse
 from proxy.middleware.retry.may_repeat import another_allowed
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
@@ -32,6 +31,29 @@ class MayRepeat(Exception):
     def __init__(self, error: UpstreamError) -> None:
         super().__init__(error)
         self.error = error
+
+
+class AttemptResponse:
+    """A reply as aiohttp-retry sees it."""
+
+    __slots__ = ("method", "reply", "status")
+
+    def __init__(self, method: str, reply: Reply) -> None:
+        self.method = method
+        self.status = reply.status
+        self.reply = reply
+
+
+class AttemptSession:
+    """The session that aiohttp-retry is given: a request on it is one attempt of the loop."""
+
+    __slots__ = ()
+
+    async def request(
+        self, method: str, url: str, *, loop: "Attempts", **_: object
+    ) -> AttemptResponse:
+        """One attempt of the loop."""
+        return AttemptResponse(method, await loop.attempt())
 
 
 class Attempts(RetryOptionsBase):

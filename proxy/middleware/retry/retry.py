@@ -15,8 +15,12 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import attempt_outcome, repeatable
 from proxy.core.reply import Reply
 from proxy.core.scope import Hold, UpstreamScope
-from proxy.middleware.retry.adapters import AttemptResponse, AttemptSession
-from proxy.middleware.retry.attempts import Attempts, MayRepeat
+from proxy.middleware.retry.attempts import (
+    AttemptResponse,
+    Attempts,
+    AttemptSession,
+    MayRepeat,
+)
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.middleware.retry.stalled import StalledAttempts, stalled_attempts
 from proxy.middleware.retry.upstream_budget import UpstreamBudget
