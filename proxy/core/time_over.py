@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from proxy.core.errors import ProxyError, UpstreamError
+from proxy.core.errors import ProxyError, ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import last_outcome
 from proxy.core.reply import Reply
+from proxy.core.timeouts import time_over
+from proxy.core.words import in_seconds
 
 FixedInstead: TypeAlias = Callable[[Exchange, ProxyError], Reply]
 """Gives the fixed reply in the place of a failure."""
 
 
-async def answer_at_hand(
-    exchange: Exchange, error: UpstreamError, fixed: FixedInstead | None = None
-) -> Reply:
+async def answer_at_hand(exchange: Exchange, fixed: FixedInstead | None) -> Reply:
     """A stale or a fixed reply in the place of the error; raises it where there is neither.
 
     ``total`` and the client's deadline end what is below them by cancelling it, so the links that
@@ -23,6 +23,12 @@ async def answer_at_hand(
     far they have come.
     """
     record = exchange.record
+    error: UpstreamError
+    if record.has_head:  # it was held until it is whole
+        error = time_over(record.bound)
+    else:
+        option, words, seconds = record.bound
+        error = ResponseTimeout(f"no reply within {words} of {in_seconds(seconds)}", clock=option)
     if record.at_hand is None and fixed is None:
         raise error from None
     record.outcome = last_outcome(error) or record.outcome

@@ -2,13 +2,11 @@
 
 from asyncio import CancelledError, current_task, get_running_loop
 
-from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.time_over import FixedInstead, answer_at_hand
-from proxy.core.timeouts import TimeoutsOptions, time_over
-from proxy.core.words import in_seconds
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import SharedTimeout
 
 
@@ -46,16 +44,10 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
-                return await answer_at_hand(exchange, self._error(exchange), self._fixed)
+                return await answer_at_hand(exchange, self._fixed)
             raise
         except BaseException:
             timeout.end(task)
             raise
         timeout.end(task)
         return reply
-
-    def _error(self, exchange: Exchange) -> UpstreamError:
-        if exchange.record.has_head:  # it was held until it is whole
-            return time_over(self._bound)
-        what = f"no reply within total of {in_seconds(self._timeout.seconds)}"
-        return ResponseTimeout(what, clock="total")

@@ -4,13 +4,11 @@ import asyncio
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.errors import ResponseTimeout, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.time_over import FixedInstead, answer_at_hand
-from proxy.core.timeouts import TimeoutsOptions, time_over
-from proxy.core.words import in_seconds
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.fields import LOWER, notation
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -68,13 +66,7 @@ class Deadline:
         except TimeoutError:
             if not clock.expired():
                 raise
-        error: UpstreamError
-        if exchange.record.has_head:  # it was held until it is whole
-            error = time_over(exchange.record.bound)
-        else:
-            what = f"no reply within {words} of {in_seconds(left)}"
-            error = ResponseTimeout(what, clock=name)
-        return await answer_at_hand(exchange, error, self._fixed)
+        return await answer_at_hand(exchange, self._fixed)
 
     def _bound(self, asked: float) -> str:
         """What gives an exchange the time that it has."""
