@@ -59,11 +59,6 @@ class Live:
         """Events that wait for each, and what ends its connection."""
         self._before = 0.0
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
-
     def publish(self, second: Second) -> None:
         """A second is over, and the history knows it."""
         history, at = self._history, second.at

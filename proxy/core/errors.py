@@ -2,7 +2,7 @@
 
 import re
 from enum import Enum
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from proxy.policy.quota import Quota
 
@@ -106,12 +106,9 @@ class UpstreamError(ProxyError):
     patience_over = False
     """Whether the request has waited for a server to connect to, for as long as it may."""
 
-    def __init__(
-        self, detail: str = "", *, stage: Stage | None = None, clock: str = "", **context: Any
-    ) -> None:
+    def __init__(self, detail: str = "", *, stage: Stage | None = None, clock: str = "") -> None:
         super().__init__(detail, clock=clock)
         self.stage = self.default_stage if stage is None else stage
-        self.context = context
 
 
 class ConnectError(UpstreamError):

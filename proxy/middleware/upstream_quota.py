@@ -46,7 +46,6 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
         scope.endpoint,
         options.max_wait,
         scope.own_credentials,
-        upstream=scope.upstream,
         clock=scope.shared.clock,
         counts_quotas=scope.credentials is None or len(scope.credentials.keys) < 2,
     ).handle
@@ -67,7 +66,6 @@ class UpstreamQuota:
         "_inner",
         "_max_wait",
         "_own_field",
-        "_upstream",
         "counts_quotas",
     )
 
@@ -78,7 +76,6 @@ class UpstreamQuota:
         max_wait: float,
         own_credentials: bytes = b"",
         *,
-        upstream: str = "",
         clock: Clock,
         counts_quotas: bool = True,
     ) -> None:
@@ -90,7 +87,6 @@ class UpstreamQuota:
         self._own_field = own_credentials.lower()
         self._inner = inner
         self._endpoint = endpoint
-        self._upstream = upstream
         self._max_wait = max_wait
         self._clock = clock
         endpoint.quotas = endpoint.quotas or Quotas()

@@ -16,7 +16,7 @@ _PROBE_EVERY: Final = 1.0
 class Circuit:
     """Opens after three failures in a short time; then one attempt a second is a probe."""
 
-    __slots__ = ("_clock", "_failed", "_next_probe", "_within", "is_open", "opened")
+    __slots__ = ("_clock", "_failed", "_next_probe", "_within", "is_open")
 
     def __init__(self, clock: Clock, timeout: float = 0.0) -> None:
         """``timeout``: seconds after which an attempt has failed."""
@@ -25,8 +25,6 @@ class Circuit:
         self._failed: deque[float] = deque(maxlen=_FAILURES)
         self._next_probe = 0.0
         self.is_open = False
-        self.opened = 0
-        """How often."""
 
     def admits(self) -> bool:
         """Whether to try. While it is open, this says yes once a second."""
@@ -50,6 +48,5 @@ class Circuit:
         if self.is_open or (
             len(self._failed) == _FAILURES and now - self._failed[0] <= self._within
         ):
-            self.opened += not self.is_open
             self.is_open = True
             self._next_probe = now + _PROBE_EVERY

@@ -132,7 +132,7 @@ async def test_the_newest_takes_the_place_of_the_oldest_with_lifo(jumping: Jumpi
 
 async def test_the_last_failure_says_how_long_was_waited(jumping: JumpingLoop) -> None:
     waiting = Requests().waiting
-    failures = [ConnectTimeout(detail, endpoint="http://a") for detail in ("first", "last")]
+    failures = [ConnectTimeout(detail) for detail in ("first", "last")]
     for failure in failures:
         waiting.fails_with(failure)
     told = [waiting.last_failure(30.0) for _ in range(2)]
