@@ -114,11 +114,6 @@ class Runtime:
         """Address of the admin listener, empty where there is none."""
         return self._admin.address
 
-    @property
-    def probes(self) -> str:
-        """Address of the listener for probes alone, empty where there is none."""
-        return self._admin.probes
-
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:

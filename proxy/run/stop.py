@@ -46,7 +46,6 @@ class Stop:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number.name)
         self.on_hangup: Callable[[], None] = partial(log.warning, _NOTHING_TO_RELOAD)
-        self._loop = loop
         # By default each of these would end the process.
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         for number in _IGNORED:

@@ -165,16 +165,6 @@ class AccessLog:
         if options.access and not self._closed:
             self.record = self._record if options.sample >= 1.0 else self._record_some
 
-    @property
-    def dropped(self) -> int:
-        """Lines that nobody will read."""
-        return self._writer.dropped
-
-    def flush(self) -> None:
-        """Wait until every line so far is written, or until the reader counts as stuck."""
-        self._hand_over()
-        self._writer.flush()
-
     def close(self) -> None:
         """Write what is left, or give it up where the reader is stuck; later lines are ignored."""
         self._closed = True

@@ -34,11 +34,6 @@ class StandardError(io.TextIOBase):
         # Reentrant: a finalizer may complain in the midst of a write.
         self._lock = threading.RLock()
 
-    @property
-    def dropped(self) -> int:
-        """Lines that nobody will read."""
-        return self._writer.dropped
-
     def write(self, text: str) -> int:
         """Take ``text``; what follows its last line break waits for its own."""
         with self._lock:

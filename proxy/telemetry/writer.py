@@ -98,7 +98,7 @@ class Writer:
         self._tell = tell or _warn
         self._complain = complain
         self._pending = pending
-        self._queue: SimpleQueue[tuple[bytearray, int] | threading.Event | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[bytearray, int] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
         # By the caller: bytes and lines given to the thread, lines refused.
@@ -126,13 +126,6 @@ class Writer:
             self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
             self._thread.start()
 
-    def flush(self) -> None:
-        """Wait for what was put so far, for a bounded time."""
-        if self._thread is not None and not self._closed:
-            done = threading.Event()
-            self._queue.put(done)
-            done.wait(PATIENCE)
-
     def close(self) -> None:
         """End the thread; where it is stuck, leave it to the end of the process."""
         if self._closed:
@@ -149,9 +142,6 @@ class Writer:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
             lines, count = item
             done = not self._gone and self._write_in_turn(lines)
             self._lost += 0 if done else count

@@ -58,8 +58,7 @@ async def test_no_answer_tells_the_versions_of_what_serves(sent: bytes, status: 
     async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
         answer = await ask(proxy.admin, sent)
         assert (answer.status, answer.value("Server")) == (status, b"sidecar-proxy")
-        host, _, port = proxy.runtime.probes.rpartition(":")
-        answer = await ask((host, int(port)), sent)
+        answer = await ask(proxy.probes, sent)
         assert answer.value("Server") == b"sidecar-proxy"
 
 

@@ -8,7 +8,7 @@ from proxy.config.load import ConfigError, from_upstream
 from proxy.run.reasons import CannotStart
 from proxy.run.runtime import Runtime
 from tests.support.client import ask
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0", "hosts": ["ops.example"]}
@@ -16,11 +16,6 @@ ADMIN = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0", "hosts": ["ops.exampl
 
 def request(path: str, *lines: str, version: str = "1.1") -> bytes:
     return "\r\n".join([f"GET {path} HTTP/{version}", *lines, "", ""]).encode()
-
-
-def probes(proxy: Proxy) -> tuple[str, int]:
-    host, _, port = proxy.runtime.probes.rpartition(":")
-    return host, int(port)
 
 
 @pytest.mark.parametrize(
@@ -80,20 +75,20 @@ async def test_a_client_of_old_needs_no_host() -> None:
 )
 async def test_the_listener_for_probes_shows_nothing_else(path: str, status: int) -> None:
     async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
-        assert (await ask(probes(proxy), request(path, "Host: any.name"))).status == status
+        assert (await ask(proxy.probes, request(path, "Host: any.name"))).status == status
 
 
 async def test_probes_fail_their_readiness_while_the_proxy_drains() -> None:
     async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
         proxy.runtime.ready = False
-        assert (await ask(probes(proxy), request("/readyz", "Host: a"))).status == 503
-        assert (await ask(probes(proxy), request("/healthz", "Host: a"))).status == 200
+        assert (await ask(proxy.probes, request("/readyz", "Host: a"))).status == 503
+        assert (await ask(proxy.probes, request("/healthz", "Host: a"))).status == 200
 
 
 async def test_without_the_option_there_is_no_such_listener() -> None:
     admin = {"listen": "127.0.0.1:0"}
     async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
-        assert proxy.runtime.probes == ""
+        assert proxy.probes == ""
 
 
 LINK = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]

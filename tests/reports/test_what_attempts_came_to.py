@@ -127,7 +127,7 @@ async def test_what_waits_behind_an_attempt_that_was_not_made_is_counted_once() 
         ) as proxy,
     ):
         asked = asyncio.ensure_future(proxy.ask(get()))
-        await first.until(lambda: any(each.places for each in watched(proxy, Reconnection)))
+        await first.until(lambda: any(each._queue.waiting for each in watched(proxy, Reconnection)))
         async with RawUpstream(port=port):
             assert (await asked).status == 200
         made = attempts(await proxy.record(), 0.0)

@@ -63,6 +63,13 @@ class Proxy:
         """Where operators speak to it."""
         return _address(self.runtime.admin)
 
+    @property
+    def probes(self) -> Address:
+        """Where probes speak to it alone, empty for nowhere."""
+        operators = self.runtime._admin._operators
+        assert operators is not None
+        return _address(operators.probes) if operators.probes else ""
+
     async def connect(self, *, receive_buffer: int = 0) -> RawClient:
         """A client connection."""
         return await RawClient.connect(self.address, receive_buffer=receive_buffer)

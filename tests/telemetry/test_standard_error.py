@@ -55,7 +55,7 @@ def test_lines_are_written_whole_and_in_order(ends: list[int]) -> None:
     stream.write("est \udcff")
     stream.end()
     assert os.read(ends[0], 1000) == b"one 2\na line\nand the rest \\udcff\n"
-    assert stream.dropped == 0
+    assert stream._writer.dropped == 0
 
 
 def test_a_reader_that_comes_back_is_told_how_much_it_missed(
@@ -71,7 +71,7 @@ def test_a_reader_that_comes_back_is_told_how_much_it_missed(
     lines = 2 * PENDING // len(LINE)
     for _ in range(lines):
         stream.write(LINE)
-    dropped = stream.dropped
+    dropped = stream._writer.dropped
     assert 0 < dropped < lines
     said = bytearray()
     reader = read(ends[0], said)
@@ -118,7 +118,7 @@ def test_a_stream_that_fails_complains_to_nobody(
         stream.write(LINE)
     stream.end()
     os.close(full)
-    assert stream.dropped == 3
+    assert stream._writer.dropped == 3
     assert caplog.messages == []
 
 

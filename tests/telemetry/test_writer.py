@@ -50,7 +50,6 @@ def test_no_line_no_thread(ends: list[int]) -> None:
     before = threading.active_count()
     writer = Writer(ends[1])
     assert threading.active_count() == before
-    writer.flush()
     writer.close()
 
 
@@ -61,7 +60,6 @@ def test_a_stuck_reader_costs_lines_beyond_the_bound_and_each_is_counted(
     writer = Writer(ends[1])
     total = sum(put(writer, BATCH) for _ in range(12))
     assert writer.dropped == total - PENDING // len(LINE)
-    writer.flush()
     writer.close()
     assert lines_dropped(caplog) == total
     os.close(ends[0])  # lets the thread go, before the number of its descriptor means another
@@ -100,7 +98,6 @@ def test_a_reader_that_is_gone_is_told_of_once(
     writer = Writer(ends[1])
     for _ in range(3):
         put(writer, 640)
-        writer.flush()
     writer.close()
     assert writer.dropped == 30
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
@@ -147,6 +144,5 @@ def test_after_the_end_lines_are_only_counted(ends: list[int]) -> None:
     writer = Writer(ends[1])
     writer.close()
     put(writer, 64)
-    writer.flush()
     writer.close()
     assert writer.dropped == 1

@@ -34,7 +34,7 @@ async def waits(proxy: Proxy, number: int = 1) -> None:
     """Until so many requests have been told to wait."""
     waiting = reconnection(proxy)
     async with asyncio.timeout(PATIENCE):
-        while waiting.places < number:  # noqa: ASYNC110 - nobody tells of it
+        while waiting._queue.waiting < number:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.001)
 
 

@@ -75,11 +75,6 @@ class Reconnection:
         """Were sent after a wait."""
 
     @property
-    def places(self) -> int:
-        """How many wait."""
-        return self._queue.waiting
-
-    @property
     def waiting(self) -> bool:
         """Whether anybody waits, or tries now."""
         return bool(self._queue.waiting) or self._trying is not None

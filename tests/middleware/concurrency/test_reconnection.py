@@ -112,7 +112,7 @@ async def test_who_has_tried_has_its_place_again_and_a_newcomer_has_none(
     await asyncio.sleep(0.11)
     assert requests.come("c")
     assert requests.come("a", again=True), "it had a place before"
-    assert (requests.waiting.places, requests.waiting.refused) == (2, 1)
+    assert (requests.waiting._queue.waiting, requests.waiting.refused) == (2, 1)
     assert requests.come("d") is None
 
 
