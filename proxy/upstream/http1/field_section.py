@@ -16,13 +16,14 @@ _BLANK: Final = b" \t"
 
 
 class FieldLines:
-    """Reads field lines up to the empty one that ends them."""
+    """Reads field lines up to the empty one that ends them.
 
-    __slots__ = ("_bare", "_kept", "_named", "done", "fields")
+    A line may end with LF alone (RFC 9112 2.2), and go on after a line break (5.2).
+    """
 
-    def __init__(self, *, bare: bool = False) -> None:
-        """``bare``: a line may end with LF alone (RFC 9112 2.2), and go on after a line break."""
-        self._bare = bare
+    __slots__ = ("_kept", "_named", "done", "fields")
+
+    def __init__(self) -> None:
         self._kept = bytearray()
         """The start of a line whose end is still to come."""
         self._named = False
@@ -73,20 +74,14 @@ class FieldLines:
         if begun or end:
             name = bytes(self._kept) + piece[: end + 1]
             raise Malformed(f"field name {shown(name)!r}")
-        if found in _BLANK and self._folds():
+        if found in _BLANK and self.fields:
             self._named = True
         elif piece != b"\r":
             raise Malformed(f"a field line that begins with {found!r}")
         return end
 
-    def _folds(self) -> bool:
-        return self._bare and bool(self.fields)
-
     def _take(self, line: bytes) -> None:
-        if line.endswith(b"\r"):
-            line = line[:-1]
-        elif not self._bare:
-            raise Malformed("a line that ends with LF alone")
+        line = line.removesuffix(b"\r")
         if not line:
             self.done = True
         elif (found := FIELD_LINE.fullmatch(line)) is not None:
@@ -108,7 +103,7 @@ class FieldLines:
             )
         if not more:  # some take it for the end of the head, others for nothing
             raise Malformed("a line of blanks among the fields")
-        if not self._folds():  # some take the line away with its predecessor
+        if not self.fields:  # some take the line away with its predecessor
             raise Malformed("a field line that begins with a blank")
         name, value = self.fields[-1]
         self.fields[-1] = (name, b"%b %b" % (value, more))

@@ -41,7 +41,7 @@ class ReplyHeadParser:
         self._line = bytearray()
         """The status line, as long as its end is still to come."""
         self._status: re.Match[bytes] | None = None
-        self._lines = FieldLines(bare=True)
+        self._lines = FieldLines()
 
     def feed(self, data: bytes) -> tuple[ReplyHead | None, int]:
         """The head where it is whole now, and how much of ``data`` belongs to it.
@@ -67,7 +67,7 @@ class ReplyHeadParser:
             return None, start
         status, lines = self._status, self._lines
         self._status = None
-        self._lines = FieldLines(bare=True)
+        self._lines = FieldLines()
         return self._read(status, lines.fields), start
 
     def _read(self, status: re.Match[bytes], fields: RawHeaders) -> ReplyHead:
