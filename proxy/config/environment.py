@@ -32,10 +32,10 @@ class _Unresolved(Exception):
     """A reference that has no value, with a sentence for the operator."""
 
 
-def substitute(tree: Any, environ: Mapping[str, str], place: Place = ()) -> Substituted:
+def substitute(tree: Any, environ: Mapping[str, str]) -> Substituted:
     """Replace the references in every string value. What has no value stays and is reported."""
     found = Substituted(None, [], {})
-    return found._replace(tree=_walked(tree, environ, place, found))
+    return found._replace(tree=_walked(tree, environ, (), found))
 
 
 def _walked(value: Any, environ: Mapping[str, str], place: Place, found: Substituted) -> Any:

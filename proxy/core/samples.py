@@ -63,9 +63,9 @@ def gauge(name: str, value: float, labels: Labels = NONE) -> Sample:
     return Sample(name, Kind.GAUGE, value, labels)
 
 
-def common_gauge(name: str, value: float, labels: Labels = NONE) -> Sample:
+def common_gauge(name: str, value: float) -> Sample:
     """Such a number of what all workers have in common."""
-    return Sample(name, Kind.COMMON, value, labels)
+    return Sample(name, Kind.COMMON, value, NONE)
 
 
 def counter(name: str, value: float, labels: Labels = NONE) -> Sample:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from proxy.core.errors import ConnectionLimit
 from proxy.core.exchange import Exchange
@@ -11,6 +11,9 @@ from proxy.core.local_limits import complain
 from proxy.core.samples import Sample, counter, gauge
 from proxy.edge.longest_rested import LongestRested, Resting
 from proxy.net.hangups import HangupWatcher
+
+_CLOSING: Final = 2.5
+"""Seconds for tunnels to end politely, more than each of them takes for itself."""
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
@@ -218,15 +221,15 @@ class ConnectionTracker:
         for connection in list(self.connections):
             connection.expire()
 
-    async def tunnels_closed(self, seconds: float) -> None:
-        """End all tunnels politely, and wait until they have ended, no longer than that."""
+    async def tunnels_closed(self) -> None:
+        """End all tunnels politely, and wait until they have ended, for a bounded time."""
         if not self.tunnels:
             return
         self._no_tunnels = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
             tunnel.close_politely()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_CLOSING):
                 await self._no_tunnels
 
     async def emptied(self, seconds: float) -> bool:

@@ -21,8 +21,6 @@ from proxy.core.state_changes import tell
 from proxy.core.words import in_seconds
 from proxy.edge.connections import ConnectionTracker, UnderWay
 
-_CLOSING: Final = 2.5
-"""Seconds for tunnels to end politely, more than each of them takes for itself."""
 _SETTLING: Final = 0.1
 """Seconds for their connections to go after them."""
 
@@ -51,14 +49,14 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
     _tell_drained(left, f"grace_period of {in_seconds(grace)} is over: {act} {left}", began)
     if tracker.tunnels:
         # Requests have had their time: they are cut as soon as the tunnels have ended.
-        await tracker.tunnels_closed(_CLOSING)
+        await tracker.tunnels_closed()
         await tracker.emptied(_SETTLING)
     return not tracker.under_way.requests
 
 
 async def drain_unheard(tracker: ConnectionTracker, grace: float) -> bool:
     """The same where clients are not read any more: tunnels end first, and what is left is cut."""
-    await tracker.tunnels_closed(_CLOSING)
+    await tracker.tunnels_closed()
     finished = await drain(tracker, grace)
     tracker.expire()
     return finished

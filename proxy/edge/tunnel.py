@@ -136,7 +136,7 @@ class Side(asyncio.Protocol):
 
     def tls_failed(self) -> None:
         """As ``net/half_tls`` has it."""
-        self._tunnel.break_off("tls_protocol_error")
+        self._tunnel.tls_failed()
 
     def close_politely(self) -> None:
         """Say goodbye here, unless that would be in the midst of a frame."""
@@ -247,9 +247,9 @@ class Tunnel:
         elif side.other.gone and not self._done.done():
             self._done.set_result(None)
 
-    def break_off(self, error: str) -> None:
-        """Cut both ends; ``error``: what the log says."""
-        self._exchange.error = error
+    def tls_failed(self) -> None:
+        """Cut both ends: one has sent what is no TLS."""
+        self._exchange.error = "tls_protocol_error"
         self._client.cut()
         self._upstream.cut()
 

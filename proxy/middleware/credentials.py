@@ -124,8 +124,8 @@ class OwnCredentials:
         names = self._credentials.names
         return [field for field in theirs if DASHED[field[0]] not in names]
 
-    def _until(self, exchange: Exchange, seconds: float) -> float:
-        until = self._clock() + seconds
+    def _until(self, exchange: Exchange) -> float:
+        until = self._clock() + PATIENCE
         return until if exchange.deadline is None else min(until, exchange.deadline)
 
     async def _first(self, exchange: Exchange, tried: list[Key]) -> tuple[Key, Field]:
@@ -175,7 +175,7 @@ class OwnCredentials:
 
     async def _ready(self, exchange: Exchange, key: Key) -> Field:
         """What to show of a key; its token may have to be waited for."""
-        until = self._until(exchange, PATIENCE)
+        until = self._until(exchange)
         if key.field is not None and self._clock() < key.usable_until:
             return await self._credentials.ready(key, until)
         with exchange.record.waiting(CREDENTIALS, self._clock, self._upstream):
@@ -189,7 +189,7 @@ class OwnCredentials:
         may_repeat = exchange.body.resendable and not exchange.login
         if status == _UNAUTHORIZED:
             first = tried.count(key) == 1
-            until = self._until(exchange, PATIENCE)
+            until = self._until(exchange)
             if await self._credentials.refused(key, shown, until) and first:
                 key.refused += 1
                 if not may_repeat:

@@ -72,7 +72,7 @@ class TokenBuckets:
         ahead = max(0.0, self._full_at.get(key, now) - now)
         return max(0.0, self._burst - ahead / self._pace)
 
-    def lowest(self, now: float, most: int = 10) -> dict[Hashable, float]:
-        """What is left to those with the least."""
-        ahead = sorted(self._full_at.items(), key=lambda item: -item[1])[:most]
+    def lowest(self, now: float) -> dict[Hashable, float]:
+        """What is left to the ten with the least."""
+        ahead = sorted(self._full_at.items(), key=lambda item: -item[1])[:10]
         return {key: round(self.left(key, now), 1) for key, _ in ahead}

@@ -149,11 +149,11 @@ def check_names(table: dict[str, Any], known: Iterable[str], place: str = "") ->
             raise ValueError(f"{place}{name}: this name is not known here{meant}")
 
 
-def texts(table: dict[str, Any], name: str) -> tuple[str, ...]:
-    """A list of texts."""
-    found = table.get(name, [])
+def redacted(index: dict[str, Any]) -> tuple[str, ...]:
+    """The names of fields that the index lists."""
+    found = index.get("redact", [])
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise ValueError(f'{name}: a list of ["TEXT"] is expected')
+        raise ValueError('redact: a list of ["TEXT"] is expected')
     return tuple(found)
 
 
@@ -183,7 +183,7 @@ def answer_of(reply: dict[str, Any], body: bytes, method: str) -> Answer:
         body = b""
     return Answer(
         status=status,
-        reason=_line(_string(reply, "reason", ""), "reason"),
+        reason=_reason(_string(reply, "reason", "")),
         fields=_fields(reply),
         body=body,
         pieces=_pieces(reply.get("pieces", []), len(body)),
@@ -229,10 +229,10 @@ def _bytes(text: str) -> bytes:
         raise ValueError(f"{text!r}: write each byte beyond ASCII as \\u00XX") from None
 
 
-def _line(text: str, name: str) -> bytes:
+def _reason(text: str) -> bytes:
     found = _bytes(text)
     if not FIELD_LINE.fullmatch(b"x:" + found):
-        raise ValueError(f"{name}: {text!r} has a control character")
+        raise ValueError(f"reason: {text!r} has a control character")
     return found
 
 

@@ -19,10 +19,10 @@ from proxy.store.recorded_file import (
     name_of,
     order,
     question_of,
+    redacted,
     table_of,
     tables_of,
     text_of,
-    texts,
 )
 
 INDEX: Final = "recording.toml"
@@ -124,7 +124,7 @@ class RecordingFolder:
                 raise ValueError(f"format {index.get('format')!r} is not known here")
             check_names(index, ("format", "servers", "redact"))
             # What was hidden before stays so, or its requests would not be found any more.
-            self.redact = tuple(dict.fromkeys((*texts(index, "redact"), *self.redact)))
+            self.redact = tuple(dict.fromkeys((*redacted(index), *self.redact)))
         except ValueError as error:
             problems.append(f"{INDEX}: {error}")
         for path in sorted(self._folder.glob("*.toml"), key=order):

@@ -58,16 +58,16 @@ class RedisParts:
 
     async def lengthen(self, ident: bytes, size: int, lasts: int) -> None:
         """Let those of a body of this ``size`` last so many seconds at least, and never less."""
-        for names in self._all(ident, size, _LENGTHENED):
+        for names in self._all(ident, size):
             await self._lengthen(names, [lasts + SPARE])
 
     async def remove(self, ident: bytes, size: int) -> None:
         """Those of an entry that nobody finds."""
-        for names in self._all(ident, size, _LENGTHENED):
+        for names in self._all(ident, size):
             await self._client.delete(*names)
 
-    def _all(self, ident: bytes, size: int, most: int) -> Iterator[list[bytes]]:
+    def _all(self, ident: bytes, size: int) -> Iterator[list[bytes]]:
         count = -(-size // PIECE)
-        for begin in range(0, count, most):
-            end = min(begin + most, count)
+        for begin in range(0, count, _LENGTHENED):
+            end = min(begin + _LENGTHENED, count)
             yield [self._names.part(ident, number) for number in range(begin, end)]

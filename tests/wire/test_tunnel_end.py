@@ -67,7 +67,7 @@ async def test_what_is_no_websocket_ends_with_the_drain() -> None:
 async def test_requests_are_cut_as_soon_as_tunnels_have_parted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proxy.edge.drain._CLOSING", 600.0)
+    monkeypatch.setattr("proxy.edge.connections._CLOSING", 600.0)
     async with (
         RawUpstream([SWITCHING % b"foo", "hold"], ["hold"]) as upstream,
         proxied(upstream, shutdown={"grace_period": "20ms"}) as proxy,

@@ -190,7 +190,9 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
         received = meta.freshness.received_at
         if asked.conditional and not_modified(request, meta.fields, received):
             kept = [field for field in meta.fields if not _OF_CONTENT.match(field[0])]
-            return _empty(304, b"Not Modified", [*kept, *own])
+            return Reply(
+                304, [*kept, *own], NoMoreBytes(), reason=b"Not Modified", length=None, buffered=b""
+            )
         if asked.ranged and asked.exchange.method == "GET" and range_applies(request, meta.fields):
             ranges = byte_ranges(values(request, b"range"), entry.size)
             if ranges is not None:
@@ -250,10 +252,6 @@ async def begun(answer: Reply, entry: Entry) -> bool:
     except (ReplyBroken, StoreFailed):
         return False
     return True
-
-
-def _empty(status: int, reason: bytes, fields: Fields) -> Reply:
-    return Reply(status, fields, NoMoreBytes(), reason=reason, length=None, buffered=b"")
 
 
 def _part(entry: Entry, ranges: list[tuple[int, int]], own: Fields) -> Reply:

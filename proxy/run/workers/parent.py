@@ -205,7 +205,7 @@ class Parent:
             self._crew.stop()
             self._crew.tell("drain")
             self._crew.tell("cut")
-            await self._gone(LATE)
+            await self._gone()
         await self._close()
         return FAILED_TO_START
 
@@ -230,14 +230,14 @@ class Parent:
             log.warning("%s again: ending at once", stop.by)
             crew.tell("cut")
         again.cancel()
-        await self._gone(LATE)
+        await self._gone()
         return crew.all_clean
 
-    async def _gone(self, patience: float) -> None:
+    async def _gone(self) -> None:
         """Wait until no worker lives, and see to it; one that hangs is not waited for as long."""
         silent = asyncio.create_task(self._crew.heartbeat.kill_silent())
         try:
-            await self._end_within(patience)
+            await self._end_within(LATE)
         finally:
             silent.cancel()
 
