@@ -8,7 +8,7 @@ from typing import Final
 _DECLARES: Final = """
 admin/options core/credentials core/deck core/rate_limit_options core/scope
 core/sharing core/stored
-core/stream_options edge/options telemetry/options telemetry/second
+core/stream_options telemetry/options telemetry/second
 """
 """Modules that declare: their tests would repeat them. None has a branch."""
 

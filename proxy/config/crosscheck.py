@@ -86,15 +86,13 @@ def _one(place: Place, message: str) -> Iterator[Finding]:
 def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     server, place = config.server, ("server", "listen")
     if isinstance(server.listen, str):
-        listens = [server.listen]
         yield from _one(place, addresses.listen_fault(server.listen))
     else:
-        listens = list(server.listen)
-        yield from _each(place, listens, addresses.listen_fault)
-        if not listens:
+        yield from _each(place, server.listen, addresses.listen_fault)
+        if not server.listen:
             yield Finding(place, "expected at least one address")
-    for index, address in enumerate(listens):
-        if any(addresses.clash(address, other) for other in listens[:index]):
+    for index, address in enumerate(server.addresses):
+        if any(addresses.clash(address, other) for other in server.addresses[:index]):
             yield Finding((*place, index), f"{address!r} is in the list already")
     if server.unix_owner:
         yield from _one(("server", "unix_owner"), fields.owner_fault(server.unix_owner))
@@ -102,13 +100,13 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _each(("server", "trusted_proxies"), networks, addresses.network_fault)
     yield from listener_problems(server)
     if config.admin is not None:
-        yield from _admin(config.admin, listens)
+        yield from _admin(config.admin, server.addresses)
     if config.tracing is not None:
         yield from _one(("tracing", "endpoint"), collector_fault(config.tracing.endpoint))
         yield from _one(("tracing",), lacking(config.tracing))
 
 
-def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
+def _admin(options: AdminOptions, listens: tuple[str, ...]) -> Iterator[Finding]:
     taken = [("[server] listen", listen) for listen in listens]
     for name in ("listen", "probes"):
         address = getattr(options, name)
@@ -165,9 +163,8 @@ def _names(config: Config) -> Iterator[Finding]:
     elif not config.routes:
         yield Finding(("routes",), "expected [[routes]], since there is more than one upstream")
     for index, route in enumerate(config.routes):
-        others = route.fallback if isinstance(route.fallback, tuple) else ()
         places: list[tuple[Place, str]] = [(("upstream",), route.upstream)]
-        places += [(("fallback", number), name) for number, name in enumerate(others)]
+        places += [(("fallback", number), name) for number, name in enumerate(route.others)]
         asked: set[str] = set()
         for place, name in places:
             if names and name not in first and "?" not in first:

@@ -52,7 +52,7 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
         yield from _admin(config, raw.get("admin") or {})
     yield from without_effect(config, raw, unsettled)
     yield from key_doubts(config, raw)
-    used = {name for route in config.routes for name in _names(route)}
+    used = {name for route in config.routes for name in route.upstreams}
     known = {upstream.name for upstream in config.upstreams}
     for index, upstream in enumerate(config.upstreams):
         place: Place = ("upstreams", index)
@@ -80,16 +80,11 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
             yield from _fields(route, ("routes", index), unsettled)
 
 
-def _names(route: Route) -> tuple[str, ...]:
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
-    return (route.upstream, *others)
-
-
 def _server(
     config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]
 ) -> Iterator[Finding]:
     server = config.server
-    listens = [server.listen] if isinstance(server.listen, str) else [*server.listen]
+    listens = [*server.addresses]
     if config.admin is not None:
         listens += [config.admin.listen, config.admin.probes]
     listened = (("server", "listen"), ("admin", "listen"), ("admin", "probes"))
@@ -137,8 +132,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
 
 def _addresses(config: Config, options: Upstream, place: Place) -> Iterator[Finding]:
     """Servers that cannot be meant."""
-    server = config.server
-    listens = (server.listen,) if isinstance(server.listen, str) else server.listen
+    listens = config.server.addresses
     ours = {_normal(address) for address in listens if not address.endswith(":0")}
     for index, entry in enumerate(entries(options)):
         at = (*place, "servers", index)

@@ -74,8 +74,7 @@ def _max_body(_: Config, route: Route) -> str:
 
 def _queue(config: Config, route: Route) -> str:
     upstreams = {upstream.name: upstream for upstream in config.upstreams}
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
-    used = [upstreams.get(name) for name in (route.upstream, *others)]
+    used = [upstreams.get(name) for name in route.upstreams]
     if all(upstream is not None and upstream.concurrency is None for upstream in used):
         return "nothing ever waits: expected [concurrency] max_requests and [queue]"
     return _beyond_total("queue", config, route)
@@ -169,11 +168,10 @@ def _per_try(_: Config, route: Route) -> str:
     if clocks.per_try > clocks.first_byte > 0:
         longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
         return f"{longer}, so it never runs out"
-    falls_back = isinstance(route.fallback, tuple) and bool(route.fallback)
-    within = 0.0 if retry is None or falls_back else retry.only_if_failed_within
+    within = 0.0 if retry is None or route.others else retry.only_if_failed_within
     if 0 < within < clocks.per_try:
         return "nothing is tried again so late: see [retry] only_if_failed_within"
-    if (retry is None or retry.attempts == 1) and not falls_back:
+    if (retry is None or retry.attempts == 1) and not route.others:
         return "no other attempt follows: expected [retry] attempts above 1"
     return ""
 

@@ -28,12 +28,7 @@ def _ejection_time(config: Config, upstream: Upstream) -> str:
     balance = upstream.load_balance
     if balance is None or not balance.ejection_time:
         return ""
-    routes = [
-        route
-        for route in config.routes
-        if upstream.name == route.upstream
-        or (isinstance(route.fallback, tuple) and upstream.name in route.fallback)
-    ]
+    routes = [route for route in config.routes if upstream.name in route.upstreams]
     if not routes or any(route.circuit_breaker is None for route in routes):
         return ""
     return "[circuit_breaker] takes the place of it"

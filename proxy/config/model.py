@@ -76,6 +76,16 @@ class Route(RouteOptions, frozen=True, kw_only=True):
         ),
     ] = ()
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The upstreams that take over."""
+        return self.fallback if isinstance(self.fallback, tuple) else ()
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """All that it may ask, in this order."""
+        return (self.upstream, *self.others)
+
 
 class Config(Table, frozen=True, kw_only=True):
     """A whole configuration file. Each route carries its own merged tables."""

@@ -174,3 +174,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         bool, described("Add a Server-Timing field that says where the time of a reply went.")
     ] = False
     tls: ServerTlsOptions | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those of ``listen``."""
+        return (self.listen,) if isinstance(self.listen, str) else self.listen

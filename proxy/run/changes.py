@@ -104,14 +104,8 @@ def differing(before: object, after: object) -> Iterator[str]:
             yield name
 
 
-def addresses(config: Config) -> tuple[str, ...]:
-    """Those of ``[server] listen``."""
-    listen = config.server.listen
-    return (listen,) if isinstance(listen, str) else listen
-
-
 def _listeners(report: Report, before: Config, after: Config) -> None:
-    _sets(report, "listener {}", addresses(before), addresses(after))
+    _sets(report, "listener {}", before.server.addresses, after.server.addresses)
 
 
 def _servers(

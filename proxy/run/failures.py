@@ -47,7 +47,7 @@ _FAILURES: Final = (
 def failures(route: Route, asked: Exchange) -> Iterator[str]:
     """Lines for a reader."""
     rules = route.retry or RetryOptions()
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
+    others = route.others
     fixed = route.fallback if route.fallback and not others else None
     may_follow = route.retry is not None and rules.attempts > 1 and repeatable(asked, rules)
     may_follow = may_follow and (repeats_broken(rules) or bool(route.fallback))

@@ -41,11 +41,6 @@ class Opened(NamedTuple):
     that may fail."""
 
 
-def asked(server: ServerOptions) -> tuple[str, ...]:
-    """The addresses of ``[server] listen``."""
-    return (server.listen,) if isinstance(server.listen, str) else server.listen
-
-
 class Listeners:
     """Those of ``[server] listen``."""
 
@@ -88,10 +83,10 @@ class Listeners:
         opened = Opened(server, admit, {}, [])
         if before is None:
             self._bound(opened)
-        if self._inherited is not None and (lacking := self._inherited.lacks(asked(server))):
+        if self._inherited is not None and (lacking := self._inherited.lacks(server.addresses)):
             raise CannotListen(f"cannot listen on {lacking[0]}: the parent has not handed it over")
         try:
-            for address in asked(server) if self._inherited is None else ():
+            for address in server.addresses if self._inherited is None else ():
                 if (known := self._by_address.get(address)) is not None:
                     opened.undo.append(known.change_rights(server))
                     continue
@@ -142,10 +137,10 @@ class Listeners:
             if before is None:
                 self._inherited.open(self._let_in, self._bounds)
             else:
-                await self._inherited.follow(asked(opened.server))
+                await self._inherited.follow(opened.server.addresses)
             return
         found = {**self._by_address, **opened.new}
-        self._by_address = {address: found[address] for address in asked(opened.server)}
+        self._by_address = {address: found[address] for address in opened.server.addresses}
         entrance_changed = admitted is not opened.admit
         leaving: list[Listener] = []
         for address, listener in found.items():

@@ -87,7 +87,8 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
         may_follow=may_follow,
         may_follow_later=may_follow.with_server,
     )
-    if index < len(others_of(route.find(Route))):
+    options = route.find(Route)
+    if options is not None and index < len(options.others):
         scope.takes_over = TakesOver(route.repeatable, route.servers_left, index)
     scope.options += tables(upstream)
     return scope
@@ -96,12 +97,7 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
     """The upstreams of a route, those that take over included."""
     known = {upstream.name: upstream for upstream in upstreams}
-    return [known[name] for name in (route.upstream, *others_of(route))]
-
-
-def others_of(route: Route | None) -> tuple[str, ...]:
-    """The names of those that take over."""
-    return route.fallback if route is not None and isinstance(route.fallback, tuple) else ()
+    return [known[name] for name in route.upstreams]
 
 
 def tables(options: msgspec.Struct) -> tuple[object, ...]:

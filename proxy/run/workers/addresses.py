@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from proxy.edge.options import ServerOptions
-from proxy.run.listeners import asked
 from proxy.run.unix_sockets import Undo, put_back
 from proxy.run.workers.sockets import Bound
 
@@ -28,7 +27,7 @@ class Addresses:
         here = {bound.asked: bound for bound in self.bound}
         found: list[Bound] = []
         try:
-            for address in dict.fromkeys(asked(server)):
+            for address in dict.fromkeys(server.addresses):
                 if (one := here.get(address)) is not None:
                     self._undo.append(one.change_rights(server))
                 found.append(one or Bound(address, server, self._slots))
