@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from proxy.http.canonical_json import canonical
-from proxy.http.fields import Fields, RawHeaders, has, media_type, values
+from proxy.http.fields import Fields, RawHeaders, has, is_json, media_type, values
 
 MOST: Final = 64 << 20
 """Bytes of the longest body that is recorded; it is held in memory."""
@@ -52,11 +52,6 @@ def compared(body: bytes, fields: RawHeaders) -> bytes:
     if kind.startswith(b"multipart/") and (found := _BOUNDARY.search(kinds[0])):
         return body.replace(b"--" + found[1].strip(), b"--boundary")
     return body
-
-
-def is_json(kind: bytes) -> bool:
-    """Whether a media type is one of JSON (RFC 6839 3.1)."""
-    return kind == b"application/json" or kind.endswith(b"+json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ WILDCARD: Final = "*."
 """Begins a pattern of hosts: every name below the one that follows."""
 
 _LARGEST_PORT: Final = 65535
-_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
+DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 
 
 def valid_host(value: bytes) -> bool:
@@ -59,7 +59,7 @@ def comparable(scheme: bytes, authority: bytes) -> bytes:
 
     Without a scheme it is taken for one of http.
     """
-    return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, b":80"))
+    return authority.lower().removesuffix(DEFAULT_PORTS.get(scheme, b":80"))
 
 
 def host_pattern(text: str) -> str:

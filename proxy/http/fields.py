@@ -124,6 +124,16 @@ def media_type(value: bytes) -> bytes:
     return value.partition(b";")[0].strip().lower()
 
 
+def content_kind(fields: RawHeaders) -> bytes:
+    """The media type of a body, by the first Content-Type; empty where there is none."""
+    return media_type(b"".join(values(fields, b"content-type")[:1]))
+
+
+def is_json(kind: bytes) -> bool:
+    """Whether a media type is one of JSON (RFC 6839 3.1)."""
+    return kind == b"application/json" or kind.endswith(b"+json")
+
+
 def check_lines(head: bytearray, start: int, end: int) -> None:
     """Whole field lines of a head that is still coming. Raises Malformed."""
     if not FIELD_LINES.fullmatch(head, start, end):

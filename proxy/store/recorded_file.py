@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from proxy.core.recording import Answer, Question
-from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, media_type, values
+from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, content_kind, values
 from proxy.http.framing import has_no_body
 from proxy.http.hop_by_hop import HOP_BY_HOP
 
@@ -73,7 +73,7 @@ def ending(fields: RawHeaders) -> str:
     """Of the name of a file with a body that these fields describe."""
     if coded := values(fields, b"content-encoding"):
         return "gz" if coded[0].lower() in (b"gzip", b"x-gzip") else "bin"
-    kind = media_type(b"".join(values(fields, b"content-type")[:1]))
+    kind = content_kind(fields)
     if kind.endswith(b"+json"):
         return "json"
     return _ENDINGS.get(kind, "txt" if kind.startswith(b"text/") else "bin")

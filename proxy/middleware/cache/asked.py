@@ -11,7 +11,7 @@ from proxy.core.stored import Entry, Meta
 from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
-from proxy.http.fields import RawHeaders, has, media_type, values
+from proxy.http.fields import RawHeaders, has, is_json, media_type, values
 from proxy.http.vary import selecting_form, selecting_value
 from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER, PARTS
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
@@ -158,18 +158,17 @@ async def content_of(exchange: Exchange, *, post: bool) -> bytes | None:
     """
     if exchange.method == "QUERY":
         return await read_whole(exchange.body, _MAX_QUERY)
-    if exchange.method == "POST" and post and is_json(exchange.headers):
+    if exchange.method == "POST" and post and _has_json(exchange.headers):
         return await read_whole(exchange.body, _MAX_POST)
     return None
 
 
-def is_json(fields: RawHeaders) -> bool:
+def _has_json(fields: RawHeaders) -> bool:
     """Whether a body is JSON as it is, without a coding."""
     kinds = values(fields, b"content-type")
     if len(kinds) != 1 or has(fields, b"content-encoding"):
         return False
-    kind = media_type(kinds[0])
-    return kind == b"application/json" or kind.endswith(b"+json")
+    return is_json(media_type(kinds[0]))
 
 
 def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:

@@ -6,12 +6,12 @@ from typing import Final
 from yarl import URL
 
 from proxy.core.exchange import Exchange
+from proxy.http.authority import DEFAULT_PORTS
 from proxy.http.fields import RawHeaders, values
 from proxy.http.target import within
 from proxy.middleware.cache.labels import named_target, sent_label, url_label
 
 _NAMED_IN: Final = (b"location", b"content-location")
-_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 def invalidated(
@@ -55,7 +55,7 @@ def targets(
 
 def _spellings(exchange: Exchange) -> tuple[str, ...]:
     """A host with and without the port that is meant without one."""
-    port = _DEFAULT_PORTS.get(exchange.scheme, "")
+    port = DEFAULT_PORTS.get(exchange.scheme.encode(), b"").decode()
     bare = exchange.host.removesuffix(port)
     if bare != exchange.host:
         return exchange.host, bare

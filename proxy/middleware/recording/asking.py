@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.recording import Question, compared, is_json
-from proxy.http.fields import RawHeaders, media_type, values
+from proxy.core.recording import Question, compared
+from proxy.http.fields import RawHeaders, is_json, media_type, values
 from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
 
 _SHOWN: Final = 40

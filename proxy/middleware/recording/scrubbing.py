@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, plain_name, underlined
 from proxy.core.targets_shown import Targets
 from proxy.http.equivalence import TRACING_FIELDS
-from proxy.http.fields import Fields, RawHeaders, media_type, values, without
+from proxy.http.fields import Fields, RawHeaders, content_kind, values, without
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.middleware.recording import masking
 from proxy.middleware.recording.masking import LONG, SHORT, Mask
@@ -135,7 +135,7 @@ class Scrubber:
         The API may repeat it under another name.
         """
         found = set(self._parameters(target.partition(b"?")[2]))
-        kind = kind_of(fields)
+        kind = content_kind(fields)
         if kind == FORM:
             found.update(self._parameters(body))
         elif kind == _MULTIPART:
@@ -168,7 +168,7 @@ class Scrubber:
             at = member.end
         body = b"".join([*shown, body[at:]])
         # After members: curl calls JSON a form too, and a secret in it may hold a "&".
-        kind = kind_of(fields)
+        kind = content_kind(fields)
         if kind == FORM:  # GitHub answers a request for a token so
             parts = re.split(rb"([&;?])", body)
             body = b"".join([self._parameter(part, mask) for part in parts])
@@ -222,11 +222,6 @@ def _is_address(text: bytes, at: int) -> bool:
     """Whether an address ends there but for its query."""
     backwards = _OF_PATHS.match(text[max(0, at - _LONGEST_PATH) : at][::-1])
     return backwards is not None and _ADDRESS.search(backwards[0][::-1]) is not None
-
-
-def kind_of(fields: RawHeaders) -> bytes:
-    """The media type of a body."""
-    return media_type(b"".join(values(fields, b"content-type")[:1]))
 
 
 def cookies_set(fields: RawHeaders) -> list[bytes]:
