@@ -42,7 +42,6 @@ run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
 run/admin_listeners: tests/wire/test_reload.py  it comes, moves and goes by reloads
-run/workers/outfit: tests/run/workers/test_addresses.py  workers that start after a reload
 run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
 run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets

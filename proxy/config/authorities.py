@@ -1,12 +1,13 @@
-"""Files of authorities because of which more is refused than can be meant."""
+"""Files of authorities, and of what these have revoked, that refuse more than can be meant."""
 
 import sys
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.config.revocation import revocation_doubts
 from proxy.config.values import is_pipe
+from proxy.core.clock import wall
 from proxy.core.findings import WARNING, Finding, Place
+from proxy.net import revocation
 from proxy.net.authorities import authorities_doubt
 
 _ANY_IS_ENOUGH: Final = sys.version_info >= (3, 13)
@@ -16,8 +17,9 @@ _ANY_IS_ENOUGH: Final = sys.version_info >= (3, 13)
 def authorities_doubts(
     file: str, place: Place, *, any_is_enough: bool = _ANY_IS_ENOUGH
 ) -> Iterator[Finding]:
-    """Warnings of a file that can be used."""
+    """Warnings of a file that can be used, one for each authority that nothing is accepted of."""
     if file and not is_pipe(file):
         if not any_is_enough and (doubt := authorities_doubt(file)):
             yield Finding(place, f"{WARNING} {doubt}")
-        yield from revocation_doubts(file, place)
+        for doubt in revocation.doubts(file, wall()):
+            yield Finding(place, f"{WARNING} {doubt}")

@@ -9,7 +9,6 @@ import tomllib
 from typing import Any, Final, NamedTuple
 
 from proxy.config.limits import loads, overlong
-from proxy.config.misplaced import above
 from proxy.config.model import LISTS
 from proxy.config.other_languages import other_language
 from proxy.config.slips import LEFT_OUT, diagnosis, is_whole, open_quote
@@ -28,6 +27,7 @@ class Fault(NamedTuple):
 
 
 _NO_VALUE: Final = re.compile(r"\s*([\w-]+)\s*[:=]\s*")
+_LIST: Final = re.compile(rf"\s*\[\[\s*({'|'.join(LISTS)})\s*\]\]")
 _SINGLE: Final = re.compile(rf"\s*\[\s*({'|'.join(LISTS)})\s*\]")
 """The header of one table where a list of them is meant."""
 
@@ -50,8 +50,7 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
             line = next((n for n, each in enumerate(lines, 1) if open_quote(each, message)), line)
         if not faults and (other := other_language(text)):
             return {}, "", [Fault(*other)]
-        early = [Fault(*each) for each in above(lines, line, LEFT_OUT)]
-        if again := early or _doubled(lines, line) or _dashed(lines, line):
+        if again := _misplaced(lines, line) or _doubled(lines, line) or _dashed(lines, line):
             faults += again
             continue
         found = diagnosis(lines, line, message, column)
@@ -61,6 +60,26 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
         if lines[line - 1] == found.mended:
             found = found._replace(mended="")
         lines[line - 1] = (found.mended or "").replace(LEFT_OUT, f"{LEFT_OUT}{line}")
+
+
+def _misplaced(lines: list[str], line: int) -> list[Fault]:
+    """Tables of a route or an upstream above their list, which begins in ``line``.
+
+    Their headers are replaced in ``lines`` by tables that are left out.
+    """
+    found = _LIST.match(lines[line - 1])
+    if not found:
+        return []
+    name, faults = found[1], []
+    for number, each in enumerate(lines[: line - 1], 1):
+        if _LIST.match(each) and name in each:
+            break
+        early = re.match(rf"\s*\[\s*({name}\.[^\]]+?)\s*\]", each)
+        if early:
+            lines[number - 1] = f"[{LEFT_OUT}{number}]"
+            message = f"[{early[1]}] stands above [[{name}]], write it below the one it is for"
+            faults.append(Fault(number, message))
+    return faults
 
 
 def _doubled(lines: list[str], line: int) -> list[Fault]:

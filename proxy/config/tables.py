@@ -4,11 +4,11 @@ None of these modules loads what its table switches on.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from proxy.config.model import Config
-from proxy.config.store_file import store_file_problems
-from proxy.core.cache_options import store_problems
+from proxy.core.cache_options import NOT_A_STORE, StoreOptions, store_problems
 from proxy.core.findings import Finding, Place, Written
 from proxy.middleware import cors, rate_limit
 from proxy.middleware.cache import problems as cache
@@ -52,7 +52,7 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     inherited: set[str] = set()
     yield from retry.problems(Written(raw, (), config, inherited))
     yield from store_problems(config.store, used=any(route.cache for route in config.routes))
-    yield from store_file_problems(config.store)
+    yield from _store_file_problems(config.store)
     for index, upstream in enumerate(config.upstreams):
         place: Place = ("upstreams", index)
         for checked in _UPSTREAM:
@@ -60,3 +60,15 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for index, route in enumerate(config.routes):
         for checked in _ROUTE:
             yield from checked.problems(Written(raw, ("routes", index), route, inherited))
+
+
+def _store_file_problems(options: StoreOptions | None) -> Iterator[Finding]:
+    """A file of another program is left alone: nothing would be stored, nor is anything now."""
+    kind, _, rest = (options or StoreOptions()).url.partition(":")
+    if kind != "sqlite":
+        return
+    from proxy.store.ownership import is_foreign  # noqa: PLC0415 - most files have no store
+
+    if is_foreign(Path(rest)):
+        message = f"{rest!r} {NOT_A_STORE}, and is left alone: expected a file of its own, or none"
+        yield Finding(("store", "url"), message)

@@ -55,3 +55,18 @@ def test_what_is_read_on_is_toml_with_the_same_lines(seed: int) -> None:
         assert (tomllib.loads(text), []) == (tree, faults)
     except tomllib.TOMLDecodeError:
         assert faults
+
+
+def test_a_table_above_its_list_is_told_and_taken_out() -> None:
+    lines = ["[server]", "[routes.retry]", "attempts = 2", "[[routes]]"]
+    [(number, message)] = syntax._misplaced(lines, 4)
+    assert number == 2
+    assert message == "[routes.retry] stands above [[routes]], write it below the one it is for"
+    assert lines[1] == "[left-out-2]"
+
+
+def test_a_table_below_its_list_is_no_mistake() -> None:
+    lines = ["[[routes]]", "[routes.retry]", "[[routes]]"]
+    before = lines.copy()
+    assert syntax._misplaced(lines, 3) == syntax._misplaced(lines, 2) == []
+    assert lines == before

@@ -3,6 +3,7 @@
 import logging
 import random
 from asyncio import CancelledError
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from aiohttp_retry import RetryClient
@@ -14,6 +15,7 @@ from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import attempt_outcome, repeatable
 from proxy.core.reply import Reply
+from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Hold, UpstreamScope
 from proxy.middleware.retry.attempts import (
     AttemptResponse,
@@ -21,9 +23,8 @@ from proxy.middleware.retry.attempts import (
     AttemptSession,
     MayRepeat,
 )
-from proxy.middleware.retry.options import RetryOptions, statuses
+from proxy.middleware.retry.options import BudgetOptions, RetryOptions, statuses
 from proxy.middleware.retry.stalled import StalledAttempts, stalled_attempts
-from proxy.middleware.retry.upstream_budget import UpstreamBudget
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
@@ -48,6 +49,27 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     return Retry(
         inner, options, budget, shared.rng, scope.hold, stalled=stalled, clock=shared.clock
     ).handle
+
+
+class UpstreamBudget:
+    """One for all routes to an upstream that have equal ``[retry.budget]``, as operators see it."""
+
+    __slots__ = ("budget", "options")
+
+    def __init__(self, budget: Budget, options: BudgetOptions) -> None:
+        """``options``: what it was made from; routes with other ones have another budget."""
+        self.budget = budget
+        self.options = options
+
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators; ``now`` is monotonic."""
+        budget, options = self.budget, self.options
+        yield gauge("retry_budget_requests", budget.requests(now))
+        yield gauge("retry_budget_spent", budget.spent(now))
+        yield gauge("retry_budget_available", budget.available(now))
+        yield counter("retry_budget_refused", budget.refused)
+        yield gauge("retry_budget_percent", options.percent)
+        yield gauge("retry_budget_min_per_second", options.min_per_second)
 
 
 class Retry:

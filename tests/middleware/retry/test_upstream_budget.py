@@ -1,7 +1,7 @@
 """What operators are shown of the retries that an upstream has left."""
 
 from proxy.middleware.retry.options import BudgetOptions
-from proxy.middleware.retry.upstream_budget import UpstreamBudget
+from proxy.middleware.retry.retry import UpstreamBudget
 from proxy.policy.budget import Budget
 from tests.support.samples import told
 

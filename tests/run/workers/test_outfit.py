@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proxy.run.workers.kept import Kept
+from proxy.run.workers.outfit import Kept
 
 
 def test_the_last_change_of_a_thing_is_kept() -> None:
