@@ -53,7 +53,7 @@ types: $(DEV) ## its mypy --strict
 imports: $(DEV) ## its import rule: downwards only
 	@$(BIN)/lint-imports
 
-house: imports ## its import rule, no file over 300 lines, no copy of what proxy/http has, tests in their places
+house: imports ## its import rule, no file that is too long, no copy of what proxy/http has, tests in their places
 	@$(BIN)/python -m tools.house
 
 docs-current: $(RUN) ## its look at the generated pages

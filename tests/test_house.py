@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tools import house
-from tools.house import LONGEST, clocks
+from tools.house import LONGEST, LONGEST_OF_ONE_IDEA, clocks
 from tools.mirror import mirrored, untested
 
+ONE_IDEA = '"""What it is.\n\nOne idea: what it is made of says nothing alone.\n"""\n'
 ASKS = [
     "import time\n",
     "from time import monotonic\n",
@@ -49,6 +50,16 @@ def test_a_clock_that_was_handed_in_may_be_asked_and_a_time_may_be_kept(
         ("proxy/policy/part.py", "import time\n", "proxy/policy/part.py:1: asks a clock"),
         ("proxy/edge/part.py", 'END = b"\\r\\n\\r\\n"\n', "proxy/edge/part.py:1: a copy"),
         ("tests/test_it.py", "\n" * (LONGEST + 1), f"tests/test_it.py: {LONGEST + 1} lines"),
+        (
+            "tests/test_it.py",
+            '"""One idea."""' + "\n" * (LONGEST + 1),
+            f"tests/test_it.py: {LONGEST + 1} lines, {LONGEST} at most",
+        ),
+        (
+            "tests/test_it.py",
+            ONE_IDEA + "\n" * LONGEST_OF_ONE_IDEA,
+            f"{LONGEST_OF_ONE_IDEA} at most",
+        ),
         ("proxy/edge/part.py", "", "proxy/edge/part.py: no tests/edge/test_part.py"),
     ],
 )
@@ -69,13 +80,18 @@ def test_each_kind_of_problem_fails_the_check(
     assert problem in told[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\n" * LONGEST, ONE_IDEA + "\n" * (LONGEST_OF_ONE_IDEA - ONE_IDEA.count("\n"))],
+    ids=["any", "one idea"],
+)
 def test_what_is_as_long_as_it_may_be_is_no_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(house, "mirrored", list)
     Path("tests").mkdir()
-    Path("tests/test_it.py").write_text("\n" * LONGEST, encoding="utf-8")
+    Path("tests/test_it.py").write_text(text, encoding="utf-8")
     assert house.main() == 0
 
 

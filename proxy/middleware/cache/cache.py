@@ -19,6 +19,8 @@ Requests that ask at the same time share one call, by the key and the rules of `
   stores it while it is read. It becomes visible with its last byte; what is cut is forgotten.
 
 Every reply says in Cache-Status what the cache did, and why it was not stored (RFC 9211).
+
+One idea: what a stored reply answers, and what it stands in for.
 """
 
 from collections import Counter
@@ -40,7 +42,6 @@ from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
 from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked, content_of
-from proxy.middleware.cache.at_hand import leave_word
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
@@ -141,7 +142,7 @@ class Cache:
                 entry, reason = None, LOST
             elif not asked.wanted.no_cache:
                 reason = "stale" if entry.meta.freshness.is_stale(self._now()) else reason
-                leave_word(asked, entry, reason, self._instead, key_of=self._keys.of, now=self._now)
+                self._leave_word(asked, entry, reason)
         if asked.wanted.only_if_cached:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
@@ -242,6 +243,20 @@ class Cache:
         asked = Asked(exchange, self._keys.of, content)
         exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
         return await self._shared(asked, entry, "stale")
+
+    def _leave_word(self, asked: Asked, entry: Entry, reason: str) -> None:
+        """Leave word of a stale entry, for a request whose time is over before there is an answer.
+
+        ``reason``: why the upstream is asked, as Cache-Status says it.
+        """
+        if not usable_on_error(entry.meta.freshness, asked.wanted, self._now()):
+            return
+        instead, key_of, content = self._instead, self._keys.of, asked.content
+
+        async def late(exchange: Exchange, error: ProxyError) -> Reply | None:
+            return await instead(Asked(exchange, key_of, content), entry, reason, error)
+
+        asked.exchange.record.at_hand = late  # which holds no exchange: it would hold itself
 
     async def _instead(
         self, asked: Asked, entry: Entry, reason: str, failure: ProxyError | None, status: str = ""

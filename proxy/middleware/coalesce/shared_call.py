@@ -1,4 +1,7 @@
-"""One call of an upstream, for several clients."""
+"""One call of an upstream, for several clients.
+
+One idea: who waits for the call, and what each of them is given of what came of it.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +12,8 @@ from typing import Any, Final
 from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.record import ANSWER, Record, Wait
+from proxy.core.outcome import last_outcome
+from proxy.core.record import ANSWER, BROKEN, Record, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
 from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal, own_error
@@ -19,7 +23,6 @@ from proxy.middleware.coalesce.shared_reply import (
     SharedReply,
     is_unshareable,
 )
-from proxy.middleware.coalesce.unseen import note_end
 from proxy.policy.joining import LEAST, UsualTime
 
 _NEVER: Final = float("inf")
@@ -121,10 +124,31 @@ class SharedCall:
             pass
         finally:
             if self._left is not None:
-                note_end(
-                    self._twin, self._left, self._error or self._leader_reply or self.shared_reply
-                )
+                self._note_end(self._left)
                 self._unseen(self._twin)
+
+    def _note_end(self, leader: Record) -> None:
+        """Note in its exchange what its last attempt came to, for those who count.
+
+        ``leader``: it has left before there was a head; its record says what it has ended of.
+        """
+        twin, record, error = self._twin, self.record, self._error
+        reply, ended = self._leader_reply, Ending.ABANDONED
+        if error is not None:
+            record.outcome = last_outcome(error) or record.outcome
+            if isinstance(error, InternalError):  # it has ended with its last client, or the proxy
+                record.outcome = record.outcome or leader.outcome
+        else:
+            if reply is None:
+                if (shared := self.shared_reply) is None:  # all of it came with its head
+                    return
+                reply, ended = shared.reply, shared.ended or ended
+            twin.committed, twin.status = True, reply.status
+            if ended is Ending.COMPLETE:
+                return
+            if ended is Ending.BROKEN:
+                record.outcome = BROKEN
+        twin.error = twin.error or "client_gone"
 
     async def _run(self, inner: Handler) -> None:
         try:

@@ -31,6 +31,8 @@ A success is told only if somebody needs it: a breaker that counts a ratio, is o
 a snapshot that is not clean, or ``peak_ewma``. An attempt that was not made, or that the client
 left, tells nothing. With ``least_request``, servers are compared once a second, and a slow one gets
 less (``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply ends.
+
+One idea: the choice of a server, and what comes of it.
 """
 
 import math
@@ -43,7 +45,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import NotAttempted, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
-from proxy.core.reply import Reply
+from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.http.retry_after import retry_after
@@ -55,7 +57,6 @@ from proxy.middleware.load_balance.alternatives import (
     server_left,
 )
 from proxy.middleware.load_balance.options import LoadBalanceOptions
-from proxy.middleware.load_balance.reply_ended import ReplyEnded
 from proxy.middleware.load_balance.room import Room, room_of
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.middleware.load_balance.weights import COMPARE_EVERY, apply_weights, compare
@@ -295,3 +296,28 @@ class LoadBalance:
         may_wait, passive = not self._repeatable(exchange), self._targets.passive
         found = targets, exchange, usable, now
         return choice(*found, asked=asked, may_wait=may_wait, passive=passive)
+
+
+class ReplyEnded:
+    """Waits for the end of a reply's body, and what that says about its server."""
+
+    __slots__ = ("_balance", "_breaker", "_endpoint", "_prior_failures")
+
+    def __init__(
+        self, balance: LoadBalance, endpoint: Endpoint, breaker: Breaker | None, prior_failures: int
+    ) -> None:
+        """``prior_failures``: failures before its head, which looked like the end of them."""
+        self._balance = balance
+        self._endpoint = endpoint
+        self._breaker = breaker
+        self._prior_failures = prior_failures
+
+    def __call__(self, reply: Reply, ending: Ending) -> None:
+        """The body has ended so."""
+        self._endpoint.in_flight -= 1
+        if ending is Ending.BROKEN:
+            self._balance.invalidate()
+            self._endpoint.outcomes["broken"] += 1
+            if self._breaker is not None:
+                self._breaker.failures = max(self._breaker.failures, self._prior_failures)
+                self._breaker.note_failure(self._balance.clock())

@@ -1,10 +1,11 @@
 """What the end of a reply's body says about its server."""
 
+from typing import Any
+
 import pytest
 
-from proxy.core.clock import Clock
 from proxy.core.reply import Ending
-from proxy.middleware.load_balance.reply_ended import ReplyEnded
+from proxy.middleware.load_balance.load_balance import ReplyEnded
 from tests.middleware.load_balance.test_ejection import fragile
 from tests.support.endpoint import StateOnly
 from tests.support.loop import reply
@@ -13,9 +14,11 @@ from tests.support.loop import reply
 class Balance:
     """Counts how often the choice is made anew."""
 
-    def __init__(self) -> None:
-        self.anew = 0
-        self.clock: Clock = lambda: 100.0
+    anew = 0
+
+    @staticmethod
+    def clock() -> float:
+        return 100.0
 
     def invalidate(self) -> None:
         self.anew += 1
@@ -23,14 +26,16 @@ class Balance:
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETE, Ending.ABANDONED])
 def test_a_body_that_ends_well_or_that_nobody_wanted_is_no_failure(ending: Ending) -> None:
-    balance, endpoint = Balance(), StateOnly()
+    balance: Any = Balance()
+    endpoint = StateOnly()
     endpoint.in_flight = 1
     ReplyEnded(balance, endpoint, None, 0)(reply(), ending)
     assert (endpoint.in_flight, balance.anew, dict(endpoint.outcomes)) == (0, 0, {})
 
 
 def test_a_body_that_breaks_counts_and_has_the_next_choice_made_anew() -> None:
-    balance, endpoint = Balance(), StateOnly()
+    balance: Any = Balance()
+    endpoint = StateOnly()
     endpoint.in_flight = 1
     ReplyEnded(balance, endpoint, None, 0)(reply(), Ending.BROKEN)
     assert (endpoint.in_flight, balance.anew) == (0, 1)
@@ -39,9 +44,10 @@ def test_a_body_that_breaks_counts_and_has_the_next_choice_made_anew() -> None:
 
 def test_it_goes_on_where_its_head_had_ended_a_row_of_failures() -> None:
     """A head looked like the end of two failures in a row; its body is the third."""
+    balance: Any = Balance()
     found = fragile(3)
-    ReplyEnded(Balance(), StateOnly(), found, 2)(reply(), Ending.BROKEN)
+    ReplyEnded(balance, StateOnly(), found, 2)(reply(), Ending.BROKEN)
     assert found.open
     found = fragile(3)
-    ReplyEnded(Balance(), StateOnly(), found, 1)(reply(), Ending.BROKEN)
+    ReplyEnded(balance, StateOnly(), found, 1)(reply(), Ending.BROKEN)
     assert not found.open
