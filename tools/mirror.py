@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/credentials core/deck core/rate_limit_options core/scope
+admin/options core/credentials core/recording_mode core/rate_limit_options core/scope
 core/sharing core/stored
 core/stream_options telemetry/options telemetry/second
 """

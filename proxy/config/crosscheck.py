@@ -32,7 +32,7 @@ from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
 from proxy.net.pem import UnusableFile
-from proxy.telemetry.extra import lacking
+from proxy.telemetry.missing_packages import lacking
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 
 from proxy.core.clock import Clock, monotonic
 from proxy.core.closing import close_all
-from proxy.core.deck import Deck
+from proxy.core.recording_mode import RecordingMode
 from proxy.core.samples import Described, Sample
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Shared:
         "_shown",
         "_things",
         "clock",
-        "deck",
+        "recording_mode",
         "rng",
         "show_keys",
         "store",
@@ -80,7 +80,7 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
-        self.deck: Deck | None = None
+        self.recording_mode: RecordingMode | None = None
         """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""

@@ -71,7 +71,9 @@ deadline: Final = Later("deadline.deadline", DeadlineOptions)
 hedge: Final = Later("hedge.hedge", HedgeOptions)
 propagation: Final = Later("deadline.propagation", DeadlineOptions)
 quota_wait: Final = Later("quota_wait", RateLimitOptions)
-recording: Final = Later("recording.recording", wanted=lambda scope: scope.shared.deck is not None)
+recording: Final = Later(
+    "recording.recording", wanted=lambda scope: scope.shared.recording_mode is not None
+)
 resume: Final = Later("resume.resume", StreamOptions)
 sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", StreamOptions)
 tracing: Final = Later("tracing", wanted=lambda scope: scope.shared.traced)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
-from proxy.core.deck import Deck
+from proxy.core.recording_mode import RecordingMode
 from proxy.edge.intake import Intake
 from proxy.edge.preflights import PageRouter
 from proxy.edge.relay import Relay
@@ -85,11 +85,15 @@ class Generations:
     """The one that serves, and those before it that have not ended."""
 
     def __init__(
-        self, session: Session, instance: str = "", deck: Deck | None = None, mount: str = ""
+        self,
+        session: Session,
+        instance: str = "",
+        recording_mode: RecordingMode | None = None,
+        mount: str = "",
     ) -> None:
         """``instance``: the id in Via, where there is one already; ``mount``: see ``Runtime``."""
         self._session = session
-        self._deck = deck
+        self._recording_mode = recording_mode
         self._mount = mount
         self._instance = instance or secrets.token_hex(4)
         self.current: Generation | None = None
@@ -126,7 +130,14 @@ class Generations:
         return Generation(config, tree, intake, relay, before.number + 1)
 
     def _tree(self, config: Config, rng: random.Random, before: Tree | None = None) -> Tree:
-        return Tree(config, self._session, rng, before=before, deck=self._deck, mount=self._mount)
+        return Tree(
+            config,
+            self._session,
+            rng,
+            before=before,
+            recording_mode=self._recording_mode,
+            mount=self._mount,
+        )
 
     def _intake(self, config: Config, before: Intake | None = None) -> Intake:
         return Intake(config.server, self._instance, before, _sampled(config))

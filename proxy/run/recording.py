@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy.config.load import ConfigError, Problem, usable, without_file
 from proxy.config.model import Config
-from proxy.core.deck import Deck
+from proxy.core.recording_mode import RecordingMode
 from proxy.middleware.recording.asking import hidden_again
 from proxy.run import serve
 from proxy.store.recording import NoRecording, RecordingFolder
@@ -35,7 +35,7 @@ def record(
     except NoRecording as error:
         _say(error.reasons)
         return _BAD
-    return serve.run(config, deck=Deck(recording, compressed=compressed))
+    return serve.run(config, recording_mode=RecordingMode(recording, compressed=compressed))
 
 
 def replay(folder: str, listen: Sequence[str] | None, sets: Sequence[str], *, paced: bool) -> int:
@@ -49,7 +49,7 @@ def replay(folder: str, listen: Sequence[str] | None, sets: Sequence[str], *, pa
     except NoRecording as error:
         _say(error.reasons)
         return _BAD
-    return serve.run(config, deck=Deck(recording, replays=True, paced=paced))
+    return serve.run(config, recording_mode=RecordingMode(recording, replays=True, paced=paced))
 
 
 def _usable(servers: Sequence[str], listen: Sequence[str] | None, sets: Sequence[str]) -> Config:

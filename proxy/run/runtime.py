@@ -12,8 +12,8 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.deck import Deck
 from proxy.core.pipes import without_waiting
+from proxy.core.recording_mode import RecordingMode
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -32,7 +32,7 @@ from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.runner import CLEANUP, set_up
 from proxy.telemetry import process
-from proxy.telemetry.extra import lacking
+from proxy.telemetry.missing_packages import lacking
 from proxy.upstream.session import Session
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Runtime:
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
-        deck: Deck | None = None,
+        recording_mode: RecordingMode | None = None,
         mount: str = "",
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
@@ -85,7 +85,7 @@ class Runtime:
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
         known = "" if inherited is None else inherited.instance
-        self._generations = Generations(self._session, known, deck, mount)
+        self._generations = Generations(self._session, known, recording_mode, mount)
         self._observation = Observation(
             self._tracker, observers, follow, lambda: self._generations.endpoints, read
         )

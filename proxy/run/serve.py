@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config
-from proxy.core.deck import Deck
+from proxy.core.recording_mode import RecordingMode
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory, settle_memory
@@ -28,20 +28,24 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    config: Config, read: Read | None = None, watch: str = "", *, deck: Deck | None = None
+    config: Config,
+    read: Read | None = None,
+    watch: str = "",
+    *,
+    recording_mode: RecordingMode | None = None,
 ) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
     ``read`` reads the configuration again, for a reload; it may run in a thread. ``watch``: the
-    file of it, to be looked at with those that it names; empty where nothing is watched. ``deck``:
-    what is recorded or replayed, by one worker.
+    file of it, to be looked at with those that it names; empty where nothing is watched.
+    ``recording_mode``: what is recorded or replayed, by one worker.
     """
     configure(config.log)
     accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
-        return run_in_loop(lambda: serve(config, read, watch, deck))
+        return run_in_loop(lambda: serve(config, read, watch, recording_mode))
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
@@ -72,7 +76,10 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 async def serve(
-    config: Config, read: Read | None = None, watch: str = "", deck: Deck | None = None
+    config: Config,
+    read: Read | None = None,
+    watch: str = "",
+    recording_mode: RecordingMode | None = None,
 ) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
@@ -81,7 +88,13 @@ async def serve(
     follow = logged(access)
     watching = None
     try:
-        runtime = Runtime(config, descriptors=descriptors(), read=read, follow=follow, deck=deck)
+        runtime = Runtime(
+            config,
+            descriptors=descriptors(),
+            read=read,
+            follow=follow,
+            recording_mode=recording_mode,
+        )
         if (reloader := runtime.reloader) is not None:
             stop.on_hangup = partial(reload_later, reloader)
             if watch:

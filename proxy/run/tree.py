@@ -16,9 +16,9 @@ from proxy.config.files import named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
 from proxy.core.closing import close_all
-from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
 from proxy.core.files import marks
+from proxy.core.recording_mode import RecordingMode
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.shared import Shared, Uses
@@ -82,7 +82,7 @@ class Tree:
         on_link: OnLink | None = None,
         before: "Tree | None" = None,
         *,
-        deck: Deck | None = None,
+        recording_mode: RecordingMode | None = None,
         mount: str = "",
     ) -> None:
         """Without its chains, which ``build`` makes.
@@ -109,7 +109,7 @@ class Tree:
             before=before.shared if before is not None else None,
         )
         self.shared.traced = config.tracing is not None
-        self.shared.deck = deck
+        self.shared.recording_mode = recording_mode
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
         same = before is not None and before._store == config.store

@@ -91,8 +91,8 @@ class Endpoint:
         self.available_since = monotonic()
         """When it came, or came back."""
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)
-        """A Counter would take four times as long to count."""
-        """Attempts by status, or by the class of their failure."""
+        """Attempts by status, or by the class of their failure. A Counter would take four times as
+        long to count."""
 
     def take_over(self, before: "Endpoint") -> None:
         """It is the same server, reached in another way: go on with what is known of it."""

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from proxy.config.model import Config
-from proxy.core.deck import Deck
 from proxy.core.recording import Question
+from proxy.core.recording_mode import RecordingMode
 from proxy.middleware.recording.asking import question_of
 from proxy.middleware.recording.scrubbing import Scrubber
 from proxy.run import recording, serve
 from tests.support.loop import post
 
-Served: TypeAlias = list[tuple[Config, Deck]]
+Served: TypeAlias = list[tuple[Config, RecordingMode]]
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """What would be served."""
     given = []
 
-    def run(config: Config, *_: Any, deck: Deck) -> int:
-        given.append((config, deck))
+    def run(config: Config, *_: Any, recording_mode: RecordingMode) -> int:
+        given.append((config, recording_mode))
         return 7
 
     monkeypatch.setattr(serve, "run", run)

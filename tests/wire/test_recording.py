@@ -215,7 +215,7 @@ async def test_a_recording_that_is_damaged_is_refused(tmp_path: Path) -> None:
 
 async def test_nothing_is_recorded_without_the_command() -> None:
     async with RawUpstream(["wait-body", length(b"ok")]) as upstream, proxied(upstream) as proxy:
-        assert proxy.tree.shared.deck is None
+        assert proxy.tree.shared.recording_mode is None
         assert (await proxy.ask(get())).body == b"ok"
 
 

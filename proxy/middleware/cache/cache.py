@@ -42,6 +42,7 @@ from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
 from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked, content_of
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
@@ -49,7 +50,6 @@ from proxy.middleware.cache.leasing import Leases, entry_of
 from proxy.middleware.cache.lookup import LOST, find
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
-from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
@@ -78,13 +78,13 @@ class Cache:
     __slots__ = (
         "_clock",
         "_covered",
+        "_failing",
         "_fetcher",
         "_inner",
         "_keys",
         "_now",
         "_post",
         "_refresher",
-        "_rests",
         "_sharing",
         "_store",
         "_writes",
@@ -114,8 +114,8 @@ class Cache:
         self._writes = writes_of(scope, store, self._inner, post=options.post)
         leases = Leases(store, now, clock, sharing, counts)
         self._fetcher = Fetcher(self._inner, store, rules, now, counts, leases=leases, clock=clock)
-        self._rests = Rests(clock)
-        self._refresher = Refresher(scope.shared, self._rests, scope.covered, sharing.joined_for)
+        self._failing = ExpiringKeys(clock)
+        self._refresher = Refresher(scope.shared, self._failing, scope.covered, sharing.joined_for)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
@@ -166,7 +166,7 @@ class Cache:
             self._refresher.begin(asked, entry.ident, partial(self._ask_for, entry, asked.content))
             words += "; detail=stale-while-revalidate"
             return self._answer(asked, entry, now, words, "stale")
-        if self._rests.under_way(asked.own_key) and usable_on_error(stored, asked.wanted, now):
+        if self._failing.holds(asked.own_key) and usable_on_error(stored, asked.wanted, now):
             return self._answer(asked, entry, now, f"{words}; detail=stale-if-error", "stale")
         return None
 
@@ -269,7 +269,7 @@ class Cache:
         if not await begun(found := self._answer(asked, entry, now, words, "stale"), entry):
             asked.exchange.record.cache = ""
             return None
-        self._rests.begin(asked.own_key)
+        self._failing.add(asked.own_key)
         asked.exchange.error = ""
         if failure is not None:
             self._covered(asked.exchange, failure)

@@ -17,11 +17,11 @@ from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.labels import labels_of
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.lookup import NOTHING_STORED
-from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.stored_while_read import StoredWhileRead
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices
@@ -70,7 +70,7 @@ class Fetcher:
     ) -> None:
         """``now``: the time of what is stored, see ``core/clock.never_back``."""
         self._clock = clock
-        self._staying = Rests(clock, _STAYS_FOR)
+        self._staying = ExpiringKeys(clock, _STAYS_FOR)
         self._leases = leases
         self._below = below
         self._store = store

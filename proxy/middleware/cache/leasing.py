@@ -28,8 +28,8 @@ from proxy.core.sharing import Sharing
 from proxy.core.stored import LEASE, Claim, Entry, Store
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.lookup import find
-from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import Use, reuse
 
 _RENEWED: Final = LEASE / 3
@@ -55,7 +55,7 @@ class Leases:
         self._clock = clock
         self._wait_timeout = sharing.wait_timeout
         self._joined_for = sharing.joined_for
-        self._in_vain = Rests(clock, _IN_VAIN_FOR)
+        self._in_vain = ExpiringKeys(clock, _IN_VAIN_FOR)
         self._counts = counts
 
     async def begin(
@@ -72,7 +72,7 @@ class Leases:
         if alone or not claims.shared or asked.wanted.no_cache or asked.wanted.no_store:
             return await claims.take()
         name = _name(asked)
-        if self._in_vain.under_way(name):
+        if self._in_vain.holds(name):
             return await claims.take()
         claim = await claims.take(name)
         if not claim.held_by:
@@ -85,7 +85,7 @@ class Leases:
             use = reuse(found.meta.freshness, asked.wanted, self._now())
             if use in (Use.FRESH, Use.STALE):
                 return found
-        self._in_vain.begin(name)
+        self._in_vain.add(name)
         return await claims.take(name)  # whoever has it now: nobody waits twice
 
     async def _ended(self, claim: Claim) -> None:

@@ -11,7 +11,7 @@ from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.shared import Shared
 from proxy.middleware.cache.asked import Asked
-from proxy.middleware.cache.rests import Rests
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.validating import REPLACED, without_all
 
 _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
@@ -20,12 +20,12 @@ _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
 class Refresher:
     """Asks in the background."""
 
-    __slots__ = ("_covered", "_joined_for", "_rests", "_shared", "under_way")
+    __slots__ = ("_covered", "_failing", "_joined_for", "_shared", "under_way")
 
     def __init__(
         self,
         shared: Shared,
-        rests: Rests,
+        failing: ExpiringKeys,
         covered: Callable[[Exchange, ProxyError], str],
         joined_for: Callable[[], float],
     ) -> None:
@@ -34,7 +34,7 @@ class Refresher:
         self._joined_for = joined_for
         self._covered = covered
         self._shared = shared
-        self._rests = rests
+        self._failing = failing
         self.under_way: dict[bytes, tuple[float, float]] = {}
         """Idents of the entries that are asked for; until when nobody else asks, and how long that
         is: twice as long as others join a call, since this one may begin later, and twice as long
@@ -45,7 +45,7 @@ class Refresher:
         key, sent = asked.own_key, asked.exchange.body
         now = self._shared.clock()
         until, span = self.under_way.get(ident, (now, 0.0))
-        if now < until or self._rests.under_way(key):
+        if now < until or self._failing.holds(key):
             return
         span = 2 * (span or self._joined_for())
         self.under_way[ident] = own = now + span, span
@@ -77,11 +77,11 @@ class Refresher:
                 pass
             ending = Ending.COMPLETE
             if twin.error or verdict(reply) is not Verdict.ANSWERED:
-                self._rests.begin(key)
+                self._failing.add(key)
                 if not twin.error:  # else the reply stands in for a failure, which is told already
                     self._covered(twin, refusal(reply, twin))
         except ProxyError as error:
-            self._rests.begin(key)
+            self._failing.add(key)
             self._covered(twin, error)
             forget_frames(error)
         finally:

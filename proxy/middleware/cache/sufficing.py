@@ -8,8 +8,8 @@ from proxy.core.outcome import STALE_CONNECTION, Verdict, failure_class, verdict
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.filling import Rules, lasts
-from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import usable_on_error
 
 _SERVER: Final = 500
@@ -29,7 +29,7 @@ class Suffices:
     __slots__ = ("_key", "_now", "_posted", "_rules", "_stale", "_staying", "_wanted")
 
     def __init__(
-        self, rules: Rules, now: Clock, asked: Asked, entry: Entry | None, staying: Rests
+        self, rules: Rules, now: Clock, asked: Asked, entry: Entry | None, staying: ExpiringKeys
     ) -> None:
         """``entry``: what may be used in the place of an error, within its bounds.
 
@@ -57,10 +57,10 @@ class Suffices:
 
     def _lasts(self, came: Reply) -> bool:
         mark = b"%d;%b" % (came.status, self._key)
-        follows = self._staying.under_way(mark)
+        follows = self._staying.holds(mark)
         found = lasts(came, self._rules, self._now(), follows=follows)
         if found and not follows:
-            self._staying.begin(mark)
+            self._staying.add(mark)
         return found
 
     def _has_stale(self) -> bool:

@@ -1,8 +1,9 @@
 """Records what clients ask and the API answers, or answers in its place.
 
-How it works. ``sidecar-proxy record`` and ``sidecar-proxy replay`` give the proxy a ``Deck``; no
-table of a configuration does. This link stands above the whole chain, so a recording has what
-clients see: after retries, rewriting and all else that the configuration asks for.
+How it works. ``sidecar-proxy record`` and ``sidecar-proxy replay`` give the proxy a
+``RecordingMode``; no table of a configuration does. This link stands above the whole chain, so a
+recording has what clients see: after retries, rewriting and all else that the configuration asks
+for.
 
 - **Recording.** The body of a request is read before it is sent, since the request is found by it.
   The reply is kept while it is read, and written when its last byte has come. What is cut or given
@@ -20,10 +21,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, read_whole
 from proxy.core.clock import Clock
-from proxy.core.deck import Deck
 from proxy.core.errors import NotRecorded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.recording import MOST, Answer, Question
+from proxy.core.recording_mode import RecordingMode
 from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
@@ -42,12 +43,12 @@ _READABLE: Final = frozenset({b"gzip", b"x-gzip", b"deflate", b"identity"})
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
     """Where the command is ``record`` or ``replay``."""
-    deck = scope.shared.deck
-    if deck is None:
+    mode = scope.shared.recording_mode
+    if mode is None:
         return None
-    if not deck.replays:
-        return Recorder(inner, deck, scope.shared.clock).handle
-    replayer: Replayer = scope.shared.share("replay", partial(Replayer, deck, scope.shared.clock))
+    if not mode.replays:
+        return Recorder(inner, mode, scope.shared.clock).handle
+    replayer: Replayer = scope.shared.share("replay", partial(Replayer, mode, scope.shared.clock))
     return replayer.handle
 
 
@@ -56,11 +57,11 @@ class Recorder:
 
     __slots__ = ("_clock", "_compressed", "_inner", "_recording", "_scrubber")
 
-    def __init__(self, inner: Handler, deck: Deck, clock: Clock) -> None:
+    def __init__(self, inner: Handler, mode: RecordingMode, clock: Clock) -> None:
         self._inner = inner
-        self._recording = deck.recording
-        self._scrubber = Scrubber(deck.recording.redact)
-        self._compressed = deck.compressed
+        self._recording = mode.recording
+        self._scrubber = Scrubber(mode.recording.redact)
+        self._compressed = mode.compressed
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -190,10 +191,10 @@ class Replayer:
 
     __slots__ = ("_clock", "_given", "_recording", "_scrubber")
 
-    def __init__(self, deck: Deck, clock: Clock) -> None:
-        self._recording = deck.recording
-        self._scrubber = Scrubber(deck.recording.redact)
-        self._clock = clock if deck.paced else None
+    def __init__(self, mode: RecordingMode, clock: Clock) -> None:
+        self._recording = mode.recording
+        self._scrubber = Scrubber(mode.recording.redact)
+        self._clock = clock if mode.paced else None
         self._given: Counter[str] = Counter()
 
     async def handle(self, exchange: Exchange) -> Reply:

@@ -13,8 +13,8 @@ from proxy.core.reply import Reply
 from proxy.core.shared import Shared
 from proxy.edge.responses import log_covered
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.refreshing import Refresher
-from proxy.middleware.cache.rests import Rests
 from tests.support.caching import settled
 from tests.support.loop import CannedReply, JumpingLoop, get, loop_clock, reply
 
@@ -34,7 +34,7 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     shared = Shared(random.Random(1), clock=loop_clock())
     told: list[tuple[Exchange, float]] = []
     shared.unseen = lambda exchange, now: told.append((exchange, now))
-    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
+    refresher = Refresher(shared, ExpiringKeys(loop_clock()), log_covered, lambda: 5.0)
     asked = ASKED.exchange.record
     asked.head_s, asked.queue_s = 1.5, 0.5
     asked.longest_wait = Wait(TOKEN, 1.0, seconds=0.5)
@@ -63,7 +63,7 @@ async def test_what_stalls_keeps_others_from_asking_for_a_bounded_time(
         return reply(200, [], b"body")
 
     shared = Shared(random.Random(1), clock=loop_clock())
-    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
+    refresher = Refresher(shared, ExpiringKeys(loop_clock()), log_covered, lambda: 5.0)
     began = jumping.time()
     for _ in range(31):
         refresher.begin(ASKED, b"i", ask)
@@ -84,7 +84,7 @@ async def test_one_that_ends_at_last_leaves_the_one_beside_it_alone(jumping: Jum
         return reply(200, [], b"body")
 
     shared = Shared(random.Random(1), clock=loop_clock())
-    refresher = Refresher(shared, Rests(loop_clock()), log_covered, lambda: 5.0)
+    refresher = Refresher(shared, ExpiringKeys(loop_clock()), log_covered, lambda: 5.0)
     began = jumping.time()
     for _ in range(21):
         refresher.begin(ASKED, b"i", ask)
@@ -120,12 +120,12 @@ async def test_a_failure_begins_a_rest_and_the_log_says_why(
         answer: Reply = fault
         return answer
 
-    rests = Rests(loop_clock())
+    failing = ExpiringKeys(loop_clock())
     shared = Shared(random.Random(1), clock=loop_clock())
     outcomes: list[str] = []
     shared.unseen = lambda exchange, _: outcomes.append(exchange.record.outcome)
-    Refresher(shared, rests, log_covered, lambda: 5.0).begin(ASKED, b"i", ask)
+    Refresher(shared, failing, log_covered, lambda: 5.0).begin(ASKED, b"i", ask)
     await settled()
     assert outcomes == ["connect-failure" if isinstance(fault, Exception) else ""]
-    assert rests.under_way(b"k")
+    assert failing.holds(b"k")
     assert caplog.messages == told

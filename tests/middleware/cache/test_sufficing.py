@@ -12,8 +12,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.filling import Rules
-from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.sufficing import Suffices
 from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
@@ -25,7 +25,7 @@ def suffices(entry: Entry | None = None, method: str = "GET") -> Suffices:
     now = time_of_day()
     rules = Rules(CacheOptions(stale_if_error=Duration(60)), "/", now)
     asked = Asked(get(method=method), lambda *_: b"k")
-    return Suffices(rules, now, asked, entry, Rests(loop_clock(), 10.0))
+    return Suffices(rules, now, asked, entry, ExpiringKeys(loop_clock(), 10.0))
 
 
 async def stale() -> Entry:

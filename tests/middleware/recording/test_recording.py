@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from proxy.core.deck import Deck
 from proxy.core.errors import ConnectFailed, NotRecorded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.recording import Answer, Question
+from proxy.core.recording_mode import RecordingMode
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
 from proxy.core.shared import Shared
@@ -49,14 +49,14 @@ class Kept:
         return [answer for question, answer in self.added if question.key == key][number]
 
 
-def scope(deck: Deck | None) -> Scope:
+def scope(mode: RecordingMode | None) -> Scope:
     shared = Shared(random.Random(1))
-    shared.deck = deck
+    shared.recording_mode = mode
     return scope_of(parsed(TABLES).routes[0], shared)
 
 
-def linked(inner: Handler, deck: Deck | None) -> Handler:
-    handler = recording.link(scope(deck), inner)
+def linked(inner: Handler, mode: RecordingMode | None) -> Handler:
+    handler = recording.link(scope(mode), inner)
     assert handler is not None
     return handler
 
@@ -96,7 +96,7 @@ async def test_a_reply_is_recorded_when_it_has_ended(jumping: JumpingLoop) -> No
     kept = Kept()
     answer = in_pieces(b"one", b"two", headers=[(b"Content-Length", b"6"), (b"X-A", b"1")])
     answer.trailers = lambda: [(b"X-Sum", b"6")]
-    handle = linked(Script(answer), Deck(kept))
+    handle = linked(Script(answer), RecordingMode(kept))
     found = await handle(post("/a", b"body"))
     assert await read(found, 2) == [b"one", b"two"]
     assert not kept.added
@@ -121,7 +121,7 @@ async def test_what_is_left_is_recorded_of_streams_of_events_only(
 ) -> None:
     kept = Kept()
     answer = in_pieces(*pieces, headers=headers)
-    found = await linked(Script(answer), Deck(kept))(get())
+    found = await linked(Script(answer), RecordingMode(kept))(get())
     await read(found, len(pieces))
     found.close(Ending.ABANDONED)
     assert answer.closed
@@ -131,7 +131,7 @@ async def test_what_is_left_is_recorded_of_streams_of_events_only(
 async def test_clients_ask_for_no_compression_unless_they_may(jumping: JumpingLoop) -> None:
     for compressed in (False, True):
         script = Script(reply())
-        handle = linked(script, Deck(Kept(), compressed=compressed))
+        handle = linked(script, RecordingMode(Kept(), compressed=compressed))
         await handle(get("/", [(b"Accept-Encoding", b"gzip")]))
         assert has(script.exchanges[0].headers, b"accept-encoding") is compressed
 
@@ -142,7 +142,9 @@ async def test_what_a_reply_repeats_of_a_request_or_of_its_own_cookie_is_hidden(
     key, cookie = b"k" * 20, b"c" * 20
     fields = [(b"Set-Cookie", b"sid=%b; Path=/" % cookie)]
     kept = Kept()
-    handler = linked(Script(reply(200, fields, b"/a?api_key=%b|%b" % (key, cookie))), Deck(kept))
+    handler = linked(
+        Script(reply(200, fields, b"/a?api_key=%b|%b" % (key, cookie))), RecordingMode(kept)
+    )
     assert await read(await handler(get("/a?api_key=" + key.decode()))) == [
         b"/a?api_key=%b|%b" % (key, cookie)
     ]
@@ -157,17 +159,17 @@ async def test_what_cannot_be_recorded_goes_through_and_is_told(
     caplog.set_level(logging.WARNING)
     monkeypatch.setattr(recording, "MOST", 4)
     kept = Kept()
-    found = await linked(Script(in_pieces(b"long", b"er")), Deck(kept))(get("/long?a=b"))
+    found = await linked(Script(in_pieces(b"long", b"er")), RecordingMode(kept))(get("/long?a=b"))
     assert await read(found) == [b"long", b"er"]
     assert "GET /long?a=b is not recorded: its reply is longer than" in caplog.text
-    found = await linked(Script(reply(body=b"ok")), Deck(kept))(post("/up", b"longer"))
+    found = await linked(Script(reply(body=b"ok")), RecordingMode(kept))(post("/up", b"longer"))
     assert await read(found) == [b"ok"]
     assert "POST /up is not recorded: its body is long" in caplog.text
     with pytest.raises(ConnectFailed):
-        await linked(Script(ConnectFailed()), Deck(kept))(get("/down?api_key=x"))
+        await linked(Script(ConnectFailed()), RecordingMode(kept))(get("/down?api_key=x"))
     assert "GET /down?*** is not recorded: the API did not answer" in caplog.text
     kept.fails = OSError(28, "No space left on device")
-    await read(await linked(Script(reply(body=b"ok")), Deck(kept))(get("/full")))
+    await read(await linked(Script(reply(body=b"ok")), RecordingMode(kept))(get("/full")))
     assert "GET /full is not recorded: [Errno 28] No space left on device" in caplog.text
     assert not kept.added
 
@@ -177,14 +179,14 @@ async def test_a_coding_that_cannot_be_searched_is_told(
 ) -> None:
     kept = Kept()
     answer = reply(200, [(b"Content-Encoding", b"br")], b"\x01\x02")
-    await read(await linked(Script(answer), Deck(kept))(get()))
+    await read(await linked(Script(answer), RecordingMode(kept))(get()))
     assert "secrets in its compressed body are not found" in caplog.text
     assert kept.added[0][1].body == b"\x01\x02"
 
 
 async def recorded(ask: Callable[[], Exchange], *bodies: bytes) -> Kept:
     kept = Kept()
-    handle = linked(Script(*(reply(200, (), body) for body in bodies)), Deck(kept))
+    handle = linked(Script(*(reply(200, (), body) for body in bodies)), RecordingMode(kept))
     for _ in bodies:
         await read(await handle(ask()))
     return kept
@@ -192,14 +194,14 @@ async def recorded(ask: Callable[[], Exchange], *bodies: bytes) -> Kept:
 
 async def test_answers_come_in_order_and_the_last_one_again(jumping: JumpingLoop) -> None:
     kept = await recorded(get, b"one", b"two")
-    handle = linked(Script(), Deck(kept, replays=True))
+    handle = linked(Script(), RecordingMode(kept, replays=True))
     seen = [await read(await handle(get())) for _ in range(4)]
     assert seen == [[b"one"], [b"two"], [b"two"], [b"two"]]
 
 
 async def test_bodies_tell_requests_apart(jumping: JumpingLoop) -> None:
     kept = await recorded(lambda: post("/", b"a"), b"of a")
-    handle = linked(Script(), Deck(kept, replays=True))
+    handle = linked(Script(), RecordingMode(kept, replays=True))
     assert await read(await handle(post("/", b"a"))) == [b"of a"]
     with pytest.raises(NotRecorded, match="POST / is not in the recording; the nearest"):
         await handle(post("/", b"b"))
@@ -207,7 +209,7 @@ async def test_bodies_tell_requests_apart(jumping: JumpingLoop) -> None:
 
 async def test_all_routes_replay_one_recording(jumping: JumpingLoop) -> None:
     kept = await recorded(get, b"one", b"two")
-    of_route = scope(Deck(kept, replays=True))
+    of_route = scope(RecordingMode(kept, replays=True))
     first, second = (recording.link(of_route, Script()) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -219,17 +221,17 @@ async def test_a_damaged_recording_is_an_answer_too(jumping: JumpingLoop) -> Non
     kept = await recorded(get, b"one")
     kept.fails = ValueError("status: 1 is no status of a reply")
     with pytest.raises(NotRecorded, match="damaged: status: 1"):
-        await linked(Script(), Deck(kept, replays=True))(get())
+        await linked(Script(), RecordingMode(kept, replays=True))(get())
 
 
 async def test_a_reply_takes_its_time_when_paced(jumping: JumpingLoop) -> None:
     kept = Kept()
-    of_recording = scope(Deck(kept))
+    of_recording = scope(RecordingMode(kept))
     of_recording.shared.clock = jumping.time
     handle = recording.link(of_recording, Script((7, reply(body=b"late"))))
     assert handle is not None
     await read(await handle(get()))
-    of_replay = scope(Deck(kept, replays=True, paced=True))
+    of_replay = scope(RecordingMode(kept, replays=True, paced=True))
     of_replay.shared.clock = jumping.time
     handle = recording.link(of_replay, Script())
     assert handle is not None

@@ -6,7 +6,7 @@ if TYPE_CHECKING:  # those commands alone load it
     from proxy.core.recording import Recording
 
 
-class Deck(NamedTuple):
+class RecordingMode(NamedTuple):
     """What a proxy is to do with a recording."""
 
     recording: "Recording"

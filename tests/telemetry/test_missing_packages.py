@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config.load import check
-from proxy.telemetry.extra import MISSING, lacking
+from proxy.telemetry.missing_packages import MISSING, lacking
 from proxy.telemetry.options import TracingOptions
 
 TRACED = """
