@@ -103,7 +103,7 @@ def repeatable(exchange: Exchange, rules: RepeatRules) -> bool:
     return len(keys) == 1 and bool(keys.pop().strip(b'" \t'))
 
 
-UNANSWERED: Final = frozenset(
+NEEDS_VERDICT: Final = frozenset(
     status for status in range(100, 1000) if status_verdict(status) is not Verdict.ANSWERED
 )
 """Statuses that need a second look; one look-up for the many that do not."""

@@ -26,10 +26,15 @@ class Watched(NamedTuple):
 
 
 class Uses(NamedTuple):
-    """What the links of one route took from what is shared, and had shown."""
+    """What the links of one route have asked ``Shared`` for.
+
+    A reload that leaves the route as it is lets it keep all of that, see ``Shared.keep``.
+    """
 
     keys: list[Hashable]
+    """Of ``share``."""
     watched: list[Watched]
+    """What operators are shown."""
 
 
 @runtime_checkable

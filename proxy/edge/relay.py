@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from proxy.core.errors import ProxyError, ReplyBroken, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.reply import AllSaid, Ending, Reply
-from proxy.core.taking import Taking
+from proxy.core.stopwatch import Stopwatch
 from proxy.core.timeouts import time_over
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import charge, log_error, name_route
@@ -161,9 +161,9 @@ async def _drained(exchange: Exchange, stream: ClientStream) -> None:
         taking.end(loop.time())
 
 
-def _taking(exchange: Exchange) -> Taking:
+def _taking(exchange: Exchange) -> Stopwatch:
     known = exchange.stalled
-    taking = exchange.stalled = known if isinstance(known, Taking) else Taking()
+    taking = exchange.stalled = known if isinstance(known, Stopwatch) else Stopwatch()
     return taking
 
 
@@ -189,7 +189,7 @@ class _ToClient:
         taking = self._exchange.stalled
         if held:
             _taking(self._exchange).begin(self._loop.time())
-        elif isinstance(taking, Taking):
+        elif isinstance(taking, Stopwatch):
             taking.end(self._loop.time())
 
 

@@ -121,10 +121,11 @@ class SharedTimeout:
     ) -> None:
         """``seconds``: ``math.inf`` for none yet. Both others are methods of who holds this.
 
-        ``spares``: seconds for which a task may go on although its time is over, before it is asked
-        again; ``math.inf`` for good, 0 where it is ended. Those that are asked again are asked
-        together, when the first one's seconds are over.
-        ``uncounted``: seconds since a task began that do not count; asked when its time is over.
+        ``spares`` is asked about a task whose time is over, and gives 0 if the task is to be ended,
+        ``math.inf`` if it may go on for good, or the seconds after which it is asked again. All
+        such tasks are asked together, when the seconds of the first of them are over.
+        ``uncounted`` is asked about it before: how many of the seconds since the task began do not
+        count, as its client was waited for. It has so many more.
         """
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()

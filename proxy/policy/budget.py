@@ -93,8 +93,10 @@ class DepositBudget:
         self._saved = min(self._saved + self._share, self._most)
 
     def withdraw(self, full: float = 0.0) -> bool:
-        """Take one extra, where there is one, and where at least this share of all that can be
-        saved is there."""
+        """Take one extra, if there is one.
+
+        ``full``: only if so much has been saved, as a share of the most that can be.
+        """
         if self._saved < max(1.0, full * self._most):
             return False
         self._saved -= 1

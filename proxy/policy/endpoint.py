@@ -6,7 +6,7 @@ from typing import Protocol
 from proxy.policy.ewma import Ewma
 from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
-from proxy.policy.slowness import UsualTime
+from proxy.policy.slowness import RunningMedian
 
 
 class Endpoint(Protocol):
@@ -19,7 +19,7 @@ class Endpoint(Protocol):
     in_flight: int
     """Attempts whose reply has not ended."""
     latency: Ewma
-    usual: UsualTime
+    usual: RunningMedian
     share: float
     """Of its weight, for as long as it is slow beside the others; else 1."""
     healthy: bool

@@ -16,7 +16,7 @@ _HANGS: Final = 3
 """In a row that had no answer: by chance, where one in fifty stalls, that is one in 100,000."""
 
 
-class UsualTime:
+class RunningMedian:
     """About the median of what a server takes, known from one comparison with each answer.
 
     It goes a step up where an answer took longer and a step down where it did not ("frugal
@@ -77,7 +77,7 @@ class UsualTime:
             self._move(_LONGEST)
 
 
-def shares(times: Sequence[UsualTime], floor: float) -> list[float]:
+def shares(times: Sequence[RunningMedian], floor: float) -> list[float]:
     """What each server gets of its weight: 1, or less where it is slow; never under ``floor``.
 
     Each is compared with the median of the others (of two in the middle, the faster one). One that

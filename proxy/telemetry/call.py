@@ -161,8 +161,11 @@ def where(record: Record, now: float) -> tuple[str, str]:
 
 
 def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, str]:
-    """Upstream, server and what exactly: calls with the same cause that differ in these are told
-    apart, see ``telemetry/second.Hit``."""
+    """What tells calls with the same cause apart, see ``telemetry/second.Hit``.
+
+    That is the upstream, the server, and the one thing that was waited for or that failed, each
+    empty where it is not known.
+    """
     record = exchange.record.with_call()
     wait, reason = None, record.failure[0]
     if exchange.error and reason in EXACT:

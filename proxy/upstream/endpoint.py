@@ -13,7 +13,7 @@ from proxy.core.words import in_seconds
 from proxy.policy.ewma import Ewma
 from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
-from proxy.policy.slowness import UsualTime
+from proxy.policy.slowness import RunningMedian
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.connects import Connects
@@ -72,7 +72,7 @@ class Endpoint:
         """Attempts whose reply has not ended."""
         self.latency = Ewma()
         """Seconds until a reply's head."""
-        self.usual = UsualTime()
+        self.usual = RunningMedian()
         """The same, as it usually is; where servers are compared by it."""
         self.share = 1.0
         """Of its weight, for as long as it is slow beside the others."""
@@ -159,7 +159,7 @@ class Endpoint:
         """It is back: what it did before counts no more, and slow start begins anew."""
         self.available_since = monotonic()
         self.latency = Ewma()
-        self.usual = UsualTime()
+        self.usual = RunningMedian()
         self.share = 1.0
         self.weight = self.full_weight
         self._on_state()

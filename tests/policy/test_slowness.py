@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.slowness import UsualTime, shares
+from proxy.policy.slowness import RunningMedian, shares
 
 
-def usual(seconds: float, sigma: float = 0.5, answers: int = 200, seed: int = 1) -> UsualTime:
-    rng, found = random.Random(seed), UsualTime()
+def usual(seconds: float, sigma: float = 0.5, answers: int = 200, seed: int = 1) -> RunningMedian:
+    rng, found = random.Random(seed), RunningMedian()
     for _ in range(answers):
         found.observe(seconds * rng.lognormvariate(0, sigma))
     return found
@@ -73,7 +73,7 @@ def test_the_fastest_gets_all_and_none_gets_nothing(times: list[float], floor: f
 
 
 def test_three_in_a_row_that_were_not_waited_for_say_that_it_hangs() -> None:
-    known, fresh = usual(0.05), UsualTime()
+    known, fresh = usual(0.05), RunningMedian()
     for hung in (known, fresh):
         for waited in (2.0, 3.0):
             hung.unanswered(waited)
@@ -86,7 +86,7 @@ def test_three_in_a_row_that_were_not_waited_for_say_that_it_hangs() -> None:
 
 
 def test_what_nobody_waited_for_makes_no_other_server_slow() -> None:
-    hurried = UsualTime()
+    hurried = RunningMedian()
     for _ in range(20):
         hurried.unanswered(0.001)
     assert shares([usual(0.5), hurried, usual(0.5)], 0.05) == pytest.approx([1, 1, 1], rel=0.3)

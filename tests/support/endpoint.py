@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from proxy.policy.ewma import Ewma
 from proxy.policy.permits import Permits
 from proxy.policy.quota import Quotas
-from proxy.policy.slowness import UsualTime
+from proxy.policy.slowness import RunningMedian
 
 
 class StateOnly:
@@ -19,7 +19,7 @@ class StateOnly:
         self.backup = backup
         self.in_flight = 0
         self.latency = Ewma()
-        self.usual = UsualTime()
+        self.usual = RunningMedian()
         self.share = 1.0
         self.healthy = True
         self.withdrawn = False

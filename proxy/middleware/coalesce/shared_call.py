@@ -15,7 +15,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import last_outcome
 from proxy.core.record import ANSWER, BROKEN, Record, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
-from proxy.core.taking import Taking
+from proxy.core.stopwatch import Stopwatch
 from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal, own_error
 from proxy.middleware.coalesce.shared_reply import (
     MemoryBudget,
@@ -77,7 +77,7 @@ class SharedCall:
         self._unseen = unseen
         self._left: Record | None = None
         # What holds a permit for the call has the twin: it may lend it while nobody reads.
-        twin.stalled = self._taking = Taking()
+        twin.stalled = self._taking = Stopwatch()
         self._clock = clock
         self.record = twin.record
         self.began = clock() - self.record.queue_s  # its leader's waits do not count

@@ -9,7 +9,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, gauge
-from proxy.core.taking import Taking
+from proxy.core.stopwatch import Stopwatch
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
 
@@ -84,7 +84,7 @@ class SharedReply:
         reply: Reply,
         memory: MemoryBudget,
         on_joining_ends: Callable[[], object],
-        taking: Taking,
+        taking: Stopwatch,
         *,
         clock: Clock,
         read_ahead: int = READ_AHEAD,

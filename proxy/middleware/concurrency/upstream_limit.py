@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import UNANSWERED, Verdict, verdict
+from proxy.core.outcome import NEEDS_VERDICT, Verdict, verdict
 from proxy.core.redaction import shown
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
@@ -144,7 +144,7 @@ class HeadTimes:
         self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
     ) -> None:
         """A head came after ``seconds``, or something else did."""
-        answered = isinstance(came, Reply) and came.status not in UNANSWERED
+        answered = isinstance(came, Reply) and came.status not in NEEDS_VERDICT
         if self._shortest is not None and answered:
             self._shortest.observe(asked_for(exchange), seconds, now)
         limiter, gradient = self._limit.limiter, self._limit.gradient

@@ -6,7 +6,7 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import UNANSWERED
+from proxy.core.outcome import NEEDS_VERDICT
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
@@ -80,7 +80,7 @@ class DeadlinePropagation:
             self._observe_given_up(key, started_at)
             raise
         now = self._clock()
-        if reply.status not in UNANSWERED:
+        if reply.status not in NEEDS_VERDICT:
             self._quickest.observe(key, now - started_at, now)
         return reply
 

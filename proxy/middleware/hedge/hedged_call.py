@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import FAILED, UNANSWERED, attempt_outcome
+from proxy.core.outcome import FAILED, NEEDS_VERDICT, attempt_outcome
 from proxy.core.record import ABANDONED, HEDGED, NOT_ATTEMPTED, Attempt
 from proxy.core.reply import Ending, Reply
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def acceptable(reply: Reply) -> bool:
     """Whether a reply is a good answer, which ends the call."""
-    return reply.status not in UNANSWERED
+    return reply.status not in NEEDS_VERDICT
 
 
 _GROWTH: Final = 0.5

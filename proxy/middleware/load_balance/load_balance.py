@@ -44,7 +44,7 @@ from proxy.core.body import served_since
 from proxy.core.clock import Clock
 from proxy.core.errors import NotAttempted, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
+from proxy.core.outcome import NEEDS_VERDICT, Verdict, at_fault, failure_class, takes_over, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
@@ -205,7 +205,7 @@ class LoadBalance:
         status = reply.status
         endpoint.outcomes[status] += 1
         prior_failures = 0
-        if status in UNANSWERED:
+        if status in NEEDS_VERDICT:
             prior_failures = breaker.failures if breaker is not None else 0
             reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
         else:

@@ -10,7 +10,7 @@ FIRST: Final = 0.1
 LONGEST: Final = 5.0
 
 
-class Backoff:
+class RestartBackoff:
     """Of one slot. Times and waits in seconds."""
 
     __slots__ = ("_ends",)

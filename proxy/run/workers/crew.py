@@ -13,11 +13,11 @@ from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
 from proxy.run.workers import reload
-from proxy.run.workers.backoff import Backoff
+from proxy.run.workers.backoff import RestartBackoff
 from proxy.run.workers.balance import Counts
 from proxy.run.workers.heartbeat import Heartbeat
 from proxy.run.workers.link import Link
-from proxy.run.workers.loans import Loans
+from proxy.run.workers.loans import SlotLoans
 from proxy.run.workers.member import Member
 from proxy.run.workers.nursery import CannotFork, Nursery
 from proxy.run.workers.outfit import Outfit
@@ -42,9 +42,9 @@ class Crew:
         self._outfit = Outfit(config, slots, addresses)
         self._counts = Counts(self.memory, slots)
         self._nursery = Nursery((self.memory,), self._exited)
-        self._backoffs = [Backoff() for _ in range(slots)]
+        self._backoffs = [RestartBackoff() for _ in range(slots)]
         self.roster = Roster()
-        self._loans = Loans(self.roster, self._outfit, lambda: self.stopping)
+        self._loans = SlotLoans(self.roster, self._outfit, lambda: self.stopping)
         self.heartbeat = Heartbeat(lambda: self.members, self._counts.leave)
         self._totals = Totals()
         self._tasks = set[asyncio.Task[None]]()

@@ -25,7 +25,7 @@ EMPTY: Final = 1.0
 """Seconds that a slot is without a worker until it is lent: ten times what a start takes."""
 
 
-class Loans:
+class SlotLoans:
     """Of all slots."""
 
     def __init__(self, roster: Roster, outfit: Outfit, ended: Callable[[], bool]) -> None:

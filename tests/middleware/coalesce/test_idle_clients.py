@@ -6,7 +6,7 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.core.taking import Taking
+from proxy.core.stopwatch import Stopwatch
 from proxy.http.fields import RawHeaders
 from tests.middleware.coalesce.test_coalesce import shared
 from tests.support.loop import JumpingLoop, Script, get
@@ -44,7 +44,7 @@ async def test_a_reply_for_the_leader_stalls_as_long_as_that_is_waited_for(
     script = Script(streaming(Pieces(b"x"), PRIVATE))
     leader = get()
     reply = await shared(script).handle(leader)
-    assert isinstance(leader.stalled, Taking)  # which the relay goes on with
+    assert isinstance(leader.stalled, Stopwatch)  # which the relay goes on with
     leader.stalled.begin(jumping.time())
     await asyncio.sleep(7)
     assert stalled(script) == 7.0

@@ -13,7 +13,7 @@ import pytest
 
 from proxy.config.load import from_upstream
 from proxy.edge.options import ServerOptions
-from proxy.run.workers.loans import EMPTY, Loans
+from proxy.run.workers.loans import EMPTY, SlotLoans
 from proxy.run.workers.member import Member
 from proxy.run.workers.outfit import Outfit
 from proxy.run.workers.roster import Roster
@@ -56,7 +56,7 @@ class House:
         self.roster = Roster()
         self.outfit = Outfit(CONFIG, 3, addresses)
         self.stopping = False
-        self.loans = Loans(self.roster, self.outfit, lambda: self.stopping)
+        self.loans = SlotLoans(self.roster, self.outfit, lambda: self.stopping)
         self.links = [self.born(slot) for slot in (1, 2)]
 
     def born(self, slot: int) -> Link:

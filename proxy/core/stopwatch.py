@@ -1,8 +1,11 @@
-"""How long clients are waited for to take their replies."""
+"""Adds up how long something has lasted that comes and goes."""
 
 
-class Taking:
-    """What ``Exchange.stalled`` is of a reply; the clock is the loop's."""
+class Stopwatch:
+    """Seconds for which a client has been waited for to take its reply; the clock is the loop's.
+
+    It is the ``Exchange.stalled`` of a reply whose body is sent.
+    """
 
     __slots__ = ("_seconds", "_since")
 
