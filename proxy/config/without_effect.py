@@ -52,7 +52,7 @@ def _of(
     raw: Mapping[str, Any],
     kind: str,
     entries: Sequence[Any],
-    reasons: Mapping[tuple[str, str], Callable[[Config, Any], str]],
+    reasons: Mapping[tuple[str, str], Callable[[Config, Any, Any], str]],
 ) -> Iterator[Finding]:
     written = [Written(raw, (kind, index), entry, set()) for index, entry in enumerate(entries)]
     for (table, option), reason in reasons.items():
@@ -61,7 +61,8 @@ def _of(
         for each in written:
             place = each.at(table, option)
             if place and not (reason is uncounted and _is_off(each)):
-                why = reason(config, each.options)
+                options = getattr(each.options, table)
+                why = "" if options is None else reason(config, each.options, options)
                 found.setdefault(place, []).append(why)
                 # An entry that writes a table of its own inherits the rest of that at the top.
                 parts.setdefault(place[2:], []).append(why)
