@@ -113,7 +113,7 @@ class Shared:
         """
         self.uses.keys.append(key)
         if key not in self._things:
-            known = None if self._before is None else self._before._things.get(key)
+            known = self._known(key)
             if known is not None and adapt is not None:
                 self._adaptations.append(partial(adapt, known))
             self._things[key] = make() if known is None else known
@@ -122,13 +122,16 @@ class Shared:
 
     def had(self, key: Hashable) -> bool:
         """Whether the configuration before has something here that may have to be told of this."""
-        return self._before is not None and key in self._before._things
+        return self._known(key) is not None
 
     def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
         """``adapt`` is told of what the configuration before had here, when this one begins."""
-        known = None if self._before is None else self._before._things.get(key)
-        if known is not None:
+        if (known := self._known(key)) is not None:
             self._adaptations.append(partial(adapt, known))
+
+    def _known(self, key: Hashable) -> Any:
+        """What the configuration before has here."""
+        return None if self._before is None else self._before._things.get(key)
 
     def watch(self, thing: Described, **labels: str) -> None:
         """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
