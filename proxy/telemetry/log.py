@@ -16,7 +16,7 @@ from proxy.core.redaction import HIDDEN, SECRETS, conceal, redact
 from proxy.telemetry.access_log_batch import Ended, Lines
 from proxy.telemetry.access_log_line import stamp, written_as_text
 from proxy.telemetry.options import LogOptions
-from proxy.telemetry.writer import Turn, Writer
+from proxy.telemetry.writer import OutputLock, Writer
 
 BATCH: Final = 0.02
 """Seconds over which lines are collected: waking the writer costs more than a line."""
@@ -135,9 +135,9 @@ class AccessLog:
         wall: Callable[[], float] = wall,
         clock: Callable[[], float] = monotonic,
         rng: random.Random | None = None,
-        turn: Turn | None = None,
+        lock: OutputLock | None = None,
     ) -> None:
-        """``turn``: where other processes write to ``fd`` as well."""
+        """``lock``: where other processes write to ``fd`` as well."""
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
@@ -146,7 +146,7 @@ class AccessLog:
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
-        self._writer = Writer(fd, turn=turn)
+        self._writer = Writer(fd, lock=lock)
         self._fd = fd
         self._closed = False
         self.follow(options)

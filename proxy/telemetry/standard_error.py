@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.telemetry.writer import Turn, Writer
+from proxy.telemetry.writer import OutputLock, Writer
 
 PENDING: Final = 1 << 20
 """Bytes that may wait for a slow reader before lines are dropped."""
@@ -26,11 +26,11 @@ _log = logging.getLogger(__name__)
 class StandardError(io.TextIOBase):
     """Text that a thread writes line by line. Never waits and never fails; any thread may write."""
 
-    def __init__(self, fd: int = 2, turn: Turn | None = None) -> None:
-        """``turn``: where other processes write to ``fd`` as well."""
+    def __init__(self, fd: int = 2, lock: OutputLock | None = None) -> None:
+        """``lock``: where other processes write to ``fd`` as well."""
         self._fd = fd
         self._begun = bytearray()
-        self._writer = Writer(fd, tell=_tell, complain=False, pending=PENDING, turn=turn)
+        self._writer = Writer(fd, tell=_tell, complain=False, pending=PENDING, lock=lock)
         # Reentrant: a finalizer may complain in the midst of a write.
         self._lock = threading.RLock()
 
@@ -46,9 +46,9 @@ class StandardError(io.TextIOBase):
                 self._writer.put(lines, lines.count(b"\n") or 1)
         return len(text)
 
-    def share(self, turn: Turn) -> None:
+    def share(self, lock: OutputLock) -> None:
         """From now on other processes write there as well."""
-        self._writer.turn = turn
+        self._writer.lock = lock
 
     def writable(self) -> bool:
         """Always."""
@@ -71,12 +71,12 @@ class StandardError(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def standard_error(turn: Turn | None = None) -> Iterator[None]:
+def standard_error(lock: OutputLock | None = None) -> Iterator[None]:
     """Put one in the place of ``sys.stderr`` for a while, unless that is no descriptor's."""
     before = sys.stderr
     try:
         # None: it was closed
-        ours = StandardError(2 if before is None else before.fileno(), turn)
+        ours = StandardError(2 if before is None else before.fileno(), lock)
     except OSError:  # somebody who runs us in their own process keeps it in memory
         yield
         return

@@ -22,8 +22,8 @@ NEWS: Final = 5.0
 """Seconds between two reports of dropped lines."""
 
 
-class Turn:
-    """Whose turn it is to write, among processes that share an output.
+class OutputLock:
+    """Lets one process write at a time, among those that share an output.
 
     A pipe takes no more than PIPE_BUF, 4,096 bytes, as a whole; of a longer write the reader may
     find the middle of another's. So whoever writes holds a lock meanwhile, one for each file. The
@@ -75,7 +75,7 @@ class Writer:
         "_thread",
         "_told",
         "_written",
-        "turn",
+        "lock",
     )
 
     def __init__(
@@ -85,15 +85,15 @@ class Writer:
         tell: Callable[[str], None] | None = None,
         complain: bool = True,
         pending: int = PENDING,
-        turn: Turn | None = None,
+        lock: OutputLock | None = None,
     ) -> None:
         """``tell``: is given the sentences about lines that were lost, the log by default.
 
         ``complain``: whether it is told at once that writing fails, and at the end what was lost;
         where ``tell`` writes to this very descriptor that would only be lost as well. ``pending``:
-        bytes that may wait. ``turn``: where other processes write there as well.
+        bytes that may wait. ``lock``: where other processes write there as well.
         """
-        self.turn = turn
+        self.lock = lock
         self._fd = fd
         self._tell = tell or _warn
         self._complain = complain
@@ -151,10 +151,10 @@ class Writer:
                 self._report_lost()
 
     def _write_in_turn(self, lines: bytearray) -> bool:
-        turn = self.turn
-        if turn is None:
+        lock = self.lock
+        if lock is None:
             return self._write(lines)
-        with turn.at(self._fd):
+        with lock.at(self._fd):
             return self._write(lines)
 
     def _write(self, lines: bytearray) -> bool:

@@ -27,7 +27,7 @@ from proxy.run.workers.crew import Crew
 from proxy.run.workers.shares import exceeding
 from proxy.telemetry.log import configure
 from proxy.telemetry.standard_error import StandardError
-from proxy.telemetry.writer import Turn
+from proxy.telemetry.writer import OutputLock
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Parent:
         addresses.follow(addresses.prepare(server))
         self._crew = Crew(self._config, self._slots, addresses.bound)
         if isinstance(sys.stderr, StandardError):
-            sys.stderr.share(Turn(self._crew.memory))
+            sys.stderr.share(OutputLock(self._crew.memory))
         self._admin.follow(await self._admin.prepare(self._config.admin, server))
         self._look_for_operators()
 

@@ -27,7 +27,7 @@ from proxy.run.workers.shelf import INBOX, taken
 from proxy.run.workers.totals import packed
 from proxy.telemetry.log import AccessLog
 from proxy.telemetry.standard_error import standard_error
-from proxy.telemetry.writer import Turn
+from proxy.telemetry.writer import OutputLock
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +41,18 @@ def work(slot: int, descriptors: Sequence[int]) -> int:
     ``descriptors``, in this order: the link, the shelf, the memory that all share, our inbox, the
     ends where each slot's inbox is filled, and the sockets of each address.
     """
-    turn = Turn(descriptors[2])
-    with standard_error(turn):
-        return run_in_loop(lambda: Worker(slot, descriptors, turn).run())
+    lock = OutputLock(descriptors[2])
+    with standard_error(lock):
+        return run_in_loop(lambda: Worker(slot, descriptors, lock).run())
 
 
 class Worker:
     """In the running loop."""
 
-    def __init__(self, slot: int, descriptors: Sequence[int], turn: Turn) -> None:
+    def __init__(self, slot: int, descriptors: Sequence[int], lock: OutputLock) -> None:
         self._slot = slot
         self._descriptors = descriptors
-        self._turn = turn
+        self._lock = lock
         self._link: Link
         self._shelf = socket.socket(fileno=descriptors[1])
         self._inherited: Inherited
@@ -87,7 +87,7 @@ class Worker:
         return share(config, self._slot, self._slots)
 
     async def _serve(self, config: Config, start: dict[str, Any]) -> int:
-        access = AccessLog(config.log, turn=self._turn)
+        access = AccessLog(config.log, lock=self._lock)
 
         counts = Counts(self._descriptors[2], start["slots"])
         try:
