@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError
 from proxy.core.reply import Reply
+from proxy.http.fields import RawHeaders
 from proxy.policy.quota import Turn
 
 # Outcomes of attempts, besides statuses and what [retry] on calls failures:
@@ -39,6 +40,8 @@ ELSEWHERE: Final = "elsewhere"
 
 AtHand: TypeAlias = Callable[[Any, ProxyError], Awaitable[Reply | None]]
 """Gives the answer to an exchange in the place of this failure; None where it cannot."""
+Informed: TypeAlias = tuple[int, RawHeaders]
+"""An informational head: its status and its fields."""
 
 
 class Wait(NamedTuple):
@@ -128,6 +131,8 @@ class Record:
     """Of those that have ended."""
     connect_s: float | None = None
     """Seconds that the last attempt spent on getting a connection."""
+    informed: tuple[Informed, ...] = ()
+    """The first few informational heads that its client was told."""
     first_byte_at: float | None = None
     """When the reply's head arrived."""
     reply_status: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from aiohttp.streams import StreamReader
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionTerminated, ProtocolViolation, ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
+from proxy.core.record import Informed
 from proxy.core.reply import Reply, Source
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
@@ -36,6 +38,9 @@ from proxy.upstream.translate import head_error
 _INFORMATIONAL: Final = 100
 _OK: Final = 200
 _UPGRADE_REQUIRED: Final = 426
+_FEW: Final = 4
+"""Informational heads that a client is told where several attempts have some. Go's net/http takes
+five (golang/go#26161); one of them may be a 100 (Continue)."""
 _ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
 """Methods that are not idempotent, of those in use (RFC 9110 9.2.2)."""
 
@@ -112,12 +117,8 @@ class Forward:
                 if (arrival := protocol.arrival()) is not None:
                     await arrival
                 message, payload = protocol.take() or await protocol.read()
-                while message.code < _OK and message.code != SWITCHING:
-                    if message.code == _INFORMATIONAL:
-                        exchange.body.proceed()
-                    else:
-                        self._send_informational(exchange, message)
-                    message, payload = await protocol.read()
+                if message.code < _OK and message.code != SWITCHING:
+                    message, payload = await self._after_hints(exchange, protocol, message)
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
@@ -210,11 +211,23 @@ class Forward:
         clocks = self._timeouts
         return ProgressReplyBody(connection, payload, upload, clocks.idle, clocks.progress)
 
-    def _send_informational(self, exchange: Exchange, message: ReplyHead) -> None:
-        """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if exchange.send_informational is not None:
-            fields = self._filter(message.fields)
-            exchange.send_informational(message.code, message.reason, fields)
+    async def _after_hints(
+        self, exchange: Exchange, protocol: UpstreamProtocol, message: Any
+    ) -> tuple[Any, Any]:
+        """The answer, once what is known before it is passed on (RFC 9110 15.2)."""
+        record = exchange.record
+        before = record.informed
+        while message.code < _OK and message.code != SWITCHING:
+            if message.code == _INFORMATIONAL:
+                exchange.body.proceed()
+            elif exchange.send_informational is not None:
+                said = message.code, self._filter(message.fields)
+                if not before or _is_news(said, before, record.informed):
+                    if len(record.informed) < _FEW:
+                        record.informed += (said,)
+                    exchange.send_informational(said[0], message.reason, said[1])
+            message, payload = await protocol.read()
+        return message, payload
 
     async def _switched(
         self,
@@ -272,6 +285,14 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
     if protocol.unacknowledged:
         return Stage.NOT_SENT
     return Stage.STALE if protocol.reused and not protocol.any_reply_byte else Stage.SENT
+
+
+def _is_news(said: Informed, before: Sequence[Informed], informed: Sequence[Informed]) -> bool:
+    """Whether a client is told this too. ``before``: what it was told of attempts before this one.
+
+    A head without fields, 102 (Processing), says that work goes on: that is always news.
+    """
+    return len(informed) < _FEW and not (said[1] and said in before)
 
 
 def _no_head(name: str, seconds: float) -> Exception:

@@ -1,14 +1,15 @@
 """An interim reply is no answer: what fails behind it is answered as ever.
 
 Reported for gateways that took 100, 102 or 103 for the beginning of the reply, and then could
-only cut the client (envoyproxy/envoy#12131).
+only cut the client (envoyproxy/envoy#12131). A client may give up after a few of them (Go's
+net/http after five: golang/go#26161), so several attempts tell it no more than one would.
 """
 
 from typing import Any
 
 import pytest
 
-from tests.support.message import get
+from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream
 
@@ -54,3 +55,39 @@ async def test_a_client_that_was_told_to_go_on_learns_that_it_took_too_long() ->
         assert b" 100 " in await client.read_until(b"\r\n\r\n")
         await client.send(b"abc")
         assert (await client.receive()).status == 504
+
+
+FAILURES: dict[str, Any] = {"503": length(b"busy", b"503 Service Unavailable"), "closed": "fin"}
+
+
+def hints(*names: str) -> list[bytes]:
+    return [b"HTTP/1.1 103 Early Hints\r\nLink: </%b>\r\n\r\n" % name.encode() for name in names]
+
+
+MANY = hints(*"abcdefg")
+PROCESSING = INTERIM[102]
+SEVERAL: dict[str, tuple[list[list[bytes]], list[bytes]]] = {
+    # what the attempts say before their answers, and what the client is told of it
+    "the same from each": ([hints("a", "b")] * 3, hints("a", "b")),
+    "the same twice from one": ([hints("a", "a")] * 2, hints("a", "a")),
+    "other ones": ([hints("a"), hints("b", "a"), hints("c", "b")], hints("a", "b", "c")),
+    "first from a later one": ([[], MANY, MANY], MANY),
+    "too many others": ([hints("a"), hints("b", "c", "d", "e")], hints("a", "b", "c", "d")),
+    "as many as one likes from the first": ([MANY, hints("x")], MANY),
+    "that work goes on": ([[PROCESSING], [PROCESSING], [PROCESSING]], [PROCESSING] * 3),
+    "that work goes on and on": ([[PROCESSING], [PROCESSING] * 9], [PROCESSING] * 4),
+}
+
+
+@pytest.mark.parametrize("said", SEVERAL)
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_client_is_told_what_is_new_of_later_attempts(failure: str, said: str) -> None:
+    attempts, told = SEVERAL[said]
+    scripts: list[list[Any]] = [["wait-body", *heads, FAILURES[failure]] for heads in attempts]
+    scripts[-1][-1] = length(b"ok")
+    options = {"attempts": len(attempts), "backoff_base": "1ms"}
+    async with RawUpstream(*scripts) as upstream, proxied(upstream, retry=options) as proxy:
+        response = await proxy.ask(get())
+        assert (response.status, response.body) == (200, b"ok")
+        assert len(upstream.requests) == len(attempts)
+    assert [head.raw for head in response.interim] == told
