@@ -12,6 +12,10 @@ from proxy.http.grammar import Malformed, shown
 ASTERISK: Final = b"*"
 
 _ORIGIN: Final = re.compile(rb"/[^\x00-\x20\x7f#]*")
+_NAMED: Final = re.compile(rb"(?i:https?)://([^/?#]*)")
+_NEVER: Final = re.compile(rb"[\x00-\x20\x7f]")
+_BEHIND: Final = re.compile(rb"[?#]")
+_HIDDEN: Final = b"***"
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#\x00-\x20\x7f]+)((?:[/?][^\x00-\x20\x7f#]*)?)")
 
 # RFC 3986 3.3: pchar without escapes. A segment that begins with a dot takes the long way.
@@ -48,18 +52,44 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
     if (absolute := _ABSOLUTE.fullmatch(raw)) is not None:
         authority, rest = absolute[1], absolute[2]
         if not valid_host(authority):  # userinfo included (RFC 9110 4.2.4)
-            raise Malformed(f"authority {_shown(authority)!r} in the target")
+            raise Malformed(_fault(raw))
         if rest.startswith(b"/"):
             return rest, authority
         if not rest and method == "OPTIONS":  # RFC 9112 3.2.4
             return ASTERISK, authority
         return b"/" + rest, authority
-    raise Malformed(f"target {_shown(raw)!r}")
+    raise Malformed(_fault(raw))
+
+
+def _fault(raw: bytes) -> str:
+    """What is wrong with a target that has none of the forms, in words."""
+    target = f"target {_shown(raw)!r}"
+    if (found := _NEVER.search(raw)) is not None:
+        return f"{target} has a {'blank' if found[0] == b' ' else 'control character'}"
+    if raw == ASTERISK:
+        return f"{target} is for OPTIONS alone"
+    if (named := _NAMED.match(raw)) is not None:
+        _, at, host = named[1].rpartition(b"@")
+        # A password with "/", "?" or "#" in it ends behind what looks like the host.
+        name = _HIDDEN if b"@" in raw[named.end() :] else shown(host)
+        if at:
+            return f"the target names a user of {name!r}"
+        if not host:
+            return f"{target} names no host"
+        if not valid_host(host):
+            what = "is not a host name or address, with or without a port"
+            return f"{name!r} in the target {what}"
+    elif not raw.startswith(b"/"):
+        return f"{target} begins with neither / nor http:// nor https://"
+    return f"{target} has a fragment (#)"
 
 
 def _shown(target: bytes) -> bytes:
-    """As much of it as holds no secrets: no user information, no query."""
-    return shown(target.partition(b"?")[0].rpartition(b"@")[2])
+    """As much of it as holds no secrets: no user information, no query, no fragment."""
+    front = _BEHIND.split(target, 1)[0]
+    if not target.startswith(b"/") and b"@" in target[len(front) :]:
+        return _HIDDEN  # a password with "?" or "#" in it may begin in front of that
+    return shown(front.rpartition(b"@")[2])
 
 
 def check_escapes(target: bytes) -> None:

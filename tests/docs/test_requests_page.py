@@ -30,6 +30,13 @@ REFUSED: dict[str, list[tuple[bytes, int]]] = {
             *(b"GET / ICE/1.0", b"GET / HTTP/2.0", b"GET /"),
         )
     ],
+    "a target that has a fragment": [
+        (head(first=b"GET %b HTTP/1.1" % target), 400)
+        for target in (
+            *(b"/a#x", b"http://u:p@a/x", b"http:///x", b"http://a:99999/x", b"a", b"ftp://a/x"),
+            *(b"", b"*"),
+        )
+    ],
     "a bare CR or LF": [
         (head(b"A: a\nB: b"), 400),
         (head(b"A: a\rb"), 400),

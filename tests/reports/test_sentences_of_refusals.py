@@ -55,6 +55,13 @@ REFUSED: list[tuple[bytes, str]] = [
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
         "the head is larger than max_header_size of 16KiB",
     ),
+    (b"GET /a#x HTTP/1.1\r\nHost: a\r\n\r\n", 'target "/a" has a fragment (#)'),
+    (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 'target "*" is for OPTIONS alone'),
+    (b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n", 'target "foo" begins with neither / nor'),
+    (b"GET ftp://x/y HTTP/1.1\r\nHost: a\r\n\r\n", 'target "ftp://x/y" begins with neither / nor'),
+    (b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 'target "http:///x" names no host'),
+    (b"GET http://u:p@h/x HTTP/1.1\r\nHost: a\r\n\r\n", 'the target names a user of "h"'),
+    (b"GET http://h:99999/x HTTP/1.1\r\nHost: a\r\n\r\n", '"h:99999" in the target is not a host'),
     (b"GET /" + b"a" * 20_000, "the request line is longer than max_header_size of 16KiB"),
 ]
 
