@@ -105,7 +105,7 @@ class Forward:
             record.connect_s = monotonic() - asked
         upload: Upload | None = None
         message: Any  # a FastHead or a ReplyHead
-        known = connection.owner is not None
+        begun = connection.login_begun
         protocol = connection.protocol
         try:
             protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
@@ -121,7 +121,7 @@ class Forward:
                     message, payload = await self._after_hints(exchange, protocol, message)
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
-                stage = Stage.SENT if known and exchange.login else _stage(protocol)
+                stage = Stage.SENT if begun and exchange.login else _stage(protocol)
                 first = not (protocol.reused or protocol.any_reply_byte)
                 raise head_error(error, stage=stage, name=address.name, first=first) from None
             if message.code == SWITCHING:
@@ -151,7 +151,7 @@ class Forward:
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
             if exchange.login or speaks_of_login(message.fields):
-                connection.bind(ties, address.name)
+                connection.bind(ties, address.name, begun=exchange.login)
             return self._reply(exchange, message, stream, protocol.buffered)
         except BaseException:
             if upload is not None:

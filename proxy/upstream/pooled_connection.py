@@ -39,6 +39,7 @@ class PooledConnection:
         "_pool",
         "introduced",
         "login_at",
+        "login_begun",
         "made_at",
         "owner",
         "protocol",
@@ -56,7 +57,9 @@ class PooledConnection:
         self.introduced: tuple[Ties | None, bytes] | None = None
         """Whose it is from its first bytes on, and those, where it began with a PROXY header."""
         self.login_at = 0.0
-        """When the login on it began."""
+        """When a login on it was first spoken of."""
+        self.login_begun = False
+        """Whether its client has said something of it, and not only the server."""
         self.waits = False
         """Whether it is idle, and its client's."""
         self.protocol = protocol
@@ -70,14 +73,18 @@ class PooledConnection:
         peer = None if transport is None else transport.get_extra_info("peername")
         return peer[0] if isinstance(peer, tuple) else ""
 
-    def bind(self, ties: Ties | None, server: str) -> None:
-        """Somebody logs in on it: from now on it belongs to that client, and is closed with it."""
+    def bind(self, ties: Ties | None, server: str, *, begun: bool = True) -> None:
+        """Somebody logs in on it: from now on it belongs to that client, and is closed with it.
+
+        ``begun``: whether the client has; else the server asks for it.
+        """
         if ties is None:  # a health check's
             self.protocol.force_close()
         else:
             if self.owner is None:
                 self.login_at = monotonic()
             self.owner = (ties, server)
+            self.login_begun = self.login_begun or begun
 
     def release(self) -> None:
         """Keep it for the next attempt, where nothing speaks against another use."""

@@ -13,7 +13,7 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
+from proxy.core.outcome import CONNECT_FAILURE, STALE_CONNECTION, failure_class, lasts
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.may_repeat import another_allowed
@@ -180,13 +180,13 @@ class Attempts(RetryOptionsBase):
         If so, the failed one is logged and, unless it is ``free``, the budget is charged.
         """
         options, exchange = self._options, self._exchange
-        unsent = failure == CONNECT_FAILURE
+        unsent, stale = failure == CONNECT_FAILURE, failure == STALE_CONNECTION
         if unsent and options.wait_for_connect and not free:
             return False  # there is no other server: what is above waits until there is one
         now = self._clock()
         began = self._started_at  # that in the record may be of a copy
         if not another_allowed(
-            exchange, options, now, nothing_sent=unsent, began=began, wait=wait
+            exchange, options, now, nothing_sent=unsent, stale=stale, began=began, wait=wait
         ) or not (free or self._budget.spend(now)):
             return False
         record = exchange.record

@@ -8,7 +8,9 @@
 | whose body was not kept                         | no               | no                        |
 
 Nothing was sent where no connection was made, and where the connection had ended before the request
-came to it. ``[retry] on`` says which failures and statuses are worth it, see ``options``.
+came to it. A part of a login that its connection will have (``http/logins``) goes again only then,
+or where it is the first one and its connection, an idle one, had ended. ``[retry] on`` says which
+failures and statuses are worth it, see ``options``.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +22,17 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.budget import Budget
 
 
-def may_repeat(exchange: Exchange, options: RetryOptions, *, nothing_sent: bool) -> bool:
-    """Whether it may be sent again, however an attempt has ended."""
+def may_repeat(
+    exchange: Exchange, options: RetryOptions, *, nothing_sent: bool, stale: bool = False
+) -> bool:
+    """Whether it may be sent again, however an attempt has ended.
+
+    ``stale``: with a connection that had been idle, and on which no login had begun.
+    """
     if not exchange.body.resendable:
         return False
     # Another connection knows nothing of a login that has begun.
-    return nothing_sent or (not exchange.login and repeatable(exchange, options))
+    return nothing_sent or ((stale or not exchange.login) and repeatable(exchange, options))
 
 
 def repeats_broken(options: RetryOptions) -> bool:
@@ -39,6 +46,7 @@ def another_allowed(
     now: float,
     *,
     nothing_sent: bool,
+    stale: bool = False,
     began: float,
     wait: float = 0.0,
 ) -> bool:
@@ -50,7 +58,7 @@ def another_allowed(
     record = exchange.record
     if not record.attempts_left:
         return False
-    if not may_repeat(exchange, options, nothing_sent=nothing_sent):
+    if not may_repeat(exchange, options, nothing_sent=nothing_sent, stale=stale):
         return False
     if exchange.deadline is not None and now + wait >= exchange.deadline:
         return False

@@ -64,6 +64,13 @@ def test_a_login_goes_nowhere_else_once_it_has_begun() -> None:
     assert not may_repeat(exchange, RetryOptions(), nothing_sent=False)
 
 
+def test_the_message_that_begins_a_login_goes_again_where_its_connection_had_ended() -> None:
+    exchange, upload = get(), post("/", b"x")
+    exchange.login = upload.login = True
+    assert may_repeat(exchange, RetryOptions(), nothing_sent=False, stale=True)
+    assert not may_repeat(upload, RetryOptions(), nothing_sent=False, stale=True)
+
+
 def under_way(left: int = 1, connect_s: float | None = 0.01, method: str = "GET") -> Exchange:
     """An exchange whose attempt began at 100."""
     exchange = get(method=method)
