@@ -183,6 +183,31 @@ async def test_dot_segments_that_servers_read_differently_are_refused(target: by
         assert upstream.requests == []
 
 
+@pytest.mark.parametrize(
+    ("framing", "body", "written"),
+    [
+        (b"content-length: 002", b"hi", b"Content-Length: 2"),
+        (b"transfer-encoding: Chunked", b"2\r\nhi\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+    ],
+)
+async def test_fields_pass_in_their_order_but_for_host_and_what_frames_a_body(
+    framing: bytes, body: bytes, written: bytes
+) -> None:
+    kept = [b"b: 1", b"A:\xe9", b"B: 2", b"date: today"]
+    sent = head(kept[0], framing, *kept[1:], first=b"POST / HTTP/1.1", host=b"")
+    reply = sent.replace(b"POST / HTTP/1.1", b"HTTP/1.1 200 OK") + body
+    request = sent.replace(b"\r\n\r\n", b"\r\nhOst: a\r\n\r\n") + body
+    passed = [b"b: 1", b"A: \xe9", b"B: 2", b"date: today"]
+    async with RawUpstream(["wait-body", reply]) as upstream, proxied(upstream) as proxy:
+        response = await proxy.ask(request)
+        assert response.body == b"hi"
+        assert response.lines[:4] == passed
+        assert response.lines[-1] == written
+        (request_,) = upstream.requests
+        assert request_.head.lines[:5] == [b"Host: a", *passed]
+        assert request_.head.lines[-1] == written
+
+
 async def test_methods_are_as_the_page_says() -> None:
     async with RawUpstream() as upstream, proxied(upstream) as proxy:
         for method in (b"CONNECT a:1", b"TRACE /", b"TRACK /"):
