@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from proxy.http.canonical_json import canonical
-from proxy.http.fields import Fields, RawHeaders, has, is_json, media_type, values
+from proxy.http.codings import codings
+from proxy.http.fields import Fields, RawHeaders, is_json, media_type, values
 
 MOST: Final = 64 << 20
 """Bytes of the longest body that is recorded; it is held in memory."""
@@ -44,7 +45,7 @@ def compared(body: bytes, fields: RawHeaders) -> bytes:
     boundary, which clients make up anew each time.
     """
     kinds = values(fields, b"content-type")
-    if not body or len(kinds) != 1 or has(fields, b"content-encoding"):
+    if not body or len(kinds) != 1 or codings(fields):
         return body
     kind = media_type(kinds[0])
     if is_json(kind):

@@ -12,6 +12,7 @@ import msgspec
 from proxy.core.errors import ProxyError
 from proxy.core.reply import Reply
 from proxy.edge.responses import problem
+from proxy.http.codings import codings
 from proxy.http.fields import values
 
 Said: TypeAlias = dict[str, Any]
@@ -100,7 +101,7 @@ def _instead(reply: Reply, request_id: str) -> Said:
     detail = f"the upstream answered {status}"
     if status < _ERROR:
         kind = values(reply.headers, b"content-type") or [b"no Content-Type"]
-        coding = values(reply.headers, b"content-encoding")
+        coding = codings(reply.headers)
         with_what = b"Content-Encoding: " + coding[-1] if coding else kind[-1]
         detail += (
             f" with {with_what.decode('latin-1')}, where an uncompressed stream of events was due"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from proxy.http.bounded_cache import Memo
+from proxy.http.codings import applied
 from proxy.http.fields import RawHeaders, media_type, values
 
 EVENT_STREAM: Final = b"text/event-stream"
@@ -102,6 +103,7 @@ def _content(name: bytes) -> bytes:
 
 
 _CONTENT: Final = Memo(_content, 2048)
+_CODED: Final = Memo(lambda value: bool(applied(value)), 64)
 _OF_EVENTS: Final = Memo(lambda kind: media_type(kind) == EVENT_STREAM, 512)
 
 
@@ -110,9 +112,10 @@ def streams_events(fields: RawHeaders) -> bool:
     found = False
     for name, value in fields:
         if meaning := _CONTENT[name]:
-            if meaning == b"content-encoding":
+            if meaning == b"content-type":
+                found = _OF_EVENTS[value]
+            elif _CODED[value]:
                 return False
-            found = _OF_EVENTS[value]
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from proxy.core.recording import Answer, Question
+from proxy.http.codings import codings
 from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, content_kind, values
 from proxy.http.framing import has_no_body
 from proxy.http.hop_by_hop import HOP_BY_HOP
@@ -71,8 +72,8 @@ def order(path: Path) -> tuple[int, str]:
 
 def ending(fields: RawHeaders) -> str:
     """Of the name of a file with a body that these fields describe."""
-    if coded := values(fields, b"content-encoding"):
-        return "gz" if coded[0].lower() in (b"gzip", b"x-gzip") else "bin"
+    if coded := codings(fields):
+        return "gz" if coded[0] in (b"gzip", b"x-gzip") else "bin"
     kind = content_kind(fields)
     if kind.endswith(b"+json"):
         return "json"

@@ -6,6 +6,8 @@ from proxy.core.recording import Question
 from proxy.http.fields import Fields
 
 JSON: Fields = [(b"Content-Type", b"application/json; charset=utf-8")]
+PLAIN: Fields = [*JSON, (b"Content-Encoding", b"none")]
+ZIPPED: Fields = [*JSON, (b"Content-Encoding", b"gzip")]
 FORM: Fields = [(b"Content-Type", b"application/x-www-form-urlencoded")]
 
 
@@ -24,6 +26,8 @@ def multipart(boundary: bytes) -> tuple[Fields, bytes]:
         (("POST", b"/", JSON, b'{"a":1,"b":2}'), ("POST", b"/", JSON, b'{"b": 2, "a": 1}'), True),
         (("POST", b"/", JSON, b'{"a":1}'), ("POST", b"/", JSON, b'{"a":2}'), False),
         (("POST", b"/", FORM, b'{"a":1}'), ("POST", b"/", FORM, b'{"a": 1}'), False),
+        (("POST", b"/", PLAIN, b'{"a":1}'), ("POST", b"/", JSON, b'{"a": 1}'), True),
+        (("POST", b"/", ZIPPED, b'{"a":1}'), ("POST", b"/", ZIPPED, b'{"a": 1}'), False),
         (("POST", b"/", JSON, b"{a"), ("POST", b"/", JSON, b"{a"), True),
         (("POST", b"/", *multipart(b"one")), ("POST", b"/", *multipart(b"two")), True),
         (("GET", b"/ab", [], b"c"), ("GET", b"/a", [], b"bc"), False),

@@ -63,6 +63,7 @@ def test_the_apis_own_error_is_passed_on(shape: str) -> None:
     [
         ([(b"Content-Type", b"text/html")], "with text/html,"),
         ([(b"content-TYPE", b"text/html"), (b"Content-Encoding", b"br")], "Content-Encoding: br,"),
+        ([(b"content-TYPE", b"text/html"), (b"Content-Encoding", b"none")], "with text/html,"),
         ([], "with no Content-Type,"),
     ],
 )

@@ -80,6 +80,9 @@ def test_data_is_known_before_its_line_has_ended() -> None:
         (b"text/event-stream", b"", True),
         (b"Text/Event-Stream; charset=utf-8", b"", True),
         (b"text/event-stream", b"gzip", False),
+        (b"text/event-stream", b"identity", True),
+        (b"text/event-stream", b"None", True),
+        (b"text/plain", b"none", False),
         (b"text/plain", b"", False),
     ],
 )

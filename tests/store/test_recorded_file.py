@@ -171,6 +171,7 @@ def test_the_tenth_comes_behind_the_ninth() -> None:
         ([(b"content-type", b"image/png")], "png"),
         ([(b"content-type", b"text/html"), (b"content-encoding", b"gzip")], "gz"),
         ([(b"content-type", b"text/html"), (b"content-encoding", b"br")], "bin"),
+        ([(b"content-type", b"text/html"), (b"content-encoding", b"none")], "html"),
     ],
 )
 def test_files_end_as_editors_know_them(fields: Fields, end: str) -> None:

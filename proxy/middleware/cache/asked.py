@@ -11,7 +11,8 @@ from proxy.core.stored import Entry, Meta
 from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
-from proxy.http.fields import RawHeaders, has, is_json, media_type, values
+from proxy.http.codings import codings
+from proxy.http.fields import RawHeaders, is_json, media_type, values
 from proxy.http.vary import selecting_form, selecting_value
 from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER, PARTS
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
@@ -166,7 +167,7 @@ async def content_of(exchange: Exchange, *, post: bool) -> bytes | None:
 def _has_json(fields: RawHeaders) -> bool:
     """Whether a body is JSON as it is, without a coding."""
     kinds = values(fields, b"content-type")
-    if len(kinds) != 1 or has(fields, b"content-encoding"):
+    if len(kinds) != 1 or codings(fields):
         return False
     return is_json(media_type(kinds[0]))
 

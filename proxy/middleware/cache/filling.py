@@ -14,6 +14,7 @@ from proxy.http.cache_control import (
     delta_seconds,
     targeted,
 )
+from proxy.http.codings import codings
 from proxy.http.conditional import first
 from proxy.http.date import date_of, http_date
 from proxy.http.fields import Fields, RawHeaders, of_name, values, without
@@ -194,7 +195,7 @@ def plan(
         return "status"
     if not (life.explicit or posted) and streams_events(reply.headers):
         return "event-stream"  # nobody expects an old one
-    if b"content-encoding" in found and of_events(reply.headers):
+    if b"content-encoding" in found and of_events(reply.headers) and codings(reply.headers):
         return "event-stream"  # nobody can see whether it came to its end
     if reply.until_close:
         return "no-length"

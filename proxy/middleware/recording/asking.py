@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.recording import Question, compared
+from proxy.http.codings import codings
 from proxy.http.fields import RawHeaders, is_json, media_type, values
 from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
 
@@ -142,19 +143,22 @@ def _in_bodies(asked: Question, recorded: Question) -> Iterator[str]:
 
 def _in_kinds(asked: Question, recorded: Question) -> str:
     """Why two bodies that mean the same are not compared by what they mean."""
-    for name in (b"content-type", b"content-encoding"):
+    for name, said in (("Content-Type", _kinds), ("Content-Encoding", codings)):
         ours, theirs = (
-            b", ".join(values(each.fields, name)).decode("latin-1") for each in (asked, recorded)
+            b", ".join(said(each.fields)).decode("latin-1") for each in (asked, recorded)
         )
         if ours != theirs:
-            shown = name.decode().title()
-            return f"its {shown} is {_short(ours or _ABSENT)}, not {_short(theirs or _ABSENT)}"
-    if values(asked.fields, b"content-encoding"):
+            return f"its {name} is {_short(ours or _ABSENT)}, not {_short(theirs or _ABSENT)}"
+    if codings(asked.fields):
         return "it has a Content-Encoding, so it counts byte for byte"
-    kinds = values(asked.fields, b"content-type")
+    kinds = _kinds(asked.fields)
     if len(kinds) != 1 or not is_json(media_type(kinds[0])):
         return "no Content-Type says JSON, so it counts byte for byte"
     return "not all programs read it as the same, so it counts byte for byte"
+
+
+def _kinds(fields: RawHeaders) -> list[bytes]:
+    return values(fields, b"content-type")
 
 
 def _first_difference(one: Any, other: Any, place: str) -> str:

@@ -28,7 +28,8 @@ from proxy.core.recording_mode import RecordingMode
 from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
-from proxy.http.fields import RawHeaders, values, without
+from proxy.http.codings import codings
+from proxy.http.fields import RawHeaders, without
 from proxy.http.sse import streams_events
 from proxy.middleware.recording.asking import not_found, question_of, secrets_asked
 from proxy.middleware.recording.playback import played
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 Pieces: TypeAlias = list[tuple[float, bytes]]
 """Seconds from the head to each, and its bytes."""
-_READABLE: Final = frozenset({b"gzip", b"x-gzip", b"deflate", b"identity"})
+_READABLE: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -138,8 +139,8 @@ class _Taken(NamedTuple):
 
 
 def _is_readable(fields: RawHeaders) -> bool:
-    codings = [coding.strip().lower() for coding in values(fields, b"content-encoding")]
-    return len(codings) <= 1 and _READABLE.issuperset(codings)
+    found = codings(fields)
+    return len(found) <= 1 and _READABLE.issuperset(found)
 
 
 class RecordedBody:

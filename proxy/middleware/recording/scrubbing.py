@@ -20,6 +20,7 @@ from urllib.parse import unquote_to_bytes
 
 from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, plain_name, underlined
 from proxy.core.targets_shown import Targets
+from proxy.http.codings import codings
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, content_kind, values, without
 from proxy.http.hop_by_hop import HOP_BY_HOP
@@ -121,10 +122,10 @@ class Scrubber:
 
         If a secret stands in a body that is compressed, both are of what was compressed.
         """
-        codings = values(fields, b"content-encoding")
-        if not codings:
+        found = codings(fields)
+        if not found:
             return self._body(body, fields, secrets, LONG), fields
-        plain = _decoded(body, codings)
+        plain = _decoded(body, found)
         if plain is None or (hidden := self._body(plain, fields, secrets, LONG)) == plain:
             return body, fields
         return hidden, without(fields, b"content-encoding")
@@ -271,9 +272,9 @@ def _unescaped(text: bytes) -> bytes:
         return text
 
 
-def _decoded(body: bytes, codings: Sequence[bytes]) -> bytes | None:
+def _decoded(body: bytes, found: Sequence[bytes]) -> bytes | None:
     """What was compressed; None where that cannot be told."""
-    window = _CODINGS.get(codings[0].strip().lower()) if len(codings) == 1 else None
+    window = _CODINGS.get(found[0]) if len(found) == 1 else None
     if window is None:
         return None
     try:

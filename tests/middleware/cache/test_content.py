@@ -122,6 +122,14 @@ async def test_other_posts_are_no_queries(content: bytes, fields: Any) -> None:
         assert (await asked(caching, content, *fields)).body == wanted
 
 
+@pytest.mark.parametrize("coding", [b"", b"identity", b"none"])
+async def test_a_post_that_says_that_it_has_no_coding_is_a_query(coding: bytes) -> None:
+    caching = Caching(fresh(60, b"1"), post=True)
+    for content in (b'{"a": 1}', b'{"a":1}'):
+        answer = await asked(caching, content, JSON, (b"Content-Encoding", coding))
+        assert answer.body == b"1"
+
+
 async def test_a_post_of_json_without_a_canonical_form_is_told_apart_by_its_bytes() -> None:
     caching = Caching(fresh(60, b"1"), fresh(60, b"2"), post=True)
     for _ in range(2):

@@ -228,7 +228,12 @@ def test_a_reply_with_more_tags_than_are_kept_is_not_stored(number: int, *, stay
 
 
 @pytest.mark.parametrize(
-    ("coding", "why"), [([], ""), ([(b"Content-Encoding", b"gzip")], "event-stream")]
+    ("coding", "why"),
+    [
+        ([], ""),
+        ([(b"Content-Encoding", b"none")], ""),
+        ([(b"Content-Encoding", b"gzip")], "event-stream"),
+    ],
 )
 def test_a_compressed_stream_of_events_is_not_stored(coding: Any, why: str) -> None:
     found = planned(LIFE, (b"Content-Type", b"text/event-stream; charset=utf-8"), *coding)

@@ -169,6 +169,7 @@ def test_an_empty_recording_is_near_to_nothing() -> None:
         (TEXT, "no Content-Type says JSON, so it counts byte for byte"),
         ([], "no Content-Type says JSON, so it counts byte for byte"),
         ([*JSON, (b"Content-Encoding", b"br")], "it has a Content-Encoding, so it counts byte"),
+        ([*TEXT, (b"Content-Encoding", b"none")], "no Content-Type says JSON, so it counts byte"),
     ],
 )
 def test_equal_json_that_counts_byte_for_byte_is_told_why(fields: Fields, why: str) -> None:

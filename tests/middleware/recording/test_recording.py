@@ -184,6 +184,17 @@ async def test_a_coding_that_cannot_be_searched_is_told(
     assert kept.added[0][1].body == b"\x01\x02"
 
 
+@pytest.mark.parametrize("coding", [b"none", b"", b"gzip, identity"])
+async def test_a_body_without_a_coding_is_searched(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture, coding: bytes
+) -> None:
+    kept = Kept()
+    await read(
+        await linked(Script(reply(200, [(b"Content-Encoding", coding)], b"x")), Deck(kept))(get())
+    )
+    assert "are not found" not in caplog.text
+
+
 async def recorded(ask: Callable[[], Exchange], *bodies: bytes) -> Kept:
     kept = Kept()
     handle = linked(Script(*(reply(200, (), body) for body in bodies)), RecordingMode(kept))

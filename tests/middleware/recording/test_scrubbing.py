@@ -93,6 +93,11 @@ def test_a_compressed_body_is_kept_unless_there_is_a_secret_in_it() -> None:
     shown, fields = SCRUBBER.reply_body(telling, coded, SECRETS)
     assert json.loads(shown) == {"a": "*" * len(KEY)}
     assert fields == JSON
+    plain = [*JSON, (b"Content-Encoding", b"identity")]
+    assert SCRUBBER.reply_body(b'"%b"' % KEY, plain, SECRETS) == (
+        b'"%b"' % (b"*" * len(KEY)),
+        plain,
+    )
     for odd in (b"br", b"gzip, br"):
         fields = [(b"Content-Encoding", odd)]
         assert SCRUBBER.reply_body(telling, fields, SECRETS) == (telling, fields)
