@@ -60,7 +60,7 @@ _LOST: Final = (
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("answered", "broken", "client", "may_follow")
+    __slots__ = ("answered", "broken", "client", "may_follow", "resets")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,6 +68,8 @@ class OneRequest(Connection):
         """The status of the reply; 0: there was none."""
         self.broken = False
         """Whether the reply could not be finished."""
+        self.resets = False
+        """Whether only a reset tells its client so."""
         self.may_follow = False
         """Whether its client may ask more on its own connection."""
         self.client: Client
@@ -104,6 +106,7 @@ class OneRequest(Connection):
     def reset(self, *, at_once: bool = False) -> None:
         """As on a listener; the client's connection is to end in the same way."""
         self.broken = True
+        self.resets = at_once or self._until_close
         super().reset(at_once=at_once)
 
     def cut_off(self, client: asyncio.Transport) -> None:
@@ -239,8 +242,10 @@ class _Mount:
                 feeding.cancel()
                 await asyncio.wait((feeding,))
         connection = made[0]
-        if connection.broken:
+        if connection.resets:
             cut(transport)
+        elif connection.broken:
+            transport.close()  # once the client has taken what came of it
         follows = connection.may_follow and not tunnel
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 

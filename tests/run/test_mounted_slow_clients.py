@@ -14,6 +14,7 @@ from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.responses import charge_stalled_client
 from proxy.run.mounted import OneRequest
 from tests.support.client import RawClient
+from tests.support.event_wire import EVENTS, last_words, said
 from tests.support.message import get
 from tests.support.mounted import served, tables
 from tests.support.peer import SWITCHING
@@ -24,7 +25,9 @@ from tests.support.upstream import Connection, RawUpstream, Request
 SIZE = 3_000_000
 
 
-def slowly(upstream: RawUpstream, *seen: list[asyncio.Transport]) -> web.Application:
+def slowly(
+    upstream: RawUpstream, *seen: list[asyncio.Transport], patience: str = "100ms", **more: Any
+) -> web.Application:
     """Whose clients have to take something within a moment, with little room on the way.
 
     ``seen``: gets their connections.
@@ -40,7 +43,7 @@ def slowly(upstream: RawUpstream, *seen: list[asyncio.Transport]) -> web.Applica
         return await handler(request)
 
     parent = web.Application(middlewares=[watch])
-    config = tables(upstream, server={"write_idle_timeout": "100ms"})
+    config = tables(upstream, server={"write_idle_timeout": patience}, retry=False, **more)
     parent.add_subapp("/api", create_app(config))
     return parent
 
@@ -98,3 +101,48 @@ async def test_the_log_charges_a_client_that_stops_taking_its_reply(
         await upstream.until(lambda: charged)
     assert [each.error for each in charged] == ["connection_write_timeout"]
     assert set(patient) == {0}, "only aiohttp's own connection has a clock of this"
+
+
+PART = b"x" * 60_000
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 60001\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "whole"),
+    [
+        (LENGTH + PART, PART),
+        (EVENTS + said(b"data: %b\n\n" % PART), b"data: %b\n\n" % PART),
+    ],
+    ids=["length", "events"],
+)
+async def test_a_client_has_what_came_of_a_reply_that_broke(begun: bytes, whole: bytes) -> None:
+    """Its framing tells the client; a reset would throw away what it has not taken yet."""
+    seen: list[asyncio.Transport] = []
+    async with (
+        RawUpstream([begun, "fin"]) as upstream,
+        served(slowly(upstream, seen, patience="1h", stream={"on_error": "event"})) as address,
+        await RawClient.connect(address, receive_buffer=4096) as client,
+        asyncio.timeout(PATIENCE),
+    ):
+        await client.send(get("/api/x"))
+        await upstream.until(lambda: seen and seen[0].is_closing())
+        answer = await client.receive()
+    assert answer.ended == "fin-short"
+    assert answer.body.startswith(whole)
+    if begun.startswith(EVENTS):
+        last_words(answer, whole)
+
+
+async def test_a_client_that_does_not_take_what_came_of_a_reply_that_broke_is_cut() -> None:
+    seen: list[asyncio.Transport] = []
+    async with (
+        RawUpstream([LENGTH + PART, "fin"]) as upstream,
+        served(slowly(upstream, seen)) as address,
+        await RawClient.connect(address, receive_buffer=4096) as client,
+        asyncio.timeout(PATIENCE),
+    ):
+        await client.send(get("/api/x"))
+        await upstream.until(lambda: seen and seen[0].is_closing())
+        await upstream.until(lambda: not seen[0].get_write_buffer_size())
+        assert len(await client.rest()) < len(PART)
+        assert client.end == "rst"
