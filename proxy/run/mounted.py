@@ -16,6 +16,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -40,9 +41,9 @@ from proxy.run.mounted_request import (
     leave_asking,
     lost,
     target_of,
-    tunnels,
     watched,
 )
+from proxy.run.mounted_tunnel import Offer, leave, tunnels
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ _LOST: Final = (
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("answered", "broken", "client", "may_follow", "resets")
+    __slots__ = ("answered", "broken", "client", "may_follow", "offer", "resets")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,6 +75,8 @@ class OneRequest(Connection):
         """Whether its client may ask more on its own connection."""
         self.client: Client
         """Its client's own connection."""
+        self.offer: Offer | None = None
+        """What the client has offered to go over to another protocol with."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As on a listener; who it is and what is its alone is that of its own connection."""
@@ -120,6 +123,11 @@ class OneRequest(Connection):
         if self._write_stall is None:
             self._write_stall = WriteStallTimer(self._loop, 0, self._stuck, transport, self._socket)
         return self._write_stall
+
+    def _framing(self, status: int, length: int | None, *, last: bool) -> bytes:
+        """As on a listener, where what has come behind an offer is held in the reader."""
+        followed = self.offer is not None and self.offer.followed
+        return super()._framing(status, length, last=last or followed)
 
     def _finish(self) -> None:
         super()._finish()
@@ -196,7 +204,6 @@ class _Mount:
         except ClientError as error:
             return self._refusal(request, error)
         leave_asking(request)
-        tunnel = tunnels(request)
         client = client_of(transport)
         loop = asyncio.get_running_loop()
         made: list[OneRequest] = []
@@ -205,6 +212,7 @@ class _Mount:
             connection = self._runtime.connect(OneRequest)
             assert isinstance(connection, OneRequest)
             connection.client = client
+            connection.offer = offer
             made.append(connection)
             return connection
 
@@ -212,16 +220,20 @@ class _Mount:
         writing = client.writing(patience, lambda: made[0].cut_off(transport))
         size = 0
         ours, theirs = socket.socketpair()
-        with theirs, watched(request, theirs):
+        offer = Offer(request, theirs) if tunnels(request) else None
+        left_by = partial(leave, theirs) if offer is None else offer.lost
+        with theirs, watched(request, left_by), client.tunnelling(offer):
             theirs.setblocking(False)
             await connect(introduced, ours)
             feeding = loop.create_task(
-                feed(request, theirs, target, client.own(request.raw_headers), tunnel=tunnel)
+                feed(request, theirs, target, client.own(request.raw_headers), offer)
             )
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     if made[0].answered != HTTPStatus.SWITCHING_PROTOCOLS:
                         writing.watch()
+                    elif offer is not None:
+                        offer.accept()
                     await write(request, data)
                     writing.clear()
                     size += len(data)
@@ -238,6 +250,8 @@ class _Mount:
                 if not left:
                     raise
                 made[0].broken = True
+                if offer is not None and offer.accepted:
+                    await asyncio.wait((feeding,))  # its last words
             finally:
                 feeding.cancel()
                 await asyncio.wait((feeding,))
@@ -246,7 +260,9 @@ class _Mount:
             cut(transport)
         elif connection.broken:
             transport.close()  # once the client has taken what came of it
-        follows = connection.may_follow and not tunnel
+        follows = connection.may_follow
+        if follows and offer is not None:
+            offer.give_back()
         return Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
     def _refusal(self, request: web.Request, error: ProxyError) -> web.Response:

@@ -6,8 +6,9 @@ what it has not taken yet.
 """
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from proxy.edge.http1.sender import sender
@@ -16,6 +17,7 @@ from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.between import Between
+from proxy.run.mounted_tunnel import Offer
 
 
 class Client(Between, asyncio.Protocol):
@@ -29,6 +31,8 @@ class Client(Between, asyncio.Protocol):
         self._transport = transport
         self._writing: WriteStallTimer | None = None
         """Of the last reply."""
+        self._half_closes: Callable[[], bool] | None = None
+        """Says whether it may still be told something where it sends nothing more."""
         self.ties = Ties()
         """The upstream connections that belong to it."""
         self.ties.transport = transport
@@ -57,7 +61,23 @@ class Client(Between, asyncio.Protocol):
         )
         return self._writing
 
+    @contextlib.contextmanager
+    def tunnelling(self, offer: Offer | None) -> Iterator[None]:
+        """Meanwhile its end may be that of one direction alone, but not over TLS."""
+        if offer is not None and not self.encrypted:
+            self._half_closes = offer.half_closed
+        try:
+            yield
+        finally:
+            self._half_closes = None
+
     # What the transport calls
+
+    def eof_received(self) -> bool | None:
+        """As aiohttp has it, but for tunnels."""
+        if self._half_closes is not None and self._half_closes():
+            return True
+        return super().eof_received()
 
     def data_received(self, data: bytes) -> None:
         """As aiohttp has it."""

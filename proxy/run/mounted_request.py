@@ -9,20 +9,18 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterator
+from typing import Final, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
-from proxy.http.upgrade import offered
+from proxy.run.mounted_tunnel import Offer, leave
 
 log = logging.getLogger(__name__)
 
-_AHEAD: Final = 256 << 10
-"""Bytes of an upgraded connection that wait to be taken; more stop the client."""
 _NO_CHUNK: Final = b"!\r\n"
 """In the place of a chunk: the body ends here and is not whole."""
 
@@ -58,15 +56,6 @@ def leave_asking(request: web.Request) -> None:
         object.__setattr__(request.content, "__class__", StreamReader)
 
 
-def tunnels(request: web.Request) -> bool:
-    """Whether it offers another protocol, for which bytes have to stay as they come.
-
-    aiohttp reads a body by HTTP, so a request that has one goes on without the offer.
-    """
-    offers = request.version >= (1, 1) and offered(request.raw_headers)
-    return bool(offers) and not request.body_exists
-
-
 def lost(request: web.Request) -> bool:
     """Whether a part of its body was read and is not there any more."""
     if request._read_bytes is not None or not request.body_exists:
@@ -76,8 +65,8 @@ def lost(request: web.Request) -> bool:
 
 
 @contextlib.contextmanager
-def watched(request: web.BaseRequest, theirs: socket.socket) -> Iterator[None]:
-    """Meanwhile the proxy sees at once that the client has left."""
+def watched(request: web.BaseRequest, lost: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile ``lost`` is called at once when the client has left."""
     # No public name says so: a handler without a body to read is told nothing. aiohttp tells the
     # request that it made itself, of which a middleware may have passed on a clone.
     handler = request.protocol
@@ -87,18 +76,13 @@ def watched(request: web.BaseRequest, theirs: socket.socket) -> Iterator[None]:
     def left(error: BaseException) -> None:
         """aiohttp calls this when the connection has ended, whatever is being asked."""
         cancel(error)
-        _leave(theirs)
+        lost()
 
     object.__setattr__(request, "_cancel", left)
     try:
         yield
     finally:
         request.__dict__.pop("_cancel", None)  # it would hold the request, which holds it
-
-
-def _leave(theirs: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        theirs.shutdown(socket.SHUT_RDWR)
 
 
 def target_of(request: web.Request) -> bytes:
@@ -111,21 +95,16 @@ async def feed(
     theirs: socket.socket,
     target: bytes,
     fields: RawHeaders,
-    *,
-    tunnel: bool,
+    offer: Offer | None,
 ) -> None:
     """Pass on what the client sends, with this target and these fields."""
     loop = asyncio.get_running_loop()
-    head, chunked = _head(request, target, fields, tunnel=tunnel)
+    head, chunked = _head(request, target, fields, tunnel=offer is not None)
     with contextlib.suppress(OSError):
-        if tunnel:
-            later = _Later(request, lambda: _leave(theirs))
-            request.protocol.set_parser(later)  # type: ignore[arg-type]
-            await loop.sock_sendall(theirs, head)
-            while data := await later.read():
-                await loop.sock_sendall(theirs, data)
-            return
         await loop.sock_sendall(theirs, head)
+        if offer is not None:
+            await offer.pass_on()
+            return
         if (whole := request._read_bytes) is not None:
             if whole:
                 await loop.sock_sendall(theirs, _framed(whole, chunked=chunked))
@@ -133,7 +112,7 @@ async def feed(
             if chunked:
                 await loop.sock_sendall(theirs, _NO_CHUNK)
             else:
-                _leave(theirs)
+                leave(theirs)
             return
         if chunked:
             await loop.sock_sendall(theirs, LAST_CHUNK)
@@ -183,34 +162,3 @@ def _decompresses(request: web.Request) -> bool:
     kind = request.headers.get("Content-Encoding", "").lower()
     known = kind in ("gzip", "deflate", "br", "zstd")
     return known and bool(server is None or server._kwargs.get("auto_decompress", True))
-
-
-class _Later:
-    """Stands in the place of a parser behind an offer to upgrade: bytes stay as they come."""
-
-    def __init__(self, request: web.Request, leaves: Any) -> None:
-        self._handler = request.protocol
-        self._leaves = leaves
-        self._waiting = bytearray()
-        self._moved = asyncio.Event()
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """The client has sent this."""
-        self._waiting += data
-        self._moved.set()
-        if len(self._waiting) > _AHEAD:
-            self._handler.pause_reading()
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """The client has left."""
-        self._leaves()
-
-    async def read(self) -> bytes:
-        """What has come."""
-        await self._moved.wait()
-        self._moved.clear()
-        data = bytes(self._waiting)
-        self._waiting.clear()
-        self._handler.resume_reading()
-        return data

@@ -11,7 +11,7 @@ from proxy.core.errors import BadRequest, NoRoute
 from proxy.run.mounted_path import MountPath
 from tests.support.client import RawClient
 from tests.support.message import get
-from tests.support.mounted import mounted, served, tables
+from tests.support.mounted import OK, mounted, served, tables
 from tests.support.upstream import RawUpstream
 
 
@@ -199,3 +199,19 @@ async def test_addresses_in_requests_lose_the_path_too() -> None:
         (request,) = upstream.requests
         assert request.line == b"MOVE /a HTTP/1.1"
         assert request.head.value("Destination") == b"http://proxy.test/b"
+
+
+@pytest.mark.parametrize(
+    "line", [b"CONNECT a:443", b"OPTIONS *", b"OPTIONS http://a", b"GET http://a?x=1"]
+)
+async def test_what_names_no_path_is_answered_by_aiohttp(line: bytes) -> None:
+    """As docs/library.md says: its router asks nobody."""
+    async with (
+        RawUpstream((OK,)) as upstream,
+        served(mounted(tables(upstream), "")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        answer = await client.ask(line + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.status == 404
+        assert b"aiohttp" in (answer.value("Server") or b"")
+        assert not upstream.requests

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from proxy import create_app
 from tests.support.client import RawClient
-from tests.support.message import get, post
+from tests.support.message import post
 from tests.support.mounted import OK, mounted, served, tables
 from tests.support.upstream import RawUpstream
 
@@ -216,16 +216,6 @@ async def test_an_offer_to_upgrade_does_not_keep_a_body_back(data: bytes, protoc
             assert asked.head.value("Upgrade") is None
 
 
-async def test_an_offer_of_http_2_leaves_the_connection_as_it_is() -> None:
-    async with (
-        RawUpstream((OK,)) as upstream,
-        served(mounted(tables(upstream), "/api")) as address,
-        await RawClient.connect(address) as client,
-    ):
-        for _ in range(2):
-            assert (await client.ask(get("/api", UPGRADE % b"h2c"))).status == 200
-
-
 @pytest.mark.parametrize("length", [True, False])
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
 async def test_a_body_that_cannot_be_decompressed_is_refused_at_once(
@@ -252,28 +242,3 @@ async def test_a_body_that_cannot_be_decompressed_is_refused_at_once(
         await upstream.connections[0].closed.wait()
         assert (upstream.requests[0].body, upstream.requests[0].complete) == (b"hello", False)
         assert "Unhandled" not in caplog.text
-
-
-async def test_nothing_follows_an_offer_to_upgrade_that_was_declined() -> None:
-    """aiohttp has handed over what the client sends: it would wait for an answer for ever."""
-    async with (
-        RawUpstream((OK,)) as upstream,
-        served(mounted(tables(upstream), "/api")) as address,
-        await RawClient.connect(address) as client,
-    ):
-        await client.send(get("/api", UPGRADE % b"other/1") + get("/own"))
-        assert (await client.receive()).status == 200
-        assert await client.closed() in ("fin", "rst")
-
-
-async def test_an_offer_of_http_1_0_is_none() -> None:
-    async with (
-        RawUpstream((OK,)) as upstream,
-        served(mounted(tables(upstream), "/api")) as address,
-        await RawClient.connect(address) as client,
-    ):
-        offer = b"Connection: keep-alive, Upgrade\r\nUpgrade: other/1\r\n"
-        for _ in range(2):
-            asked = get("/api", offer).replace(b"HTTP/1.1", b"HTTP/1.0")
-            assert (await client.ask(asked)).status == 200
-            assert upstream.requests[-1].head.value("Upgrade") is None

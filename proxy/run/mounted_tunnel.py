@@ -1,0 +1,114 @@
+"""What a client of aiohttp sends behind an offer to go over to another protocol.
+
+It waits here until the upstream has answered. If that has gone over, the bytes are passed on as
+they come. If it has declined, they are HTTP again, and aiohttp's parser has the connection back.
+Whatever is behind an offer when a reply declines it may be either, so that reply is the last one.
+"""
+
+import asyncio
+import contextlib
+import socket
+from typing import Final
+
+from aiohttp import web
+
+from proxy.http.upgrade import offered
+
+_AHEAD: Final = 256 << 10
+"""Bytes that wait to be taken; more stop the client."""
+
+
+def tunnels(request: web.Request) -> bool:
+    """Whether it offers another protocol, for which bytes have to stay as they come.
+
+    aiohttp reads a body by HTTP, so a request that has one goes on without the offer.
+    """
+    offers = request.version >= (1, 1) and offered(request.raw_headers)
+    return bool(offers) and not request.body_exists
+
+
+def leave(theirs: socket.socket) -> None:
+    """Tell the proxy that the client has gone."""
+    with contextlib.suppress(OSError):
+        theirs.shutdown(socket.SHUT_RDWR)
+
+
+class Offer:
+    """Stands in the place of aiohttp's parser from the offer on."""
+
+    def __init__(self, request: web.Request, theirs: socket.socket) -> None:
+        self._handler = request.protocol
+        self._theirs = theirs
+        self._waiting = bytearray()
+        self._moved = asyncio.Event()
+        self.accepted = False
+        """Whether the upstream has gone over: what comes is its own."""
+        self._ended = self._gone = self._over = False
+        self._handler.set_parser(self)  # type: ignore[arg-type]
+
+    @property
+    def followed(self) -> bool:
+        """Whether anything may have come behind it that nobody has taken.
+
+        Of offers of anything but a WebSocket nobody knows: aiohttp drops what came in one piece.
+        """
+        return bool(self._waiting) or not self._handler._upgraded
+
+    def accept(self) -> None:
+        """The upstream has gone over."""
+        self.accepted = True
+        self._moved.set()
+
+    def give_back(self) -> None:
+        """The upstream has declined: what comes is another request."""
+        handler = self._handler
+        handler._payload_parser = None
+        if self._waiting:
+            handler.data_received(bytes(self._waiting))
+        handler.resume_reading()
+
+    async def pass_on(self) -> None:
+        """Send what comes once it has been accepted, up to its end. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        while data := await self._read():
+            await loop.sock_sendall(self._theirs, data)
+        self._over = True
+        self._theirs.shutdown(socket.SHUT_RDWR if self._gone else socket.SHUT_WR)
+
+    async def _read(self) -> bytes:
+        """What has come; empty: that was all."""
+        while not (self.accepted and (self._waiting or self._ended)):
+            self._moved.clear()
+            await self._moved.wait()
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        self._handler.resume_reading()
+        return data
+
+    # What is heard of the client
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """It has sent this. aiohttp calls it."""
+        self._waiting += data
+        self._moved.set()
+        if len(self._waiting) > _AHEAD:
+            self._handler.pause_reading()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """It has gone. aiohttp calls it."""
+        self.lost()
+
+    def half_closed(self) -> bool:
+        """It sends nothing more. Whether it may still be told something."""
+        if not self.accepted:
+            return False
+        self._ended = True
+        self._moved.set()
+        return True
+
+    def lost(self) -> None:
+        """It has gone; what it has sent before still goes on."""
+        self._gone = True
+        if self._over or not self.half_closed():
+            leave(self._theirs)
