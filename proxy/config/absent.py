@@ -32,6 +32,10 @@ _PER_CLIENT: Final = (
     "connections of one client are not limited: [rate_limit] limits its requests, and [queue] "
     "shares an upstream with [concurrency] fairly among clients"
 )
+_LIMITS: Final = (
+    "max_body in [server] limits bodies, limit in [[upstreams]] connections and [rate_limit] "
+    "requests"
+)
 _BURST: Final = "requests within burst pass at once; with max_wait others wait for their turn"
 _VERIFIED: Final = "expected verify in [upstreams.tls], which is true by default"
 _VERIFY: Final = (
@@ -117,6 +121,7 @@ _SENTENCES: Final = {
     "least_conn": 'expected load_balance = { policy = "least_request" }, the default',
     "limit_rate limit_rate_after bwlim": _BANDWIDTH,
     "limit_conn limit_conn_zone": _PER_CLIENT,
+    "routes.limit server.limit": _LIMITS,
     "nodelay rate_limit.delay": _BURST,
     "insecure_skip_verify tls_insecure_skip_verify skip_verify insecure": _VERIFY,
     "tls_verify ssl_verify verify_ssl verify_tls proxy_ssl_verify": _VERIFIED,

@@ -112,6 +112,8 @@ upstreams.credentials.header: name
 upstreams.name: name
 upstreams.host_header: preserve_host change_origin host_rewrite host_rewrite_literal host
     auto_host_rewrite pass_host_header upstream_vhost
+routes.rewrite_location: cookie_domain_rewrite cookie_path_rewrite auto_rewrite protocol_rewrite
+    host_rewrite proxy_redirect proxy_cookie_domain proxy_cookie_path proxy_pass_reverse
 load_balance.policy: mode lb_policy lb_type balance strategy algorithm
 [load_balance]: load_balancing load_balancer lb
 [circuit_breaker]: breaker outlier_detection

@@ -10,8 +10,12 @@ from proxy.net.addresses import LOOPBACK
 _URL: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
 )
-_UNIX: Final = re.compile(r"(?:https?|http\+unix)://unix:(/[^:?#]*)(?::.*)?", re.IGNORECASE)
+_UNIX: Final = re.compile(
+    r"(?:(?:https?|http\+unix)://)?unix:(/[^:?#]*)(?::.*)?", re.IGNORECASE | re.DOTALL
+)
 """A socket as nginx writes it, perhaps with a path of HTTP behind a colon."""
+_BEHIND: Final = re.compile(r"unix:/[^:]*:(?:/.*)?", re.DOTALL)
+"""The same without http://; a colon within a name may be its own."""
 _UNIX_SLASH: Final = re.compile(r"unix:?/+(.+)", re.IGNORECASE)
 _OPTION: Final = re.compile(r"[a-z_]+=[\w.]+|backup|check|down|drain|resolve")
 """What nginx writes behind the address of a server."""
@@ -22,6 +26,8 @@ _SIGNALS: Final = re.compile(r"/*(?:v1/(?:traces|metrics|logs)/*)?$")
 
 def server_fault(url: str) -> str:
     """The URL of an upstream's server."""
+    if _BEHIND.fullmatch(url):
+        return f'expected "unix:/path", got {url!r}{_server_meant(url)}'
     if url.startswith("unix:"):
         return unix_fault(url)
     if "@" in url.partition("?")[0]:  # not repeated: it may hold a password

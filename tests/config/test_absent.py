@@ -52,6 +52,8 @@ def test_a_name_that_is_wrong_in_one_table_only_says_nothing_elsewhere() -> None
         ("mirror mirroring request_mirror_policies", "route", "goes to one upstream"),
         ("gzip gzip_types encode compress", "server", "nothing is compressed here"),
         ("query querystring cookies cookie params", "route", "not by query or cookie"),
+        ("limit", "route", "max_body in [server] limits bodies"),
+        ("limit", "server", "limit in [[upstreams]] connections"),
         ("limit_rate", "server", "the bandwidth of clients is not limited"),
         ("limit_conn", "server", "[rate_limit] limits its requests"),
         # done in another way

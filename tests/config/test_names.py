@@ -58,6 +58,8 @@ def _shape(name: str) -> inspect.StructType:
         ("timeouts", "tunnel", ", did you mean 'tunnel_idle'?"),
         ("retry", "initialInterval", ", did you mean 'backoff_base'?"),
         ("tracing", "sampling_rate", ", did you mean 'sample'?"),
+        ("server", "cookieDomainRewrite", ", did you mean 'rewrite_location' in [[routes]]?"),
+        ("server", "proxy_redirect", ", did you mean 'rewrite_location' in [[routes]]?"),
         # no slip of the keyboard
         ("server", "observe", ""),
         ("server", "keepalive_requests", ""),
@@ -113,6 +115,15 @@ def test_a_name_is_answered_with_the_one_that_was_meant(
         ("proxy_next_upstream", ", did you mean 'on' in [routes.retry]?"),
         ("proxy_next_upstream_tries", ", did you mean 'attempts' in [routes.retry]?"),
         ("limit_req", ", did you mean [routes.rate_limit]?"),
+        # http-proxy, nginx and Apache: what leads back to where clients asked
+        ("cookieDomainRewrite", ", did you mean 'rewrite_location'?"),
+        ("cookiePathRewrite", ", did you mean 'rewrite_location'?"),
+        ("autoRewrite", ", did you mean 'rewrite_location'?"),
+        ("protocolRewrite", ", did you mean 'rewrite_location'?"),
+        ("hostRewrite", ", did you mean 'rewrite_location'?"),
+        ("proxy_cookie_path", ", did you mean 'rewrite_location'?"),
+        ("ProxyPassReverse", ", did you mean 'rewrite_location'?"),
+        ("changeOrigin", ", did you mean 'host_header' in [[upstreams]]?"),
         ("hots", ", did you mean 'host'?"),
         ("map", ""),
     ],
@@ -131,6 +142,7 @@ def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
     [
         ("host", ", did you mean 'servers' or 'host_header'?"),
         ("pass_host_header", ", did you mean 'host_header'?"),
+        ("host_rewrite", ", did you mean 'host_header'?"),
         ("check", ", did you mean [upstreams.health_check]?"),
         ("max_conns", ", did you mean 'limit'?"),
         ("sub_filter", ": bodies are not changed"),
