@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from proxy.core.recording import Answer, Question
 from proxy.http.codings import codings
-from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, content_kind, values
+from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, content_kind
 from proxy.http.framing import has_no_body
 from proxy.http.hop_by_hop import HOP_BY_HOP
 

@@ -22,7 +22,7 @@ from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, plain_name,
 from proxy.core.targets_shown import Targets
 from proxy.http.codings import codings
 from proxy.http.equivalence import TRACING_FIELDS
-from proxy.http.fields import Fields, RawHeaders, content_kind, values, without
+from proxy.http.fields import Fields, RawHeaders, content_kind, without
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.middleware.recording import masking
 from proxy.middleware.recording.masking import LONG, SHORT, Mask

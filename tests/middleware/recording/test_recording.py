@@ -188,10 +188,8 @@ async def test_a_coding_that_cannot_be_searched_is_told(
 async def test_a_body_without_a_coding_is_searched(
     jumping: JumpingLoop, caplog: pytest.LogCaptureFixture, coding: bytes
 ) -> None:
-    kept = Kept()
-    await read(
-        await linked(Script(reply(200, [(b"Content-Encoding", coding)], b"x")), Deck(kept))(get())
-    )
+    answer = reply(200, [(b"Content-Encoding", coding)], b"x")
+    await read(await linked(Script(answer), RecordingMode(Kept()))(get()))
     assert "are not found" not in caplog.text
 
 
