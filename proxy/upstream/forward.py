@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from aiohttp.streams import StreamReader
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionTerminated, ProtocolViolation, ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
-from proxy.core.record import Informed
 from proxy.core.reply import Reply, Source
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
@@ -26,6 +24,7 @@ from proxy.http.trailers import announced_less, announcement, last_chunk
 from proxy.http.upgrade import SWITCHING, accepted
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
+from proxy.upstream.hints import FEW, is_news
 from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, FieldFilter
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody, WholeBody
@@ -38,9 +37,6 @@ from proxy.upstream.translate import head_error
 _INFORMATIONAL: Final = 100
 _OK: Final = 200
 _UPGRADE_REQUIRED: Final = 426
-_FEW: Final = 4
-"""Informational heads that a client is told where several attempts have some. Go's net/http takes
-five (golang/go#26161); one of them may be a 100 (Continue)."""
 _ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
 """Methods that are not idempotent, of those in use (RFC 9110 9.2.2)."""
 
@@ -222,8 +218,8 @@ class Forward:
                 exchange.body.proceed()
             elif exchange.send_informational is not None:
                 said = message.code, self._filter(message.fields)
-                if not before or _is_news(said, before, record.informed):
-                    if len(record.informed) < _FEW:
+                if not before or is_news(said, before, record.informed):
+                    if len(record.informed) < FEW:
                         record.informed += (said,)
                     exchange.send_informational(said[0], message.reason, said[1])
             message, payload = await protocol.read()
@@ -285,14 +281,6 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
     if protocol.unacknowledged:
         return Stage.NOT_SENT
     return Stage.STALE if protocol.reused and not protocol.any_reply_byte else Stage.SENT
-
-
-def _is_news(said: Informed, before: Sequence[Informed], informed: Sequence[Informed]) -> bool:
-    """Whether a client is told this too. ``before``: what it was told of attempts before this one.
-
-    A head without fields, 102 (Processing), says that work goes on: that is always news.
-    """
-    return len(informed) < _FEW and not (said[1] and said in before)
 
 
 def _no_head(name: str, seconds: float) -> Exception:

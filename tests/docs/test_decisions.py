@@ -14,14 +14,14 @@ from proxy.policy import attempt_bound, last_chance, patience, permit_loans, rot
 from proxy.run import chains, descriptors, memory
 from proxy.store import database, file, parts
 from proxy.telemetry import log
-from proxy.upstream import connector, forward
+from proxy.upstream import connector, hints
 
 FOLDER = Path(__file__).parents[2] / "docs" / "decisions"
 KIB = 1 << 10
 MIB = 1 << 20
 IN_WORDS = {4: "four", 8: "eight", 10: "ten", 20: "twenty"}
 BOUNDS = [
-    ("0004", f"no more than {IN_WORDS[forward._FEW]} of them"),
+    ("0004", f"no more than {IN_WORDS[hints.FEW]} of them"),
     ("0011", "Thresholds of {:,}, {} and {}".format(*memory.COLLECT)),
     ("0012", f"{log.MANY} have ended or {log.BATCH * 1000:g} ms have passed"),
     ("0015", f"grown by {memory.GROWTH // MIB} MiB or a quarter"),
