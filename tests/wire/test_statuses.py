@@ -31,28 +31,23 @@ def explained(response: Response, status: int, token: str) -> None:
 
 
 @pytest.mark.parametrize("case", ROWS, ids=lambda case: case.name)
-async def test_every_failure_has_its_status_and_its_word(case: Case) -> None:
+async def test_every_failure_has_its_status_and_its_word_and_its_log_line(case: Case) -> None:
     async with (
         RawUpstream(case.script, (OK,)) as upstream,
         proxied(upstream, **case.options) as proxy,
     ):
         async with await proxy.connect() as client:
             explained(await client.ask(case.request), case.status, case.token)
+            record = await proxy.record()
+            assert (record.status, record.error) == (case.status, case.token)
             if case.kept:
                 again = await client.ask(get("/v1"))
                 assert (again.status, again.body) == (200, b"ok")
+                await proxy.record(1)
             else:
                 assert await client.closed() == "fin"
+        assert len(proxy.records) == 1 + case.kept
         assert len(upstream.requests) == case.sent + case.kept
-
-
-@pytest.mark.parametrize("case", ROWS, ids=lambda case: case.name)
-async def test_every_failure_is_logged_with_its_status_and_its_word(case: Case) -> None:
-    async with RawUpstream(case.script) as upstream, proxied(upstream, **case.options) as proxy:
-        await proxy.ask(case.request)
-        record = await proxy.record()
-        assert (record.status, record.error) == (case.status, case.token)
-        assert len(proxy.records) == 1
 
 
 @pytest.mark.parametrize(
