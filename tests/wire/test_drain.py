@@ -116,7 +116,9 @@ async def test_a_head_that_was_begun_is_finished() -> None:
         assert (response.status, response.ended) == (200, "complete")
 
 
-async def test_what_does_not_finish_within_the_grace_period_is_cut() -> None:
+async def test_what_does_not_finish_within_the_grace_period_is_cut(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     options = {"shutdown": {"grace_period": "80ms"}}
     script = [CHUNKED_HEAD, chunked(b"hello", end=b""), "hold"]
     async with (
@@ -126,9 +128,8 @@ async def test_what_does_not_finish_within_the_grace_period_is_cut() -> None:
     ):
         await client.send(get())
         await client.read_until(b"hello\r\n")
-        start = asyncio.get_running_loop().time()
         assert not await proxy.runtime.drain()
-        assert 0.07 < asyncio.get_running_loop().time() - start < 0.4
+        assert "grace_period of 0.08 s is over: cutting 1 request" in caplog.messages
         await proxy.runtime.close()
         assert await client.closed() in ("fin", "rst")
         await upstream.until(upstream.connections[0].closed.is_set)
