@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from weakref import WeakValueDictionary
 
 import pytest
@@ -75,6 +75,15 @@ async def jumping() -> JumpingLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, JumpingLoop)
     return loop
+
+
+@pytest.fixture
+async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
+    """No task outlives a test that asks for this."""
+    yield
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.hookimpl(wrapper=True)

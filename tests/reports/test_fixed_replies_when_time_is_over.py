@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from proxy.http.fields import RawHeaders
 from proxy.run.chains import ROUTE, linked
 from proxy.run.scopes import scope_of
 from proxy.store.memory import MemoryStore
-from tests.support.caching import settled
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 from tests.support.pieces import body
 from tests.support.proxy import parsed, toml
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 HANGS = (900, reply(200))
 STALE = [(b"Cache-Control", b"max-age=1, stale-if-error=3")]
@@ -38,14 +38,6 @@ class HeldElsewhere:
 
     async def holder(self, name: bytes) -> bytes:
         return b"other"
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def route(folder: Path, script: Script, store: MemoryStore | None = None, **tables: Any) -> Handler:

@@ -1,7 +1,6 @@
 """A stale entry is the answer where the time of the whole request is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,20 +10,14 @@ from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.deadline import Deadline
 from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.total import Total
-from tests.support.caching import Caching, settled
+from tests.support.caching import Caching
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
 from tests.support.pieces import body
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 HANGS = (900, reply(200, [], b"late"))
 OF_CLIENT = [(b"X-Request-Timeout-Ms", b"2000")]
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def caching(control: bytes = b"max-age=5") -> tuple[Caching, Handler]:

@@ -1,7 +1,6 @@
 """What is answered from the store, and what is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,19 +10,13 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from tests.support.caching import Caching, fresh, settled
-from tests.support.loop import JumpingLoop, get, post, reply
+from tests.support.caching import Caching, fresh
+from tests.support.loop import get, post, reply
 from tests.support.pieces import body
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 TAG = (b"ETag", b'"a"')
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_fresh_reply_is_asked_for_once() -> None:

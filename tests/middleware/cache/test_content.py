@@ -1,7 +1,6 @@
 """Requests that are told apart by their bodies: QUERY, and POST where an operator lets it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,16 +12,10 @@ from tests.support.caching import Answer, Caching, fresh, settled
 from tests.support.loop import JumpingLoop, post, reply
 from tests.support.pieces import Pieces, body, streaming
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 JSON = (b"Content-Type", b"application/json")
 KEY, OTHER = (b"Authorization", b"Bearer a"), (b"Authorization", b"Bearer b")
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def sent(content: bytes, *fields: tuple[bytes, bytes], method: str = "POST") -> Exchange:

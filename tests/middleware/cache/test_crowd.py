@@ -1,26 +1,19 @@
 """Many clients that ask at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.middleware.cache.labels import label
-from tests.support.caching import Caching, dropped, fresh, settled
+from tests.support.caching import Caching, dropped, fresh
 from tests.support.loop import JumpingLoop, get, reply
 from tests.support.pieces import Pieces, body, streaming
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 TAG = (b"ETag", b'"a"')
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("kind", ["cold", "expired", "validated"])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -23,8 +23,10 @@ from proxy.policy.freshness import Freshness
 from proxy.policy.key_changes import Changes
 from proxy.store.memory import MemoryStore
 from tests.support.caching import time_of_day
-from tests.support.loop import JumpingLoop, Script, get, loop_clock
+from tests.support.loop import Script, get, loop_clock
 from tests.support.stored import put
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 class Others:
@@ -97,13 +99,6 @@ class Waiting:
         now = time_of_day()()
         fresh = Freshness(now, 0.0, lifetime, False, False, 0.0, 0.0)
         put(self.store, asked.key, b"body", freshness=fresh, vary=[])
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("answer", [NOT_KNOWN, UNANSWERED], ids=["not known", "unanswered"])

@@ -1,7 +1,6 @@
 """Stale is better than down."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,16 +16,10 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from tests.support.caching import Caching, fresh, settled
-from tests.support.loop import JumpingLoop, get, reply
+from tests.support.loop import get, reply
 from tests.support.samples import told
 
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    await settled()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 async def stale(*outcomes: Any, control: bytes = b"max-age=5", **options: Any) -> Caching:

@@ -1,7 +1,6 @@
 """Equal requests share one call."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,6 +18,8 @@ from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
 from tests.support.pieces import Pieces, body, streaming
 from tests.support.samples import told
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 
 def shared(script: Script, room: MemoryBudget | None = None, **options: Any) -> Coalesce:
     return Coalesce(
@@ -28,15 +29,6 @@ def shared(script: Script, room: MemoryBudget | None = None, **options: Any) -> 
 
 async def asked(inner: Coalesce, exchange: Exchange | None = None) -> bytes:
     return await body(await inner.handle(exchange or get()))
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_equal_requests_are_asked_once(jumping: JumpingLoop) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,14 +20,7 @@ from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, sett
 from tests.support.pieces import body
 from tests.support.proxy import parsed
 
-
-@pytest.fixture(autouse=True)
-async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
-    """No task outlives a test."""
-    yield
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 class Clients:
