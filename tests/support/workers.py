@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.client import ask
-from tests.support.message import get
+from tests.support.client import RawClient, ask
+from tests.support.message import OK, get
 from tests.support.process import PATIENCE, Process, started
 from tests.support.upstream import RawUpstream
 
@@ -52,6 +52,24 @@ async def crew(
                 for _ in range(2):
                     proxy.process.send_signal(signal.SIGINT)
             await ended(proxy)
+
+
+@contextlib.asynccontextmanager
+async def two_held(
+    folder: Path,
+) -> AsyncIterator[tuple[Process, RawClient, RawClient, asyncio.Event]]:
+    """Two workers, two clients whose requests are in flight, and what has these answered."""
+    answer = asyncio.Event()
+    async with (
+        RawUpstream([answer, OK]) as upstream,
+        crew(folder, upstream) as proxy,
+        await proxy.client() as one,
+        await proxy.client() as other,
+    ):
+        await one.send(get("/one"))
+        await other.send(get("/other"))
+        await upstream.until(lambda: len(upstream.requests) == 2)
+        yield proxy, one, other, answer
 
 
 async def ended(proxy: Process) -> list[str]:

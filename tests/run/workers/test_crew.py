@@ -26,6 +26,7 @@ from tests.support.workers import (
     serving,
     state,
     stopped,
+    two_held,
     until,
     where,
 )
@@ -61,17 +62,8 @@ async def test_connections_are_spread_evenly_and_all_is_counted(kind: str, tmp_p
 
 
 async def test_a_killed_worker_costs_its_own_requests_only(tmp_path: Path) -> None:
-    answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK]) as upstream,
-        crew(tmp_path, upstream) as proxy,
-        await proxy.client() as one,
-        await proxy.client() as other,
-    ):
+    async with two_held(tmp_path) as (proxy, one, other, answer):
         before = serving(await state(proxy))
-        await one.send(get("/one"))
-        await other.send(get("/other"))
-        await upstream.until(lambda: len(upstream.requests) == 2)
         os.kill(before[0], signal.SIGKILL)
         assert "process" in await proxy.line("has ended; another one takes its place")
         after = await replaced(proxy, before, 0)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.client import ask
-from tests.support.message import OK, get
+from tests.support.message import get
 from tests.support.process import PATIENCE, Process
 from tests.support.upstream import RawUpstream, Script
-from tests.support.workers import crew, where
+from tests.support.workers import crew, two_held, where
 
 BUSY: Script = ["wait-body", b"HTTP/1.1 500 Busy\r\nContent-Length: 4\r\n\r\nbusy"]
 CALLS = 12
@@ -44,16 +44,7 @@ async def _counted(proxy: Process) -> int:
 
 
 async def test_a_call_is_ended_in_the_worker_that_has_it(tmp_path: Path) -> None:
-    answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK]) as upstream,
-        crew(tmp_path, upstream) as proxy,
-        await proxy.client() as one,
-        await proxy.client() as other,
-    ):
-        for client, path in ((one, "/one"), (other, "/other")):
-            await client.send(get(path))
-        await upstream.until(lambda: len(upstream.requests) == 2)
+    async with two_held(tmp_path) as (proxy, one, other, answer):
         flying = (await told(proxy, "/api/exchanges"))["in_flight"]
         ids = {each["target"]: each["id"] for each in flying}
         assert set(ids) == {"/one", "/other"}

@@ -20,21 +20,13 @@ from tests.support.workers import (
     refused,
     serving,
     state,
+    two_held,
     where,
 )
 
 
 async def test_a_stop_waits_for_requests_of_all_workers(tmp_path: Path) -> None:
-    answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK]) as upstream,
-        crew(tmp_path, upstream) as proxy,
-        await proxy.client() as one,
-        await proxy.client() as other,
-    ):
-        for client in (one, other):
-            await client.send(get())
-        await upstream.until(lambda: len(upstream.requests) == 2)
+    async with two_held(tmp_path) as (proxy, one, other, answer):
         proxy.process.send_signal(signal.SIGTERM)
         for _ in range(2):
             assert "1 request in flight" in await proxy.line("draining")
@@ -63,15 +55,7 @@ async def test_a_second_signal_cuts_what_is_left(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_dies_during_the_drain_is_no_clean_end(tmp_path: Path) -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        crew(tmp_path, upstream) as proxy,
-        await proxy.client() as one,
-        await proxy.client() as other,
-    ):
-        for client in (one, other):
-            await client.send(get())
-        await upstream.until(lambda: len(upstream.requests) == 2)
+    async with two_held(tmp_path) as (proxy, *_):
         pids = serving(await state(proxy))
         proxy.process.send_signal(signal.SIGTERM)
         for _ in range(2):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.client import ask
-from tests.support.message import OK, get, post
+from tests.support.message import get, post
 from tests.support.process import PATIENCE, Process, started
 from tests.support.upstream import RawUpstream
 from tests.support.workers import (
@@ -23,6 +23,7 @@ from tests.support.workers import (
     serving,
     state,
     stopped,
+    two_held,
     until,
     where,
 )
@@ -45,16 +46,7 @@ async def change(proxy: Process, method: bytes, path: str, body: object = None) 
 
 
 async def test_calls_in_flight_are_those_of_all_and_each_can_be_cancelled(tmp_path: Path) -> None:
-    answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK]) as upstream,
-        crew(tmp_path, upstream) as proxy,
-        await proxy.client() as one,
-        await proxy.client() as other,
-    ):
-        for client in (one, other):
-            await client.send(get("/held"))
-        await upstream.until(lambda: len(upstream.requests) == 2)
+    async with two_held(tmp_path) as (proxy, one, other, _):
         calls = (await told(proxy, "/api/exchanges?in_flight"))["in_flight"]
         ids = [call["id"] for call in calls]
         assert len(set(ids)) == 2
