@@ -5,11 +5,11 @@ from typing import Final
 
 from proxy.policy.quantile import Quantiles
 
-_QUANTILE: Final = 0.95
-_MULTIPLE: Final = 4.0
+QUANTILE: Final = 0.95
+MULTIPLE: Final = 4.0
 """Of that quantile. Times of an API are log-normal at best: with a sigma of 0.5 one request in a
 million takes longer, with a sigma of 1 one in a thousand."""
-_FLOOR: Final = 0.5
+FLOOR: Final = 0.5
 """Seconds: what waits for less has waited for a pause of a collector or for a lost packet."""
 _WINDOW: Final = 300.0
 
@@ -29,9 +29,9 @@ class AttemptBound:
     def cut(self, seconds: float, now: float) -> None:
         """One was ended after so long. It would have taken longer: where many are ended, it is the
         bound that is wrong, and it grows."""
-        self._times.observe(seconds * _MULTIPLE, now)
+        self._times.observe(seconds * MULTIPLE, now)
 
     def seconds(self, now: float) -> float:
         """The bound; ``math.inf`` while too little is known."""
-        usual = self._times.value(_QUANTILE, now)
-        return math.inf if usual is None else max(_MULTIPLE * usual, _FLOOR)
+        usual = self._times.value(QUANTILE, now)
+        return math.inf if usual is None else max(MULTIPLE * usual, FLOOR)

@@ -9,7 +9,7 @@ from proxy.policy.patience import ClientPatience
 from proxy.policy.quantile import Quantiles
 
 _WINDOW: Final = 300.0
-_SIZE: Final = 128
+SIZE: Final = 128
 """Answers that say what is usual: few, so that a server that becomes slow is noticed at once."""
 _USUAL: Final = 0.9
 """The quantile of them. With one of three servers slow, a higher one is what that server takes."""
@@ -23,9 +23,9 @@ _EARLIEST: Final = 0.5
 _ANSWERED: Final = 4
 """Answers to later attempts for each one that is late: fewer, and it is the server that has
 stalled."""
-_TRUST: Final = 10.0
+TRUST: Final = 10.0
 _EARNED: Final = 2.0
-_PAUSE: Final = 5.0
+PAUSE: Final = 5.0
 """Seconds; twice as long each time, up to ``_WINDOW``."""
 
 
@@ -44,11 +44,11 @@ class LastChance:
         self.patience = ClientPatience()
         self.ended = 0
         """Attempts that gave way to another."""
-        self._times = Quantiles(_WINDOW, _SIZE)
-        self._begun: deque[float] = deque(maxlen=_SIZE)
+        self._times = Quantiles(_WINDOW, SIZE)
+        self._begun: deque[float] = deque(maxlen=SIZE)
         """When the attempts began that were answered last."""
-        self._tokens = _TRUST
-        self._pause = _PAUSE
+        self._tokens = TRUST
+        self._pause = PAUSE
         self._paused_until = -math.inf
 
     def answered(self, began: float, now: float) -> None:
@@ -88,7 +88,7 @@ class LastChance:
         self.ended += 1
         self._tokens -= 1
         if self._tokens < 1:
-            self._tokens = _TRUST
+            self._tokens = TRUST
             self._paused_until = now + self._pause
             self._pause = min(2 * self._pause, _WINDOW)
 
@@ -101,8 +101,8 @@ class LastChance:
         patience, usual = self.patience.seconds(now), self._times.value(_USUAL, now)
         if patience is None or usual is None or took > _left(patience, usual):
             return
-        self._tokens = min(self._tokens + _EARNED, _TRUST)
-        self._pause = _PAUSE
+        self._tokens = min(self._tokens + _EARNED, TRUST)
+        self._pause = PAUSE
 
 
 def _left(patience: float, usual: float) -> float:

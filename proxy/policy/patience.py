@@ -6,13 +6,13 @@ from typing import Final
 
 _WINDOW: Final = 300.0
 """Seconds after which nothing of what was seen counts any more."""
-_LEAST: Final = 8
+LEAST: Final = 8
 """Departures below which nothing is known."""
-_MOST: Final = 32
-_ALIKE: Final = 1.2
+MOST: Final = 32
+ALIKE: Final = 1.2
 """Clients share a timeout where the middle half of those that left did so within 20 % of the same
 time. People who close a page do so at any time."""
-_SHORTEST: Final = 1.0
+SHORTEST: Final = 1.0
 """Seconds: who leaves earlier had no timeout."""
 
 
@@ -22,14 +22,14 @@ class ClientPatience:
     __slots__ = ("_departures", "_known", "_rests_until")
 
     def __init__(self) -> None:
-        self._departures: deque[tuple[float, float]] = deque(maxlen=_MOST)
+        self._departures: deque[tuple[float, float]] = deque(maxlen=MOST)
         """When somebody left, and after how many seconds."""
         self._known: float | None = None
         self._rests_until = -math.inf
 
     def left(self, waited: float, now: float) -> None:
         """A client has left after so many seconds without an answer."""
-        if waited >= _SHORTEST and now >= self._rests_until:
+        if waited >= SHORTEST and now >= self._rests_until:
             self._departures.append((now, waited))
             self._known = self._common()
 
@@ -39,7 +39,7 @@ class ClientPatience:
         One that has waited for longer than the others do shows that they have no timeout in common.
         Then nothing is learnt for a while.
         """
-        if self._known is not None and waited > _ALIKE * self._known:
+        if self._known is not None and waited > ALIKE * self._known:
             self._departures.clear()
             self._known = None
             self._rests_until = now + _WINDOW
@@ -55,7 +55,7 @@ class ClientPatience:
 
     def _common(self) -> float | None:
         times = sorted(waited for _, waited in self._departures)
-        if len(times) < _LEAST:
+        if len(times) < LEAST:
             return None
         early, late = times[len(times) // 4], times[len(times) * 3 // 4]
-        return early if late <= _ALIKE * early else None
+        return early if late <= ALIKE * early else None

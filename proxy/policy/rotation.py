@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_PATIENCE: Final = 10
+PATIENCE: Final = 10
 """Answers after which an address that none of them listed is forgotten."""
 
 
@@ -29,7 +29,7 @@ class Turns:
             if ip in answer:
                 del self._missed[ip]
                 self._turns = self._turns or len(answer) > 1
-            elif self._missed[ip] >= _PATIENCE:
+            elif self._missed[ip] >= PATIENCE:
                 del self._missed[ip]
             else:
                 self._missed[ip] += 1

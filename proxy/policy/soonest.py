@@ -7,10 +7,10 @@ from typing import Final
 
 KEYS: Final = 256
 """Things that are known at a time; what has not been seen for the longest time is forgotten."""
-_BUCKET: Final = 30.0
-_BUCKETS: Final = 10
+BUCKET: Final = 30.0
+BUCKETS: Final = 10
 """What happened in the last 5 minutes counts, in steps of 30 seconds."""
-_ENOUGH: Final = 20
+ENOUGH: Final = 20
 """Answers below which nothing is known."""
 
 
@@ -29,10 +29,10 @@ class _Times:
 
     def turn(self, bucket: int) -> None:
         """A later bucket has begun."""
-        gone = min(bucket - self.bucket, _BUCKETS)
+        gone = min(bucket - self.bucket, BUCKETS)
         self.bucket = bucket
-        self.least = ([math.inf] * gone + self.least)[:_BUCKETS]
-        self.counts = ([0] * gone + self.counts)[:_BUCKETS]
+        self.least = ([math.inf] * gone + self.least)[:BUCKETS]
+        self.counts = ([0] * gone + self.counts)[:BUCKETS]
 
 
 class Soonest:
@@ -51,7 +51,7 @@ class Soonest:
 
     def observe(self, key: Hashable, seconds: float, now: float) -> None:
         """It took so long."""
-        known, bucket = self._known, int(now / _BUCKET)
+        known, bucket = self._known, int(now / BUCKET)
         times = known.get(key)
         if times is None:
             known[key] = _Times(bucket, seconds)
@@ -69,7 +69,7 @@ class Soonest:
         times = self._known.get(key)
         if times is None:
             return None
-        bucket = int(now / _BUCKET)
+        bucket = int(now / BUCKET)
         if bucket != times.bucket:
             times.turn(bucket)
-        return min(times.least) if sum(times.counts) >= _ENOUGH else None
+        return min(times.least) if sum(times.counts) >= ENOUGH else None

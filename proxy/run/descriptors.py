@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 _log = logging.getLogger(__name__)
 
-_SPARE: Final = 64
+SPARE: Final = 64
 """Descriptors kept for everything else: refusals, health checks, look-ups, spools, the log."""
-_AMPLE: Final = 8192
+AMPLE: Final = 8192
 """As many more than are needed make it certain that accepting never runs out of them.
 
 Twice the backlog: all of it may be accepted before one of it is refused.
@@ -41,7 +41,7 @@ class Descriptors(NamedTuple):
 
     @property
     def _spare(self) -> int:
-        return min(_SPARE, self.limit // 8)
+        return min(SPARE, self.limit // 8)
 
     def connections(self, asked: int) -> int:
         """Client connections at a time; ``asked``: ``[server] max_connections``."""
@@ -49,7 +49,7 @@ class Descriptors(NamedTuple):
 
     def scarce(self, asked: int) -> bool:
         """Whether accepting has to look how many are left."""
-        return self.limit < 2 * asked + self.used + self._spare + _AMPLE
+        return self.limit < 2 * asked + self.used + self._spare + AMPLE
 
     def warn_if_few(self, asked: int) -> None:
         """Say so where ``asked`` is too many."""
@@ -62,7 +62,7 @@ class Descriptors(NamedTuple):
                 asked,
                 self.limit,
                 connections,
-                2 * asked + self.used + _SPARE,
+                2 * asked + self.used + SPARE,
             )
 
 

@@ -26,9 +26,9 @@ from proxy.store.transaction import Transaction
 
 BUSY: Final = 5.0
 """Seconds for which it waits for another process that writes."""
-_LINGER: Final = 600.0
+LINGER: Final = 600.0
 """Seconds for which the chunks of what was removed stay."""
-_ORPHANED: Final = 3600.0
+ORPHANED: Final = 3600.0
 """Seconds after which chunks without an entry are of a process that has died."""
 OVERHEAD: Final = 512
 """Bytes that an entry costs beyond its head and its body."""
@@ -277,7 +277,7 @@ class Database:
         with self._change():
             self.totals.apply(difference)
             self.agreements.sweep()
-            old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - _LINGER,))
+            old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - LINGER,))
             for (ident,) in old.fetchall():
                 self.drop_chunks(ident)
                 self._db.execute("DELETE FROM gone WHERE entry = ?", (ident,))
@@ -286,7 +286,7 @@ class Database:
                 "AND entry NOT IN (SELECT entry FROM gone)"
             )
             for (ident,) in orphans.fetchall():
-                if _began(ident) < now - _ORPHANED:
+                if _began(ident) < now - ORPHANED:
                     self.drop_chunks(ident)
 
 

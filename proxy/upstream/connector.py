@@ -30,7 +30,7 @@ Factory: TypeAlias = Callable[[], UpstreamProtocol]
 
 FIRST_WORDS: Final[ContextVar[bytes]] = ContextVar("first_words", default=b"")
 """What the connection that is being made says ahead of its TLS handshake."""
-_RACE: Final = 0.25
+RACE: Final = 0.25
 """Seconds after which the next address of a name is tried beside the first (RFC 8305)."""
 
 
@@ -123,7 +123,7 @@ class Connector(TCPConnector):
         """Connect as aiohttp does, and say something before anything else."""
         try:
             sock = await aiohappyeyeballs.start_connection(
-                infos, happy_eyeballs_delay=_RACE, loop=self._loop
+                infos, happy_eyeballs_delay=RACE, loop=self._loop
             )
             try:
                 await self._loop.sock_sendall(sock, first_words)

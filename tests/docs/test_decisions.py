@@ -26,17 +26,17 @@ BOUNDS = [
     ("0012", f"{log.MANY} have ended or {log.BATCH * 1000:g} ms have passed"),
     ("0015", f"grown by {memory.GROWTH // MIB} MiB or a quarter"),
     ("0015", f"at most {100 // memory.SHARE} % of the time"),
-    ("0016", f"{request_reader._AHEAD // KIB} KiB of it are read"),
+    ("0016", f"{request_reader.AHEAD // KIB} KiB of it are read"),
     ("0016", f"with its extensions may have {chunked.LONGEST_LINE // KIB} KiB"),
-    ("0021", f"are tried {connector._RACE * 1000:g} ms later"),
-    ("0021", f"for {IN_WORDS[rotation._PATIENCE]} answers"),
-    ("0025", f"known after {IN_WORDS[soonest._ENOUGH]} answers"),
+    ("0021", f"are tried {connector.RACE * 1000:g} ms later"),
+    ("0021", f"for {IN_WORDS[rotation.PATIENCE]} answers"),
+    ("0025", f"known after {IN_WORDS[soonest.ENOUGH]} answers"),
     ("0026", f"waited for in {IN_WORDS[int(permit_loans.GRACE)]} seconds"),
     ("0026", f"{permit_loans.SHARE * 100:g} % of the time"),
     ("0026", f"on loan for {permit_loans.LEFT:g} s"),
     ("0027", f"takes a FIN within {half_close.AT_ONCE * 1000:g} ms"),
-    ("0029", f"after {descriptors._SPARE} are set aside"),
-    ("0029", f"and {descriptors._AMPLE:,} more"),
+    ("0029", f"after {descriptors.SPARE} are set aside"),
+    ("0029", f"and {descriptors.AMPLE:,} more"),
     ("0035", f"a {small_reads.SHARE}nd of what is left of {small_reads.TOTAL // MIB} MiB"),
     ("0035", f"between {small_reads.SMALLEST // KIB} KiB and {small_reads.LARGEST // KIB} KiB"),
     ("0046", f"put together into pieces of {parts.PIECE // KIB} KiB"),
@@ -46,10 +46,10 @@ BOUNDS = [
     ("0051", f"rom {splice.LEAST // KIB} KiB"),
     ("0051", f"Up to {splice.MOST} bodies at a time"),
     ("0052", f"It lasts for {LEASE:g} s"),
-    ("0056", f"clients of the last {patience._MOST} in five minutes"),
-    ("0056", f"Of the last {last_chance._SIZE} answers"),
-    ("0056", f"one of {IN_WORDS[int(last_chance._TRUST)]} tokens"),
-    ("0056", f"a pause of {last_chance._PAUSE:g} s"),
+    ("0056", f"clients of the last {patience.MOST} in five minutes"),
+    ("0056", f"Of the last {last_chance.SIZE} answers"),
+    ("0056", f"one of {IN_WORDS[int(last_chance.TRUST)]} tokens"),
+    ("0056", f"a pause of {last_chance.PAUSE:g} s"),
 ]
 
 
@@ -64,12 +64,12 @@ def test_a_bound_of_a_decision_is_that_of_the_code(number: str, bound: str) -> N
 
 
 def test_bounds_in_words_are_those_of_the_code() -> None:
-    assert (database._LINGER, database._ORPHANED) == (600.0, 3600.0)
+    assert (database.LINGER, database.ORPHANED) == (600.0, 3600.0)
     for words in ("are swept after an hour", "Its chunks stay for ten minutes"):
         assert words in read("0046")
-    assert leasing._IN_VAIN_FOR == 60.0
+    assert leasing.IN_VAIN_FOR == 60.0
     assert "For a minute nobody waits for such requests" in read("0052")
-    assert (attempt_bound._QUANTILE, attempt_bound._MULTIPLE, attempt_bound._FLOOR) == (
+    assert (attempt_bound.QUANTILE, attempt_bound.MULTIPLE, attempt_bound.FLOOR) == (
         0.95,
         4,
         0.5,
@@ -79,9 +79,9 @@ def test_bounds_in_words_are_those_of_the_code() -> None:
     )
     assert permit_loans.SILENT == 60.0
     assert "a tunnel without a byte for a minute" in read("0026")
-    assert soonest._BUCKET * soonest._BUCKETS == 300.0
+    assert soonest.BUCKET * soonest.BUCKETS == 300.0
     assert "within five minutes" in read("0025")
-    assert (patience._LEAST, patience._ALIKE, patience._SHORTEST) == (8, 1.2, 1.0)
+    assert (patience.LEAST, patience.ALIKE, patience.SHORTEST) == (8, 1.2, 1.0)
     assert "Eight clients" in read("0056")
     assert "within 20 % of the same time, one second or more" in read("0056")
 

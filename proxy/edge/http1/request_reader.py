@@ -18,7 +18,7 @@ States of a `RequestReader`, and what may follow:
 
 The framing comes from the head alone: a length of 0 is no body, another number is that many bytes,
 CHUNKED is chunks. ``request_head`` refuses all heads that two readers could take for two different
-framings; nothing is repaired. Reading pauses while ``held`` is full (_AHEAD) and a request is
+framings; nothing is repaired. Reading pauses while ``held`` is full (AHEAD) and a request is
 being served.
 """
 
@@ -40,7 +40,7 @@ from proxy.http.grammar import Malformed, TooLarge
 UNLIMITED: Final = 1 << 30
 """Where ``max_header_size`` is off."""
 
-_AHEAD: Final = 64 << 10
+AHEAD: Final = 64 << 10
 """Bytes behind a request that are read while it is being served; more wait in the kernel."""
 
 
@@ -139,7 +139,7 @@ class RequestReader:
     @property
     def full(self) -> bool:
         """Whether so much has come ahead that no more is to be read."""
-        return len(self.held) >= _AHEAD
+        return len(self.held) >= AHEAD
 
     def close(self) -> None:
         """The connection is gone."""

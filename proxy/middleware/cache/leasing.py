@@ -33,7 +33,7 @@ from proxy.middleware.cache.lookup import find
 from proxy.policy.freshness import Use, reuse
 
 _RENEWED: Final = LEASE / 3
-_IN_VAIN_FOR: Final = 60.0
+IN_VAIN_FOR: Final = 60.0
 """Seconds for which nobody waits for requests whose replies are not stored."""
 _SHORTEST, _LONGEST, _SHARE = 0.005, 0.5, 0.25
 """Seconds between two looks: this share of the time waited, so that it adds little to that."""
@@ -55,7 +55,7 @@ class Leases:
         self._clock = clock
         self._wait_timeout = sharing.wait_timeout
         self._joined_for = sharing.joined_for
-        self._in_vain = ExpiringKeys(clock, _IN_VAIN_FOR)
+        self._in_vain = ExpiringKeys(clock, IN_VAIN_FOR)
         self._counts = counts
 
     async def begin(
