@@ -84,14 +84,6 @@ async def test_what_is_not_its_fault_does_not_eject_a_server(fault: Any) -> None
     assert not breaker.open
 
 
-async def test_replies_that_break_eject_a_server() -> None:
-    a, b = Node("a", *[streaming() for _ in range(3)], breaker=fragile(1)), Node("b")
-    handle = balance(a, b)
-    answer = await handle(get())
-    answer.close(Ending.BROKEN)
-    assert await shares(handle, a, b, requests=4) == [0, 4]
-
-
 async def test_a_good_head_does_not_end_a_row_of_replies_that_break() -> None:
     breaker = fragile(3)
     handle = balance(Node("a", *[streaming() for _ in range(3)], breaker=breaker))

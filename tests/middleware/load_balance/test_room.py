@@ -70,12 +70,6 @@ async def test_nobody_waits_for_longer_than_connect(jumping: JumpingLoop) -> Non
     assert (a.breaker.failures, a.breaker.open, a.in_flight) == (0, False, 0)
 
 
-async def test_a_backup_is_asked_before_anybody_waits(jumping: JumpingLoop) -> None:
-    a, backup = limited("a"), limited("b", backup=True, full=False)
-    assert (await balance(a, backup)(get())).status == 200
-    assert (a.asked, backup.asked, jumping.time()) == (0, 1, 1000)
-
-
 @pytest.mark.parametrize("first", ["a", "b"])
 async def test_where_backups_are_full_too_all_are_waited_for(
     jumping: JumpingLoop, first: str
