@@ -10,10 +10,10 @@ from tests.support.upstream import HEALTHY, RawUpstream, Script
 
 SOON = 5.0
 """Seconds: shorter than any clock of the proxy, and long enough for a busy machine."""
-"""Seconds until the upstream sees it."""
 
 ON_THE_WAY: Script = [CHUNKED_HEAD, b"5\r\nhello\r\n", "hold"]
-SHORT_BODY: Script = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello", "hold"]
+CUT_SHORT: Script = [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhello", "hold"]
+"""Too long to be held until it is whole, see ``[stream] commit``."""
 UPLOADING = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nfirst"
 
 
@@ -26,7 +26,7 @@ UPLOADING = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nfirst"
         (UPLOADING, ["hold"], False, 499),
         (get(), [b"HTTP/1.1 200 OK\r\n", "hold"], False, 499),
         (get(), ON_THE_WAY, True, 499),
-        (get(), SHORT_BODY, True, 499),
+        (get(), CUT_SHORT, True, 499),
         (post(b"hello"), ON_THE_WAY, True, 499),
         (UPLOADING, ON_THE_WAY, True, 499),
     ],
