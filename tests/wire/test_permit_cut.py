@@ -1,5 +1,6 @@
 """What becomes of a request that is ended since others wait for the permit that it does not use."""
 
+import asyncio
 from collections.abc import Sized
 from functools import partial
 from typing import Any
@@ -47,15 +48,19 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 async def test_one_whose_client_reads_nothing_is_reset(tables: dict[str, Any]) -> None:
     """Also where its head went out before the reply came, or another task asked for it."""
-    endless: Script = [0.3, EVENTS]
+    answer = [asyncio.Event() for _ in range(2)]
+    scripts: list[Script] = [[each, EVENTS] for each in answer]
     async with (
-        RawUpstream(endless, endless, HEALTHY) as upstream,
+        RawUpstream(*scripts, HEALTHY) as upstream,
         proxied(upstream, **LIMITED, **tables) as proxy,
     ):
         idle = [await proxy.connect(receive_buffer=4096) for _ in range(2)]
         for number, client in enumerate(idle):
             await client.send(get(f"/{number}", b"Accept: text/event-stream\r\n"))
             await upstream.until(partial(more_than, upstream.requests, number))
+            if "stream" in tables:
+                await client.read_until(b"\r\n\r\n")
+            answer[number].set()
         assert (await proxy.ask(get(), patience=60)).status == 200
         cut = await proxy.record(0)
         assert cut.error == "connection_write_timeout"
