@@ -111,19 +111,24 @@ async def test_requests_go_without_a_collector() -> None:
             gc.enable()
 
 
-async def test_a_reply_that_a_middleware_ends_is_never_whole() -> None:
-    begun = asyncio.Event()
+def impatient(over: asyncio.Event) -> Any:
+    """A middleware that ends what it called when its time is over, and answers itself."""
 
     @web.middleware
-    async def impatient(request: web.Request, handler: Any) -> Any:
+    async def answer(request: web.Request, handler: Any) -> Any:
         serving = asyncio.ensure_future(handler(request))
-        await begun.wait()
+        await over.wait()
         serving.cancel()
         await asyncio.wait((serving,))
         return web.Response(text="too late", status=504)
 
+    return answer
+
+
+async def test_a_reply_that_a_middleware_ends_is_never_whole() -> None:
+    begun = asyncio.Event()
     async with RawUpstream((b"HTTP/1.1 200 OK\r\n\r\nhello", "hold")) as upstream:
-        parent = web.Application(middlewares=[impatient])
+        parent = web.Application(middlewares=[impatient(begun)])
         parent.add_subapp("/api", create_app(tables(upstream)))
         async with served(parent) as address, await RawClient.connect(address) as client:
             await client.send(get("/api/x"))
@@ -136,17 +141,8 @@ async def test_a_reply_that_a_middleware_ends_is_never_whole() -> None:
 async def test_a_middleware_may_answer_what_has_had_no_reply() -> None:
     """A reply of 1xx is none."""
     told = asyncio.Event()
-
-    @web.middleware
-    async def impatient(request: web.Request, handler: Any) -> Any:
-        serving = asyncio.ensure_future(handler(request))
-        await told.wait()
-        serving.cancel()
-        await asyncio.wait((serving,))
-        return web.Response(text="too late", status=504)
-
     async with RawUpstream((b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "hold")) as upstream:
-        parent = web.Application(middlewares=[impatient])
+        parent = web.Application(middlewares=[impatient(told)])
         parent.add_subapp("/api", create_app(tables(upstream)))
         async with served(parent) as address, await RawClient.connect(address) as client:
             await client.send(get("/api/x"))
