@@ -58,7 +58,7 @@ class Overrides:
         if place[0] == "routes" and len(place) > 1 and not tree.get("routes"):
             tree["routes"] = only_route(tree.get("upstreams"))
         value: Any = text
-        if text.startswith(_TOML):
+        if as_toml := text.startswith(_TOML):
             try:
                 value = tomllib.loads(f"value = {text}")["value"]
             except (ValueError, RecursionError) as error:
@@ -69,26 +69,31 @@ class Overrides:
             if is_deep([value]):
                 self._wrong(place, TOO_DEEP)
                 return
-        else:
-            self.texts.append(place)
         holder: Any = tree
         for at, step in enumerate(place):
             last = at == len(place) - 1
             fault = _misplaced(holder, place, at)
             if fault:
                 self._wrong(place, fault)
-                self.texts = [each for each in self.texts if each != place]
                 return
             if isinstance(step, int) and step == len(holder):
                 holder.append(None)
             if last:
                 holder[step] = value
+                self._forget(place)
+                self.texts += () if as_toml else (place,)
                 return
             inner = holder[step] if isinstance(step, int) else holder.get(step)
-            if inner is None or inner is False:  # a table that was off is written by this
+            set_off = place[: at + 1] in self.texts and inner.strip().lower() == "false"
+            if inner is None or inner is False or set_off:  # this writes a table that was off
                 inner = [] if isinstance(place[at + 1], int) else {}
                 holder[step] = inner
+                self._forget(place[: at + 1])
             holder = inner
+
+    def _forget(self, place: Place) -> None:
+        """Another value stands there, so what was set there or within it is gone."""
+        self.texts = [each for each in self.texts if each[: len(place)] != place]
 
 
 def _cut(text: str) -> str:

@@ -80,3 +80,26 @@ def test_it_knows_which_places_were_set() -> None:
     assert overrides.names(("retry", "budget", "percent"))
     assert overrides.holds(("retry",))
     assert not overrides.names(("retry",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tree", "texts"),
+    [
+        (["a.b=5", "a=false"], {"a": "false"}, [("a",)]),
+        (["a.b=5", "a={}"], {"a": {}}, []),
+        (["a.b.c=5", "a.b=x", "a.d=y"], {"a": {"b": "x", "d": "y"}}, [("a", "b"), ("a", "d")]),
+        (["a[0]=5", "a=x"], {"a": "x"}, [("a",)]),
+        (["a[0]=5", 'a=["y"]'], {"a": ["y"]}, []),
+        (["a=5", "a='x'"], {"a": "x"}, []),
+        (["a=False", "a.b=5"], {"a": {"b": "5"}}, [("a", "b")]),
+        (["a=false", "a[0]=5"], {"a": ["5"]}, [("a", 0)]),
+    ],
+)
+def test_what_is_set_later_wins_over_what_is_within_it(
+    arguments: list[str], tree: dict[str, Any], texts: list[Any]
+) -> None:
+    got: dict[str, Any] = {}
+    overrides = Overrides(arguments, got)
+    assert overrides.findings == []
+    assert got == tree
+    assert overrides.texts == texts

@@ -158,3 +158,35 @@ def test_a_bad_set_is_a_problem_of_the_command_line(
     file.write_text("[retry]\nattempts = 2\n" + API)
     [problem] = read(file, {}, [argument])[1]
     assert str(problem).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "value"),
+    [
+        (["retry.attempts=5", "retry=false"], "retry", None),
+        (["retry.attempts=5", "retry={}"], "retry.attempts", 3),
+        (["retry=false", "retry.attempts=5"], "retry.attempts", 5),
+        (["admin.listen=127.0.0.1:1", "admin=false"], "admin", None),
+        (["retry.on[0]=5xx", "retry.on=503,reset"], "retry.on", ("503", "reset")),
+        (["hedge.max=2", "hedge={delay='1s'}"], "hedge.max", 1),
+        (
+            ["upstreams[0].servers[1]=http://a", 'upstreams[0].servers=["http://b"]'],
+            "upstreams.0.servers",
+            ("http://b",),
+        ),
+    ],
+)
+def test_of_an_option_and_the_table_around_it_the_later_one_wins(
+    arguments: list[str], place: str, value: object
+) -> None:
+    config: Any = from_upstream("http://a", sets=arguments)
+    for step in place.split("."):
+        config = config[int(step)] if step.isdigit() else getattr(config, step)
+    assert config == value
+
+
+def test_text_in_the_place_of_a_table_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(API)
+    [problem] = read(file, {}, ["log.level=debug", "log=x"])[1]
+    assert str(problem).startswith("command line: --set log: expected a table")
