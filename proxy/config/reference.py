@@ -27,8 +27,8 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
   given again names another server of the same upstream.
 - `--set PLACE=VALUE`, with `run`, `check` and `explain`, sets one option, with a file or without:
   `--set retry.attempts=4`, `--set 'routes[0].path=/v1'`. The text takes the type of its option;
-  a text that begins with a bracket, a brace or a quote is read as TOML. A later `--set` wins over an
-  earlier one, of an option and of the table around it too.
+  a text that begins with a bracket, a brace or a quote is read as TOML. A later `--set` wins over
+  an earlier one, of an option and of the table around it too.
 
 ## Values
 

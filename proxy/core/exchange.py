@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.errors import UpstreamError
+from proxy.core.errors import ProxyError, UpstreamError
 from proxy.core.record import Record
 from proxy.core.reply import Reply
 from proxy.http.fields import Encoded, RawHeaders
@@ -76,6 +76,8 @@ class Exchange(msgspec.Struct, eq=False):
     committed: bool = False
     cut: bool = False
     """Whether it is ended since its client makes no use of what others wait for."""
+    ended_by: ProxyError | None = None
+    """Why it is ended, where an operator or the end of the proxy does that."""
     endless: bool = False
     """Whether its reply is a stream of events, which no end belongs to."""
     length: int | None = None
@@ -117,6 +119,7 @@ class Exchange(msgspec.Struct, eq=False):
         twin.body = body
         twin.send_informational = twin.stalled = twin.relaying = None
         twin.cut = False
+        twin.ended_by = None
         twin.record = self.record.copy()
         twin.record.attempt_count = twin.record.unlogged = 0
         return twin

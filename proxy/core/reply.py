@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from proxy.core.errors import ReplyBroken
+from proxy.core.errors import ProxyError, ReplyBroken
 from proxy.http.fields import LINE, Encoded, RawHeaders
 
 
@@ -230,6 +230,15 @@ class Reply:
         if splice is None or self._held is not None or self._complete:
             return False
         return bool(splice(sink))
+
+    def last_words(self, error: ProxyError) -> bytes | None:
+        """What ends the body behind all that was read, where the proxy does not go on with it.
+
+        Nothing is needed behind the last event of a stream; None where nothing may be said.
+        """
+        last_words = getattr(self._source, "last_words", None)
+        words: bytes | None = None if last_words is None else last_words(error)
+        return words
 
     def on_close(self, listener: Listener) -> None:
         """Be told once how the body ended."""

@@ -49,10 +49,10 @@ class StreamOptions(Table, frozen=True, kw_only=True):
     on_error: Annotated[
         Literal["abort", "event", "openai", "anthropic", "graphql"],
         described(
-            'How a stream of events that breaks ends: "abort" cuts it; the others send a last '
-            'event that says what went wrong, and then cut: "event" one that is called error and '
-            'carries problem+json; "openai", "anthropic" and "graphql" what clients of those APIs '
-            "understand as an error."
+            'How a stream of events ends that breaks, or that the proxy itself ends: "abort" cuts '
+            "it; the others send a last event that says what went wrong, and then cut: "
+            '"event" one that is called error and carries problem+json; "openai", "anthropic" and '
+            '"graphql" what clients of those APIs understand as an error.'
         ),
     ] = "abort"
     resume: Annotated[

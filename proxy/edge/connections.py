@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
-from proxy.core.errors import ConnectionLimit
+from proxy.core.errors import ConnectionLimit, EndedByOperator, ShuttingDown
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.samples import Sample, counter, gauge
@@ -80,11 +80,9 @@ class ConnectionTracker:
         "_idle",
         "_no_tunnels",
         "_rested",
-        "cancelled",
         "connections",
         "draining",
         "evicted",
-        "grace_over",
         "hangups",
         "in_flight",
         "limit",
@@ -105,14 +103,10 @@ class ConnectionTracker:
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
-        self.cancelled = set[Exchange]()
-        """Exchanges that an operator has ended, until they have."""
         self.draining = False
         """Whether each reply says that it is the last one on its connection."""
         self.retiring = False
         """Whether connections may rest for a moment only."""
-        self.grace_over = False
-        """Whether the grace period of a drain has ended."""
         self.opened = 0
         """Connections that were let in since the start."""
         self.evicted = 0
@@ -162,8 +156,7 @@ class ConnectionTracker:
         for connection in self.connections:
             served = connection.served
             if served is not None and served.request_id == request_id:
-                self.cancelled.intersection_update(self.exchanges())  # some have left meanwhile
-                self.cancelled.add(served)
+                served.ended_by = EndedByOperator("ended by an operator")
                 connection.expire()
                 return True
         return False
@@ -217,8 +210,9 @@ class ConnectionTracker:
 
     def expire(self) -> None:
         """Cut what is left."""
-        self.grace_over = True
         for connection in list(self.connections):
+            if (served := connection.served) is not None:
+                served.ended_by = served.ended_by or ShuttingDown("the proxy is shutting down")
             connection.expire()
 
     async def tunnels_closed(self) -> None:

@@ -76,6 +76,10 @@ class Relay:
             stream.end()
             forget_frames(late)
             return True
+        except asyncio.CancelledError:
+            if exchange.ended_by is None or not _ended(exchange, reply, stream, exchange.ended_by):
+                raise
+            return False
         except ProxyError as error:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
@@ -147,6 +151,26 @@ def _note(exchange: Exchange, error: ProxyError) -> None:
     charge(exchange, error)
     name_route(error, exchange.route)
     log_error(exchange, error)
+
+
+def _ended(exchange: Exchange, reply: Reply, stream: ClientStream, error: ProxyError) -> bool:
+    """Have a stream that the proxy ends say why in its last event; whether that could be done.
+
+    Nobody waits until a client that is behind takes it.
+    """
+    if stream.gone or stream.writing_paused:
+        return False
+    words = reply.last_words(error)
+    if words is None:
+        return False
+    _note(exchange, error)
+    if words:
+        stream.data(words)
+        exchange.bytes_out += len(words)
+        stream.reset()
+    else:
+        stream.end()
+    return True
 
 
 async def _drained(exchange: Exchange, stream: ClientStream) -> None:

@@ -20,7 +20,6 @@ from proxy.core.errors import (
     ProxyError,
     RateLimited,
     RequestTimeout,
-    ShuttingDown,
     forget_frames,
 )
 from proxy.core.exchange import Exchange
@@ -145,6 +144,14 @@ class ProxyService:
             commit = partial(relay.switch, exchange, reply, upstream.protocol, stream)
             await tunnel.run(commit)
             ending = Ending.COMPLETE
+        except asyncio.CancelledError:
+            # Both ends are cut by now, so that this client seems to have left. One that leaves a
+            # tunnel cancels nothing.
+            if exchange.ended_by is None:
+                raise
+            if isinstance(exchange.ended_by, EndedByOperator):  # else it had no end of its own
+                charge(exchange, exchange.ended_by)
+                log_error(exchange, exchange.ended_by)
         finally:
             self._tracker.tunnel_closed(tunnel)
             reply.close(ending)
@@ -175,12 +182,10 @@ class ProxyService:
             forget_frames(error)
             return False
         except asyncio.CancelledError:
-            if (exchange.cut or exchange in self._tracker.cancelled) and not stream.gone:
-                return self._ended_here(stream)
-            if not self._tracker.grace_over or stream.gone:
+            if stream.gone or not (exchange.cut or exchange.ended_by):
                 mark_client_gone(exchange, stream)
                 raise
-            return self._answer(stream, ShuttingDown("the proxy is shutting down"))
+            return self._ended_here(stream)
         except Exception as error:
             if (ours := local_limit(error)) is not None:
                 return self._answer(stream, ours)
@@ -207,13 +212,12 @@ class ProxyService:
                 generation.end()
 
     def _ended_here(self, stream: ClientStream) -> bool:
-        """By an operator, or since others wait for what its client makes no use of."""
+        """Not by its client, but since others wait for what that makes no use of, for one."""
         exchange = stream.exchange
-        self._tracker.cancelled.discard(exchange)
         if (task := asyncio.current_task()) is not None:
             task.uncancel()  # the connection may go on
-        if not exchange.cut:
-            return self._answer(stream, EndedByOperator("ended by an operator"))
+        if exchange.ended_by is not None:
+            return self._answer(stream, exchange.ended_by)
         if not exchange.committed:
             return self._answer(stream, RequestTimeout("the body stood still while others waited"))
         stream.reset(at_once=True)

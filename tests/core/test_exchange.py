@@ -27,7 +27,7 @@ def test_a_twin_has_all_else_of_the_first() -> None:
         if name != "record":
             setattr(first, name, object())
     twin = first.twin(BytesBody())
-    own = {"body", "cut", "relaying", "send_informational", "stalled", "record"}
+    own = {"body", "cut", "ended_by", "relaying", "send_informational", "stalled", "record"}
     others = [
         name
         for name in Exchange.__struct_fields__

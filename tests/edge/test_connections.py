@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from proxy.core.errors import ConnectionLimit
+from proxy.core.errors import ConnectionLimit, EndedByOperator, ShuttingDown
 from proxy.core.exchange import Exchange
 from proxy.edge.connections import ConnectionTracker, UnderWay
 from tests.support.loop import get
@@ -136,12 +136,25 @@ async def test_whoever_waits_is_told_when_the_last_connection_has_ended(
 
 
 async def test_those_that_do_not_end_in_time_are_cut(tracker: ConnectionTracker) -> None:
-    one = Client(get())
-    add(tracker, one)
+    asked, idle = get(), Client()
+    one = Client(asked)
+    add(tracker, one, idle)
     assert not await tracker.emptied(0.001)
     tracker.expire()
-    assert one.expired == 1
-    assert tracker.grace_over
+    assert (one.expired, idle.expired) == (1, 1)
+    assert isinstance(asked.ended_by, ShuttingDown)
+
+
+async def test_an_operator_ends_one_exchange_by_its_id(tracker: ConnectionTracker) -> None:
+    asked, other = get(), get()
+    asked.request_id, other.request_id = "a", "b"
+    one = Client(asked)
+    add(tracker, one, Client(other))
+    assert tracker.cancel("a")
+    assert not tracker.cancel("c")
+    assert (one.expired, other.ended_by) == (1, None)
+    tracker.expire()
+    assert isinstance(asked.ended_by, EndedByOperator)  # as before
 
 
 async def test_observers_are_told_of_each_end_once() -> None:

@@ -4,8 +4,15 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import BodyTooLarge, ConnectionTerminated, ReplyBroken
+from proxy.core.errors import (
+    BodyTooLarge,
+    ConnectionTerminated,
+    ProxyError,
+    ReplyBroken,
+    ShuttingDown,
+)
 from proxy.core.reply import AllSaid, Ending, Reply
+from tests.support.client_stream import FakeClientStream
 from tests.support.loop import JumpingLoop, Script, reply
 from tests.support.service import GET, Pieces, coming, serving
 from tests.support.watched_chunk import Stalling
@@ -61,3 +68,43 @@ async def test_what_was_passed_on_is_let_go_of_while_more_is_awaited() -> None:
         assert not source.held
         source.more.set()
         assert (await asked).body == b"one "
+
+
+class Speaking(Pieces):
+    """A stream that is ended with these words."""
+
+    def __init__(self, words: bytes | None, *pieces: bytes | asyncio.Event) -> None:
+        super().__init__(*pieces)
+        self._words = words
+
+    def last_words(self, error: ProxyError) -> bytes | None:
+        assert isinstance(error, ShuttingDown)
+        return self._words
+
+
+@pytest.mark.parametrize(
+    ("words", "slow", "body", "ended"),
+    [
+        (b"bye", False, b"one bye", "reset"),
+        (b"", False, b"one ", "complete"),
+        (None, False, b"one ", "reset at once"),
+        (b"bye", True, b"one ", "reset at once"),  # nobody waits for a client that is behind
+    ],
+)
+async def test_a_stream_that_the_proxy_ends_has_its_last_words(
+    words: bytes | None, slow: bool, body: bytes, ended: str
+) -> None:
+    source = Speaking(words, b"one ", asyncio.Event())
+    async with serving(Script(coming(source))) as service:
+        client = FakeClientStream()
+        client.slow = slow
+        task = service.begin(client, GET)
+        while not client.body:  # noqa: ASYNC110 - the fake tells nobody
+            await asyncio.sleep(0)
+        client.exchange.ended_by = ShuttingDown("it is over")
+        task.cancel()
+        assert await task is False
+    assert (client.body, client.ended, source.endings) == (body, ended, [Ending.ABANDONED])
+    [record] = service.records
+    assert (record.status, record.error) == (200, "destination_unavailable")
+    assert record.bytes_out == len(body)

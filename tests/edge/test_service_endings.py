@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from proxy.core.errors import (
+    EndedByOperator,
+    ProxyError,
     ReplyBroken,
     RequestTimeout,
+    ShuttingDown,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
@@ -109,7 +112,14 @@ async def test_a_client_that_leaves_with_the_last_byte_has_its_answer(
     assert bool(service.records[0].error) is (status == 499)
 
 
-async def test_when_the_grace_of_a_drain_is_over_a_request_is_told_so() -> None:
+@pytest.mark.parametrize(
+    ("why", "error"),
+    [
+        (ShuttingDown("it is over"), "destination_unavailable"),
+        (EndedByOperator("ended"), "http_request_denied"),
+    ],
+)
+async def test_a_request_that_is_ended_here_is_told_why(why: ProxyError, error: str) -> None:
     asked = asyncio.Event()
 
     async def slow(_: Exchange) -> Reply:
@@ -121,10 +131,10 @@ async def test_when_the_grace_of_a_drain_is_over_a_request_is_told_so() -> None:
         client = FakeClientStream()
         task = service.begin(client, GET)
         await asked.wait()
-        service.tracker.grace_over = True
+        client.exchange.ended_by = why
         task.cancel()
         assert await task
-    assert (client.status, service.records[0].error) == (503, "destination_unavailable")
+    assert (client.status, service.records[0].error) == (503, error)
 
 
 # Before the answer

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.support.client import ask
+from tests.support.message import post
 from tests.support.peer import SWITCHING, echo, idle
 from tests.support.proxy import proxied
 from tests.support.tunnel import GOING_AWAY, OFFER, frame, tunnel
@@ -83,3 +85,20 @@ async def test_requests_are_cut_as_soon_as_tunnels_have_parted(
         client.reset()
         async with asyncio.timeout(30):
             assert not await drained
+
+
+@pytest.mark.parametrize("operator", [True, False])
+async def test_a_tunnel_that_the_proxy_cuts_was_not_left_by_its_client(operator: bool) -> None:
+    admin = {"listen": "127.0.0.1:0"}
+    async with tunnel(echo, b"foo", early=b"hello", admin=admin) as (client, _, proxy):
+        assert await client.exactly(5) == b"hello"
+        [exchange] = proxy.runtime._tracker.exchanges()
+        if operator:
+            cancel = f"/api/exchanges/{exchange.request_id}/cancel"
+            assert (await ask(proxy.admin, post(target=cancel))).status == 200
+        else:
+            await proxy.runtime.close()
+        assert await client.closed() == "rst"
+        record = await proxy.record()
+    assert (record.status, record.bytes_out) == (101, 5)
+    assert record.error == ("http_request_denied" if operator else "")

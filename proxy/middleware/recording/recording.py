@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, read_whole
 from proxy.core.clock import Clock
-from proxy.core.errors import NotRecorded
+from proxy.core.errors import NotRecorded, ProxyError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.recording import MOST, Answer, Question
 from proxy.core.recording_mode import RecordingMode
@@ -175,6 +175,10 @@ class RecordedBody:
     def pause(self, *, paused: bool) -> None:
         """As the reply that it reads."""
         self._reply.pause(paused=paused)
+
+    def last_words(self, error: ProxyError) -> bytes | None:
+        """Likewise: they are not the API's."""
+        return self._reply.last_words(error)
 
     def close(self, ending: Ending) -> None:
         """Close the reply that it reads."""

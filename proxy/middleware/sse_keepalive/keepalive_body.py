@@ -93,8 +93,8 @@ class KeepAliveBody:
             try:
                 data = await self._next()
             except ProxyError as error:
-                if not self._sends_error_event or self._event_open or self._end.has_failed():
-                    raise  # in the last case the API has said why, or a proxy behind this one
+                if not self._may_say_why():
+                    raise
                 if isinstance(error, ReplyBroken) and self._end.is_over():
                     raise AllSaid(error) from None
                 self._error = error
@@ -105,6 +105,18 @@ class KeepAliveBody:
             if data := self._release_events(data):
                 return data
         return b""
+
+    def last_words(self, error: ProxyError) -> bytes | None:
+        """As ``Reply`` has it: the error event of a stream that does not break, but is ended."""
+        if self._error is not None or not self._may_say_why():
+            return None
+        if self._end.is_over():
+            return b""
+        return self._words.error_event(error, self._exchange.request_id)
+
+    def _may_say_why(self) -> bool:
+        """Not where the API has done that, or a proxy behind this one."""
+        return self._sends_error_event and not (self._event_open or self._end.has_failed())
 
     def _release_events(self, data: bytes) -> bytes:
         """What may be given out now: whole events only, if an error event may have to follow.

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectFailed, ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import (
+    ConnectFailed,
+    ProxyError,
+    ReplyBroken,
+    ReplyStalled,
+    ShuttingDown,
+)
 from proxy.core.exchange import Exchange
 from proxy.core.reply import AllSaid, Ending, Reply
 from proxy.middleware.sse_keepalive.keepalive_body import (
@@ -156,6 +162,54 @@ async def test_a_bom_with_which_a_stream_begins_is_kept(jumping: JumpingLoop) ->
     source = streaming(Pieces(b"\xef\xbb\xbf", b"data: x\n\n"), SSE)
     body = KeepAliveBody(words(heartbeat=1.5, sends=False), get(), source)
     assert (await all_of(body))[:2] == [b"\xef\xbb\xbf", b"data: x\n\n"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "last"),
+    [
+        ([], b"event: error\ndata: ShuttingDown\n\n"),
+        ([b"data: 1\n\n"], b"event: error\ndata: ShuttingDown\n\n"),
+        # what has come of the next event is kept back, and is not wanted any more
+        ([b"data: 1\n\ndata: ha"], b"event: error\ndata: ShuttingDown\n\n"),
+        ([b"data: " + b"x" * 70_000], None),  # it is out in part
+        ([b"event: error\ndata: x\n\n"], None),  # the API has said why
+        ([b"data: [DONE]\n\n"], b""),
+    ],
+)
+async def test_a_stream_that_is_ended_here_says_why_where_one_that_breaks_does(
+    jumping: JumpingLoop, pieces: list[bytes], last: bytes | None
+) -> None:
+    body = KeepAliveBody(words(), get(), streaming(Pieces(*pieces), SSE))
+    for _ in pieces:
+        await body.read()
+    assert body.last_words(ShuttingDown("it is over")) == last
+    body.close(Ending.ABANDONED)
+
+
+async def test_a_stream_that_is_ended_behind_its_error_event_has_no_second_one(
+    jumping: JumpingLoop,
+) -> None:
+    body = KeepAliveBody(words(), get(), streaming(Pieces(error=ReplyBroken("gone")), SSE))
+    assert await body.read()
+    assert body.last_words(ShuttingDown("it is over")) is None
+    body.close(Ending.ABANDONED)
+
+
+async def test_without_an_error_event_only_a_stream_that_was_opened_early_says_why(
+    jumping: JumpingLoop,
+) -> None:
+    error = ShuttingDown("it is over")
+    plain = KeepAliveBody(words(sends=False), get(), streaming(Pieces(b"data: 1\n\n"), SSE))
+    assert await plain.read()
+    assert plain.last_words(error) is None
+    opened = early(streaming(Pieces(b"data: 1\n\n"), SSE))
+    assert await opened.read() == HEARTBEAT
+    assert opened.last_words(error) == b"event: error\ndata: ShuttingDown\n\n"
+    while await opened.read() == HEARTBEAT:
+        pass
+    assert opened.last_words(error) is None
+    for body in (plain, opened):
+        body.close(Ending.ABANDONED)
 
 
 async def answering(answer: Reply | Exception, after: float = 3) -> Reply:
