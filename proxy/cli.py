@@ -200,14 +200,17 @@ def _schema() -> int:
 
 
 def _operate(arguments: argparse.Namespace, path: str) -> int:
-    """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses."""
+    """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses.
+
+    A wrong argument is 2, as everywhere.
+    """
     from proxy.admin.client import Unasked, post, unreached
 
     try:
         said = post(arguments.admin, path, arguments.token_file)
     except Unasked as error:
         _say(f"sidecar-proxy: {error}")
-        return 1
+        return _BAD_CONFIGURATION
     except (OSError, ValueError) as error:
         _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {unreached(error)}")
         return 1

@@ -26,6 +26,10 @@ class Unasked(ValueError):
     """Nobody was asked for anything."""
 
 
+class Refused(ValueError):
+    """The proxy does not answer what it was asked."""
+
+
 class _Unix(http.client.HTTPConnection):
     """To a unix socket."""
 
@@ -77,7 +81,7 @@ def _token(file: str) -> str:
 
 
 def get(address: str, path: str) -> Any:
-    """What is answered there, as JSON has it. Raises OSError and ValueError as ``post`` does."""
+    """What is answered there, as JSON has it. Raises as ``post`` does, and Refused."""
     connection = _connection(address)
     try:
         connection.request("GET", path)
@@ -89,7 +93,7 @@ def get(address: str, path: str) -> Any:
     finally:
         connection.close()
     if answer.status != 200:
-        raise ValueError(f"{path}: {answer.status}, {_sentence(said.decode('utf-8', 'replace'))}")
+        raise Refused(f"{path}: {answer.status}, {_sentence(said.decode('utf-8', 'replace'))}")
     return json.loads(said)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from proxy.admin.client import WHERE, get
+from proxy.admin.client import WHERE, Refused, Unasked, get
 from proxy.telemetry.buckets import add, quantile
 from proxy.telemetry.phases import NAMES
 from proxy.telemetry.why import place, spell
@@ -25,6 +25,8 @@ _FAILS: Final = 0.9
 _WELL: Final = ("well", "not asked")
 _ROUTE, _SERVER = slice(0, 1), slice(1, 3)
 UNREACHABLE: Final = 1
+REFUSED: Final = 2
+"""Likewise for an address that is none, as for other wrong arguments."""
 
 
 class Seen(NamedTuple):
@@ -56,7 +58,7 @@ def look(address: str) -> Seen:
 
 
 def run(argv: list[str]) -> int:
-    """The command: 0, or 1 where no proxy is reached."""
+    """The command: 0; 1 where no proxy is reached, 2 where none of those that are answers."""
     parser = argparse.ArgumentParser(
         prog="sidecar-proxy top",
         description="Shows in the terminal, once a second, what running proxies do: requests in "
@@ -75,15 +77,15 @@ def run(argv: list[str]) -> int:
 
 
 def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) -> int:
-    """Show them until Ctrl-C, or ``once``. 0, or 1 where none of them is reached at first.
+    """Show them until Ctrl-C, or ``once``. 0, or as ``run`` where none of them answers at first.
 
     Later it waits for one that is away: it may be restarting.
     """
     first = True
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            lines, reached = _all(addresses)
-            once, first = once or (first and not reached), False
+            lines, failed = _all(addresses)
+            once, first = once or (first and failed > 0), False
             size = shutil.get_terminal_size()
             colours = sys.stdout.isatty()
             shown = lines if once else lines[: size.lines - 1]
@@ -91,25 +93,30 @@ def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) ->
             sys.stdout.write(f"{text}\n" if once else f"{_CLEAR}{text}\n")
             sys.stdout.flush()
             if once:
-                if not reached:
+                if failed == UNREACHABLE:
                     sys.stderr.write(f"no proxy was reached; {WHERE}\n")
-                return 0 if reached else UNREACHABLE
+                return failed
             time.sleep(every)
     return 0
 
 
-def _all(addresses: Sequence[str], ask: Callable[[str], Seen] = look) -> tuple[list[Line], bool]:
+def _all(addresses: Sequence[str], ask: Callable[[str], Seen] = look) -> tuple[list[Line], int]:
+    """What is shown, and the exit status of that."""
     lines: list[Line] = []
-    reached = False
+    statuses = []
     for address in addresses:
         try:
             lines += screen(ask(address))
-            reached = True
+            statuses.append(0)
+        except Refused as error:
+            lines.append(Line(f"{address}: refused: {error}", _RED))
+            statuses.append(REFUSED)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             lines.append(Line(f"{address}: not reached: {reason}", _RED))
+            statuses.append(REFUSED if isinstance(error, Unasked) else UNREACHABLE)
         lines.append(Line(""))
-    return lines, reached
+    return lines, 0 if 0 in statuses else max(statuses)
 
 
 def screen(seen: Seen) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """What ``sidecar-proxy top`` shows."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -59,8 +60,35 @@ async def test_several_proxies_are_shown_and_one_is_not_there(
         assert f"{proxy.runtime.admin}  0.0 calls/s  - failed  0 in flight" in out
         assert "all is well" in out
     assert await _printed("--admin", nobody) == 1
-    assert await _printed("--admin", "nowhere") == 1
-    assert "expected HOST:PORT" in capsys.readouterr().out
+
+
+async def test_a_proxy_that_refuses_is_told_from_one_that_is_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses to be asked by a name that is not in ``[admin] hosts``."""
+    found = socket.getaddrinfo
+    monkeypatch.setattr(
+        "socket.getaddrinfo",
+        lambda host, *more: found("127.0.0.1" if host == "machine" else host, *more),
+    )
+    nobody = f"127.0.0.1:{closed_port()}"
+    async with RawUpstream() as up, proxied(up, admin={"listen": "127.0.0.1:0"}) as proxy:
+        refusing = proxy.runtime.admin.replace("127.0.0.1", "machine")
+        assert await _printed("--admin", nobody, "--admin", refusing) == 2
+        said = capsys.readouterr()
+        assert f"{refusing}: refused: /api/causes: 403, " in said.out
+        assert f"{nobody}: not reached: Connection refused\n" in said.out
+        assert "no proxy was reached" not in said.err
+        assert await _printed("--admin", refusing, "--admin", proxy.runtime.admin) == 0
+
+
+async def test_an_address_that_is_none_is_a_wrong_argument(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert await _printed("--admin", "nowhere") == 2
+    said = capsys.readouterr()
+    assert "expected HOST:PORT" in said.out
+    assert not said.err
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
@@ -79,7 +107,7 @@ def test_it_goes_on_until_it_is_told_to_stop(
         if len(times) == 3:
             raise KeyboardInterrupt
 
-    looks = iter([True, False, True, True])  # it restarts meanwhile
+    looks = iter([0, 1, 0, 0])  # it restarts meanwhile
     monkeypatch.setattr(top, "_all", lambda _: ([top.Line("seen")], next(looks)))
     monkeypatch.setattr("time.sleep", sleep)
     assert top.show(["127.0.0.1:9901"]) == 0

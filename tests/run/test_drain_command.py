@@ -141,16 +141,21 @@ def test_where_nobody_listens_the_exit_status_is_1(capsys: pytest.CaptureFixture
         f"no proxy was reached at {address}: Connection refused; a proxy listens there only with "
         "an [admin] table" in capsys.readouterr().err
     )
-    assert main(["drain", "--admin", address, "--token-file", "/nowhere/token"]) == 1
+    assert main(["drain", "--admin", f"http://{address}/"]) == 1
+    assert "Connection refused" in capsys.readouterr().err
+
+
+def test_where_an_argument_is_wrong_it_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """To ask again would not help, as it may where nobody listens yet."""
+    address = f"127.0.0.1:{closed_port()}"
+    assert main(["drain", "--admin", address, "--token-file", "/nowhere/token"]) == 2
     said = capsys.readouterr().err
     assert "the token in /nowhere/token cannot be read: No such file or directory" in said
     assert "no proxy was reached" not in said  # none was asked
     assert "a proxy listens there" not in said
-    assert main(["drain", "--admin", f"http://{address}/"]) == 1
-    assert "Connection refused" in capsys.readouterr().err
-    assert main(["drain", "--admin", f"https://{address}"]) == 1
+    assert main(["drain", "--admin", f"https://{address}"]) == 2
     assert f"expected HOST:PORT or unix:PATH, got 'https://{address}'" in capsys.readouterr().err
-    assert main(["drain", "--admin", "nonsense"]) == 1
+    assert main(["drain", "--admin", "nonsense"]) == 2
     assert "expected HOST:PORT or unix:PATH, got 'nonsense'" in capsys.readouterr().err
 
 
