@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from proxy.config.unexpanded import as_reference
@@ -10,7 +11,7 @@ from proxy.net.addresses import LOOPBACK, split_listen
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 # Underscores are no part of a DNS host name, but of names that Docker and Kubernetes give out.
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
-LISTENS: Final = (("server", "listen"), ("admin", "listen"), ("admin", "probes"))
+LISTENS: Final = {"server": ("listen",), "admin": ("listen", "probes")}
 """Options that hold addresses to listen on; a port may stand there as a number."""
 
 _UNIX_PATH_MAX: Final = 107  # sun_path on Linux is 108 bytes with its final NUL
@@ -33,15 +34,17 @@ def clash(address: str, other: str) -> bool:
     return host == host2 or (wide and bool(set(families[0]) & set(families[1])))
 
 
-def ports_as_text(tree: dict[str, Any]) -> None:
-    """``listen = 8080`` is ``listen = "8080"``; changes ``tree``."""
-    for table, option in LISTENS:
-        options = tree.get(table)
-        if isinstance(options, dict) and option in options:
-            value = options[option]
+def ports_as_text(tree: dict[str, Any], meant: Mapping[str, str]) -> None:
+    """``listen = 8080`` is ``listen = "8080"``; changes ``tree``.
+
+    ``meant``: the tables of the top that stand under wrong names, by those names.
+    """
+    for name, options in tree.items():
+        for option in LISTENS.get(meant.get(name, name), ()):
+            value = options.get(option) if isinstance(options, dict) else None
             if isinstance(value, list):
                 options[option] = [_port_as_text(each) for each in value]
-            else:
+            elif value is not None:
                 options[option] = _port_as_text(value)
 
 

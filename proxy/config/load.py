@@ -33,6 +33,7 @@ _ARGUMENTS: Final[dict[Place, str]] = {
     ("server", "listen"): "--listen",
     ("admin", "listen"): "--admin",
 }
+_NAMES: Final = frozenset(Config.__struct_encode_fields__)
 _IN_ROUTES: Final = re.compile(r"add_prefix = '([^']*)' in the routes")
 """Where there is no file, there is a way to say the same."""
 _MISSING: Final = (
@@ -205,7 +206,12 @@ def _converted(
     ``whole``: the file could be read to its end, so that what is missing is missing.
     """
     overrides = Overrides(sets, raw)
-    ports_as_text(raw)
+    meant: Mapping[str, str] = {}
+    if not raw.keys() <= _NAMES:
+        from proxy.config.names import tables_meant  # noqa: PLC0415 - a clean file never needs it
+
+        meant = tables_meant(raw)
+    ports_as_text(raw, meant)
     doubts = list(unexpanded(raw))
     tree, unset, origins = substitute(raw, environ)
     alone = {place for place, origin in origins.items() if origin.alone}
@@ -213,7 +219,7 @@ def _converted(
     if alone:
         from proxy.config.typed import retype  # noqa: PLC0415 - most files have none
 
-        retype(tree, alone - {finding.place for finding in unset})
+        retype(tree, alone - {finding.place for finding in unset}, meant)
     config, findings = _convert(tree, [*overrides.findings, *unset], origins, whole=whole)
     if findings:
         from proxy.config.tried import tried  # noqa: PLC0415 - nor this

@@ -89,6 +89,19 @@ def table_meant(hint: str, value: Any) -> str:
     return found[1] if found and (isinstance(value, dict) or several) else ""
 
 
+def tables_meant(raw: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of the top that are looked at under wrong names, by those names."""
+    root = inspect.type_info(Config)
+    assert isinstance(root, inspect.StructType)
+    right = {field.encode_name for field in root.fields}
+    found = {
+        name: table_meant(hint(name, root, raw, ()), value)
+        for name, value in raw.items()
+        if name not in right
+    }
+    return {name: meant for name, meant in found.items() if meant in right - raw.keys()}
+
+
 def _alias_here(name: str, table: tuple[str, ...], here: set[str], taken: Mapping[str, Any]) -> str:
     mine = []
     for each in meanings(name):

@@ -1,7 +1,7 @@
 """Text in the type of its option: references that stand alone, and ``--set``."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import inspect
@@ -18,9 +18,10 @@ _SWITCH: Final = {
 }
 
 
-def retype(tree: dict[str, Any], places: Iterable[Place]) -> None:
+def retype(tree: dict[str, Any], places: Iterable[Place], meant: Mapping[str, str]) -> None:
     """Change strings at these places, in ``tree`` itself, into what their options want.
 
+    ``meant``: the tables of the top that stand under wrong names, by those names.
     Text that cannot be read in that way stays a string, and is reported as any wrong value is.
     """
     root = inspect.type_info(Config)
@@ -30,7 +31,8 @@ def retype(tree: dict[str, Any], places: Iterable[Place]) -> None:
             holder = holder[step]
         text = holder[place[-1]]
         if isinstance(text, str):
-            holder[place[-1]] = _at(root, place, text)
+            named = meant.get(str(place[0]))
+            holder[place[-1]] = _at(root, (named, *place[1:]) if named else place, text)
 
 
 def _at(root: inspect.Type, place: Place, text: str) -> Any:
@@ -58,8 +60,12 @@ def _at(root: inspect.Type, place: Place, text: str) -> Any:
 def _within(kind: inspect.Type, step: str | int) -> list[inspect.Type]:
     """The types that a value may have one step further in: a number in a list, or a name."""
     inner = None
-    if isinstance(step, int):
-        inner = kind.item_type if isinstance(kind, inspect.VarTupleType) else None
+    if isinstance(kind, inspect.VarTupleType):
+        if isinstance(step, str):  # a table, where a list of them should be
+            return _within(plain(kind.item_type), step)
+        inner = kind.item_type
+    elif isinstance(step, int):
+        return []
     elif isinstance(kind, inspect.StructType):
         inner = next((field.type for field in kind.fields if field.encode_name == step), None)
     elif isinstance(kind, inspect.DictType):

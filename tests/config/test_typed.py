@@ -190,3 +190,26 @@ def test_text_in_the_place_of_a_table_is_a_problem(tmp_path: Path) -> None:
     file.write_text(API)
     [problem] = read(file, {}, ["log.level=debug", "log=x"])[1]
     assert str(problem).startswith("command line: --set log: expected a table")
+
+
+@pytest.mark.parametrize(
+    ("text", "sets", "wrong"),
+    [
+        ("[servr]\nlisten = 8080\n", [], ["servr"]),
+        ('[servr]\nlisten = ["a:1", 8080]\n', [], ["servr"]),
+        ("[admn]\nprobes = 9000\n", [], ["admn"]),
+        ('[Retry]\nattempts = "${N:-3}"\n', [], ["Retry"]),
+        ('[Retry]\nattempts = "${N:-3}"\nbackoff_base = 5\n', [], ["Retry", "Retry.backoff_base"]),
+        ('[Retry]\nattempts = "${N:-three}"\n', [], ["Retry", "Retry.attempts"]),
+        ("", ["retrys.attempts=4"], ["retrys"]),
+        ("", ["Server.max_connections=5"], ["Server"]),
+        ('[[rutes]]\nupstream = "api"\nretry.attempts = "${N:-1}"\n', [], ["rutes"]),
+        ('[routes]\nretry.attempts = "${N:-3}"\nupstream = "api"\n', [], ["routes"]),
+    ],
+)
+def test_what_stands_in_a_table_with_a_wrong_name_is_read_as_in_the_right_one(
+    tmp_path: Path, text: str, sets: list[str], wrong: list[str]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text + API.replace('"${WEIGHT:-2}"', "2"))
+    assert [problem.place.removeprefix("--set ") for problem in read(file, {}, sets)[1]] == wrong
