@@ -60,7 +60,7 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
     for word in dict.fromkeys((name, spelled)):
         if word in _GENERAL:
             continue
-        homes = _homes(word, table, tables=isinstance(value, dict))
+        homes = _homes(word, table, tables=isinstance(value, dict) or value is False)
         if is_common:
             homes = [home for home in homes if _around(home, table)]
         if homes:
@@ -157,7 +157,7 @@ def _homes(name: str, table: tuple[str, ...], *, tables: bool = False) -> list[t
         return [_MEANT[name]]
     homes = list(dict.fromkeys(_index().get(name, [])))
     if tables and () in homes:
-        return [home for home in homes if not home or (len(home) == 1 and home[0] in LISTS)]
+        homes = [home for home in homes if not home or (len(home) == 1 and home[0] in LISTS)]
     near = [home for home in homes if table and home[:1] == table[:1] and home != table]
     top = [home for home in homes if home[:1] not in (("routes",), ("upstreams",))]
     lists = [home for home in homes if len(home) == 1 and home[0] in LISTS]

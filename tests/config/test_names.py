@@ -187,3 +187,13 @@ def test_a_table_within_a_route_is_answered_by_the_route_around_it() -> None:
 )
 def test_a_table_that_was_meant_is_found_in_the_hint(hint_: str, value: Any, expected: str) -> None:
     assert table_meant(hint_, value) == expected
+
+
+@pytest.mark.parametrize("value", [False, {}])
+@pytest.mark.parametrize("table", ["server", "retry"])
+def test_a_table_that_is_off_is_looked_for_among_tables(table: str, value: object) -> None:
+    """``queue`` is an option of ``[timeouts]`` too, but none that could be false."""
+    meant = ", it belongs in [[upstreams]] or the top of the file"
+    assert hint("queue", _shape(table), {"queue": value}, (table,)) == meant
+    at_home = hint("queue", _shape(table), {"queue": "5s"}, ("routes", table))
+    assert at_home == ", it belongs in [routes.timeouts]"
