@@ -28,7 +28,7 @@ class Tracked(Resting, Protocol):
 
     @property
     def unfinished(self) -> bool:
-        """Whether its head is coming, its reply is still being read, or its upload is ignored."""
+        """Whether a request waits, its reply is still being read, or its upload is ignored."""
 
     @property
     def resting(self) -> bool:

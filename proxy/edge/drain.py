@@ -41,7 +41,7 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
     began = monotonic()
     emptied = await tracker.emptied(grace)
     left = tracker.under_way
-    if emptied or not any(left):  # who only rests misses nothing
+    if emptied or not any(left):  # who only rests, or has sent half a head, misses nothing
         sentence = f"drained after {monotonic() - began:.1f} s: nothing was cut"
         _tell_drained(UnderWay(0, 0, 0), sentence, began)
         return True

@@ -116,6 +116,30 @@ async def test_a_head_that_was_begun_is_finished() -> None:
         assert (response.status, response.ended) == (200, "complete")
 
 
+@pytest.mark.parametrize("before", [[], [OK]], ids=["first", "second"])
+async def test_half_a_head_is_no_request_that_is_cut(before: list[bytes]) -> None:
+    """Nothing of it has gone anywhere: its client may send it again."""
+    options = {"shutdown": {"grace_period": "50ms"}}
+    async with (
+        RawUpstream(*[[each] for each in before]) as upstream,
+        proxied(upstream, **options) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in before:
+            assert (await client.ask(get())).status == 200
+        await client.send(b"GET / HTTP/1.1\r\nHo")
+        async with asyncio.timeout(30):
+            while proxy.runtime._tracker.connections and all(  # noqa: ASYNC110
+                connection.resting for connection in proxy.runtime._tracker.connections
+            ):
+                await asyncio.sleep(0.01)
+        assert not any(proxy.runtime.under_way)
+        assert await proxy.runtime.drain()
+        await proxy.runtime.close()
+        assert await client.closed() == "fin"
+        assert len(upstream.requests) == len(before)
+
+
 async def test_what_does_not_finish_within_the_grace_period_is_cut(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

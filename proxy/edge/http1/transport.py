@@ -215,9 +215,11 @@ class ClientTransport(RequestHandler):
 
     @property
     def unfinished(self) -> bool:
-        """Whether its head is coming, its reply is still being read, or its upload is ignored."""
+        """Whether a request waits, its reply is still being read, or its upload is ignored."""
         owes = (self._uploading and not self.gone) or being_read(self.transport, self._socket)
-        return owes if self._force_close else not self.gone
+        if self._force_close or self.gone:
+            return owes
+        return owes or self._awaiting() is not None  # a head that is coming is no request yet
 
     def put(self, data: bytes) -> None:
         """Write. Raises ConnectionError where the client has gone."""

@@ -89,7 +89,7 @@ async def test_it_says_who_is_there(pair: Pair) -> None:
             [],
         )
         assert not side.gone
-        assert side.unfinished
+        assert not side.unfinished  # no request has come
         side.hang_up()
         assert not side.unfinished  # nothing was said
 
