@@ -119,11 +119,11 @@ class Lines:
                     agent,
                     _PROTOCOLS.get(exchange.version, "") if method else "",
                     trace,
+                    record.cache,
                     [tried(each) for each in all_tries(exchange, now)] if tries else None,
                     record.coalesced,
                     record.hedged if tries else False,
                     theirs,
-                    record.cache,
                 )
             )
         for hidden in self._hidden:

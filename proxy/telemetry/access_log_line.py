@@ -42,11 +42,11 @@ class Line(msgspec.Struct, gc=False, omit_defaults=True):
     user_agent: str = ""
     protocol: str = ""
     trace_id: str = ""
+    cache: str = ""
     tries: list[dict[str, str | float]] | None = None
     coalesced: bool = False
     hedged: bool = False
     upstream_request_id: str = ""
-    cache: str = ""
 
 
 def stamp(wall: float) -> str:

@@ -1,11 +1,14 @@
 """Bytes of clients as text of one line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.http.fields import Encoded
-from proxy.telemetry.access_log_line import escaped, named, named_by, printable, tried
+from proxy.telemetry.access_log_line import Line, escaped, named, named_by, printable, tried
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -64,3 +67,21 @@ def test_where_the_request_named_the_trace_it_is_its_id() -> None:
 def test_a_try_is_told_in_milliseconds() -> None:
     told = tried(Attempt("http://a", "503", 0.0123456))
     assert told == {"endpoint": "http://a", "outcome": "503", "ms": 12.346}
+
+
+_PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def test_the_keys_stand_in_the_order_of_the_contract_and_of_the_page() -> None:
+    always = (
+        "time method target route upstream endpoint status error attempts bytes_in bytes_out "
+        "queue_ms connect_ms first_byte_ms total_ms request_id"
+    )
+    sometimes = (
+        "client host user_agent protocol trace_id cache tries coalesced hedged upstream_request_id"
+    )
+    keys = [*always.split(), *sometimes.split()]
+    assert list(Line.__struct_fields__) == keys
+    table = _PAGE.read_text().partition("one JSON object a line:")[2].partition("Keys from")[0]
+    names = [line.partition(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    assert re.findall("`([a-z_]+)`", "".join(names)) == keys
