@@ -6,6 +6,7 @@ import pytest
 
 from proxy.core import errors
 from proxy.edge.responses import ErrorResponse, ErrorsOptions, error_response
+from proxy.edge.statuses import FAILURES
 
 
 def fields(response: ErrorResponse) -> dict[str, str]:
@@ -55,3 +56,10 @@ def test_an_answer_may_be_text_or_nothing() -> None:
 )
 def test_some_answers_say_what_to_do(error: errors.ProxyError, name: str, value: str) -> None:
     assert fields(error_response(error, request_id="abc"))[name] == value
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (status, _) in FAILURES.items() if status == 503])
+def test_whoever_is_refused_for_now_may_come_again(kind: type[errors.ProxyError]) -> None:
+    """An operator who ends a request does not want it to be sent again by itself."""
+    told = fields(error_response(kind("x"), request_id="abc"))
+    assert ("Retry-After" in told) is (kind is not errors.EndedByOperator)
