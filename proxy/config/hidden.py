@@ -17,6 +17,8 @@ _SHORTEST: Final = 4
 """Letters of a value that is looked for outside of quotes."""
 _PART: Final = 3
 """Letters of a quoted part of a value that tell something of it."""
+_WORD: Final = re.compile(r"[a-z]{1,16}")
+"""What the sentences of messages are made of."""
 _GONE: Final = "\0"
 """Where a value stood; no message has one, as ``repr`` escapes it."""
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
@@ -61,6 +63,8 @@ class _Secret(NamedTuple):
     instead: str
     foreign: bool
     """Whether it comes from the environment."""
+    harmless: bool = False
+    """Whether its option holds no credentials."""
 
 
 def _hidden(text: str, secrets: list[_Secret]) -> str:
@@ -99,7 +103,7 @@ def _values(place: Place, raw: Any, value: Any) -> Iterator[_Secret]:
         elif _sensitive(place) and not _names_a_field(place, value):
             yield _Secret(str(value), HIDDEN, foreign)
         elif foreign:
-            yield _Secret(str(value), raw, foreign)
+            yield _Secret(str(value), raw, foreign, harmless=True)
 
 
 def masked(place: Place, raw: Any, value: Any) -> Any:
@@ -145,7 +149,7 @@ def _names_a_field(place: Place, value: Any) -> bool:
 
 
 def _without(message: str, secret_: _Secret) -> str:
-    value, instead, foreign = secret_
+    value, instead, foreign, harmless = secret_
     if _is_harmless(value, foreign):
         return message
 
@@ -169,6 +173,8 @@ def _without(message: str, secret_: _Secret) -> str:
         return found[0]
 
     message = _QUOTED.sub(quoted, message)
+    if harmless and _WORD.fullmatch(value):  # outside of quotes it is a word of the sentence
+        return message.replace(_GONE, instead)
     for spelled in (value, repr(value)[1:-1]):
         if len(spelled) >= _SHORTEST:
             message = message.replace(spelled, _GONE)

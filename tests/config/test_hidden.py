@@ -23,10 +23,24 @@ from proxy.core.redaction import HIDDEN
         ),
         (
             ("upstreams", 0, "tls"),
-            {"upstreams": [{"tls": "${T:-false}"}]},
-            {"upstreams": [{"tls": "false"}]},
-            "expected a table, got 'false', which is false",
-            "expected a table, got '${T:-false}', which is ${T:-false}",
+            {"upstreams": [{"tls": "${T:-no-1}"}]},
+            {"upstreams": [{"tls": "no-1"}]},
+            "expected a table, got 'no-1', which is no-1",
+            "expected a table, got '${T:-no-1}', which is ${T:-no-1}",
+        ),
+        (  # a word of the sentence tells nothing of the value
+            ("server", "trusted_proxies"),
+            {"server": {"trusted_proxies": "${R}"}},
+            {"server": {"trusted_proxies": ["10.0.0.0/8", "unix"]}},
+            "no listener is a unix socket, got '10.0.0.0/8'",
+            "no listener is a unix socket, got '${R}'",
+        ),
+        (
+            ("routes", 0, "upstream"),
+            {"routes": [{"upstream": "${R}"}]},
+            {"routes": [{"upstream": "upstream"}]},
+            "no upstream is named 'upstream'",
+            "no upstream is named '${R}'",
         ),
         (
             ("upstreams", 0, "credentials", "value"),
