@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.config.describe import literal
 from proxy.config.hidden import masked, value_of_field
-from proxy.config.model import Config
+from proxy.config.model import DEFAULTED, Config
 from proxy.core.duration import Duration
 from proxy.core.findings import Place
 from proxy.core.redaction import HIDDEN, conceal
@@ -24,6 +24,8 @@ def in_force(config: Config, environ: Mapping[str, str] = os.environ) -> dict[st
     Hidden are options that hold credentials, values of fields, and what comes from the environment.
     """
     shown: dict[str, Any] = _shown(config, (), _known(environ))
+    if config.store is None and all(route.cache is None for route in config.routes):
+        shown["store"] = None
     return shown
 
 
@@ -59,6 +61,8 @@ def _known(environ: Mapping[str, str]) -> dict[str, str]:
 def _shown(value: Any, place: Place, known: Mapping[str, str]) -> Any:
     if isinstance(value, msgspec.Struct):
         pairs = {name: getattr(value, name) for name in value.__struct_fields__}
+        for name in pairs.keys() & DEFAULTED.keys():
+            pairs[name] = DEFAULTED[name]() if pairs[name] is None else pairs[name]
         return {name: _shown(each, (*place, name), known) for name, each in pairs.items()}
     if isinstance(value, dict):
         return {str(name): _shown(each, (*place, name), known) for name, each in value.items()}

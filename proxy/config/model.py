@@ -131,8 +131,12 @@ SHARED: Final = tuple(
 ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")
 """Tables that apply, or stand in the sample, without being asked for."""
 
-DEFAULTED: Final = ("load_balance", "stream", "store")
-"""Tables whose defaults apply also where nobody wrote them."""
+DEFAULTED: Final[dict[str, type[Table]]] = {
+    "load_balance": LoadBalanceOptions,
+    "stream": StreamOptions,
+    "store": StoreOptions,
+}
+"""Tables whose defaults apply also where nobody wrote them, that of the store with ``[cache]``."""
 
 SWITCHES: Final[dict[type, tuple[str, ...]]] = {
     Config: (*INHERITED, *SHARED, "admin"),

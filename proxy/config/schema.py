@@ -41,6 +41,8 @@ def schema() -> dict[str, Any]:
         _complete(component, tables[name])
     root = components.pop("Config")
     del root["properties"]["upstreams"]["default"]  # without one there is nothing to forward to
+    listed, *_ = root["properties"]["upstreams"]["anyOf"]
+    listed["minItems"] = 1
     root["required"] = ["upstreams"]
     return {"$schema": _DRAFT, **root, "title": "sidecar-proxy", "$defs": components}
 

@@ -1,24 +1,15 @@
 """The options that apply to a request, and where each was written: the end of ``explain``."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
-from proxy.config.model import Config
+from proxy.config.model import DEFAULTED, Config
 from proxy.config.origins import Told
 from proxy.config.problems import spell
 from proxy.core.cache_options import StoreOptions
 from proxy.core.findings import Place
-from proxy.core.stream_options import StreamOptions
-from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.run.scopes import upstreams_of
-
-_UNWRITTEN: Final[dict[str, type[msgspec.Struct]]] = {
-    "load_balance": LoadBalanceOptions,
-    "stream": StreamOptions,
-}
-"""Tables of routes and upstreams whose defaults apply also where nobody wrote them."""
 
 
 def told_options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
@@ -44,8 +35,8 @@ def told_options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
 def _values(options: msgspec.Struct, own: Place, top: Place, origins: Told) -> Iterator[str]:
     for name in options.__struct_fields__:
         value = getattr(options, name)
-        if value is None and name in _UNWRITTEN:
-            value = _UNWRITTEN[name]()
+        if value is None and name in DEFAULTED:
+            value = DEFAULTED[name]()
         place, above = (*own, name), (*top, name)
         if isinstance(value, msgspec.Struct):
             yield from _values(value, place, above, origins)

@@ -40,3 +40,14 @@ def test_every_option_is_shown_with_its_value_and_no_secret(tmp_path: Path) -> N
     assert upstream["tls"]["server_name"] == "${HOST_NAME}"
     assert upstream["servers"] == ["https://10.0.0.1:9000"]
     assert shown["timeouts"]["connect"] == "5s"
+
+
+def test_defaults_that_apply_are_shown_where_nobody_wrote_their_table(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(TEXT)
+    shown = in_force(load(file, ENVIRONMENT), ENVIRONMENT)
+    assert shown["upstreams"][0]["load_balance"]["policy"] == "least_request"
+    assert shown["routes"][0]["stream"]["commit"] == "auto"
+    assert (shown["store"], shown["cache"]) == (None, None)  # nothing is stored
+    file.write_text(f"[cache]\n{TEXT}")
+    assert in_force(load(file, ENVIRONMENT), ENVIRONMENT)["store"]["url"] == "memory:"

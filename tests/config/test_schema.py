@@ -24,6 +24,7 @@ def tables() -> dict[str, dict[str, Any]]:
 def test_it_is_of_the_current_draft_and_closed() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert SCHEMA["required"] == ["upstreams"]
+    assert SCHEMA["properties"]["upstreams"]["anyOf"][0]["minItems"] == 1
     for table in tables().values():
         assert table["additionalProperties"] is False
 
