@@ -93,6 +93,10 @@ class Exchange(msgspec.Struct, eq=False):
     """Body bytes given to the client."""
     record: Record = msgspec.field(default_factory=Record)
 
+    def __repr__(self) -> str:
+        """Without fields and target, which may hold credentials."""
+        return f"<Exchange {self.request_id} {self.method} {self.path}>"
+
     @property
     def asked_at(self) -> float:
         """When its head was whole: until then nobody but its client was waited for."""

@@ -21,6 +21,7 @@ is watched are copies. So a socket is open until ``close``, whatever its transpo
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -37,7 +38,9 @@ _PIECE: Final = 512 << 10
 than one page of a body: with the 16 places that the system gives it, it takes 64 KiB."""
 _ROOMY: Final = 16
 """Pipes with that room at a time; others stay as they are made. All pipes of one user have a bound
-in common (``pipe-user-pages-soft``), of which these take an eighth."""
+in common (``pipe-user-pages-soft``), of which these take an eighth for each process."""
+_LITTLE: Final = 64 << 10
+"""Room below which a pipe costs more than copying: beyond that bound new ones have two places."""
 _TURNS: Final = 8
 """Pieces before others have their turn."""
 _FLAGS: Final[int] = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
@@ -61,6 +64,19 @@ class Spliced(Protocol):
         """The sink failed."""
 
 
+def _pipe(*, roomy: bool) -> tuple[int, int]:
+    """Raises OSError where no descriptor is left, or a pipe has no more than a little room."""
+    pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    if roomy:
+        with contextlib.suppress(OSError):  # that bound is met, or the system has a lower one
+            fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, _PIECE)
+    if fcntl.fcntl(pipe[1], fcntl.F_GETPIPE_SZ) < _LITTLE:
+        for descriptor in pipe:
+            os.close(descriptor)
+        raise OSError(errno.ENOSPC, "this user's pipes have no more room")
+    return pipe
+
+
 class Splice:
     """One body, or what is left of it."""
 
@@ -72,17 +88,14 @@ class Splice:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, source: int, sink: int, size: int, told: Spliced
     ) -> None:
-        """``size``: bytes to move. Raises OSError where there is no descriptor left."""
+        """``size``: bytes to move. Raises OSError where no descriptor is left, or no pipe of use."""
         self._loop = loop
         self._told: Spliced | None = told
         self._left = size
         self._held = 0
         self._waiting = False
         """Whether the sink is waited for."""
-        self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        if Splice.count < _ROOMY:
-            with contextlib.suppress(OSError):  # that bound is met, or the system has a lower one
-                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIECE)
+        self._pipe = _pipe(roomy=Splice.count < _ROOMY)
         self._source = self._sink = -1
         Splice.count += 1
         try:

@@ -29,7 +29,7 @@ class TokenBuckets:
         """Go on at this rate: what each client has used counts, and is given back at the new one.
 
         Nobody has used more than a whole ``burst``, however much more there was before. Whoever has
-        its place in the line already keeps it, and others come after the last of them.
+        its place in the line already keeps it; a lower rate puts others after the last of them.
         """
         pace, had = self._pace, self._burst
         self._pace, self._burst = 1.0 / rate, max(burst, 1.0)

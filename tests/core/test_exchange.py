@@ -50,3 +50,9 @@ def test_a_twin_goes_on_from_what_is_known_and_counts_its_own_attempts() -> None
     twin.record.attempt_log += (Attempt("b", "200", 0.1),)
     twin.record.attempt_count += 1
     assert (len(first.record.attempt_log), first.record.attempt_count) == (1, 1)
+
+
+def test_what_is_printed_of_it_shows_no_credentials() -> None:
+    made = exchange()
+    made.target, made.headers = b"/a?key=secret", [(b"Authorization", b"Bearer secret")]
+    assert repr(made) == "<Exchange id PUT /a>"

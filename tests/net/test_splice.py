@@ -115,6 +115,7 @@ async def test_a_reset_behind_many_pieces_is_told(
 ) -> None:
     """uvloop tells of it once, while more is there than is taken at a time."""
     monkeypatch.setattr(splice, "_PIECE", 1000)
+    monkeypatch.setattr(splice, "_LITTLE", 0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         upstream = socket.create_connection(server.getsockname())
         source, _ = server.accept()
@@ -192,8 +193,12 @@ async def test_some_pipes_have_room_for_a_whole_piece(
 async def test_where_no_more_room_is_granted_a_pipe_is_used_as_it_is(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
+    asked = fcntl.fcntl
+
+    def refused(descriptor: int, command: int, *value: int) -> int:
+        if command == fcntl.F_SETPIPE_SZ:
+            raise PermissionError(1, "Operation not permitted")
+        return asked(descriptor, command, *value)
 
     monkeypatch.setattr(fcntl, "fcntl", refused)
     told = Told(4, ends.source, ends.sink)
@@ -201,6 +206,18 @@ async def test_where_no_more_room_is_granted_a_pipe_is_used_as_it_is(
     told.splice.start()
     assert await received(ends.client, 4) == b"some"
     assert await told.over == "end"
+
+
+async def test_where_pipes_have_little_room_there_is_none(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two places take more calls than copies do."""
+    monkeypatch.setattr(splice, "_LITTLE", splice._PIECE * 2)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="no more room"):
+        Told(2 * MIB, ends.source, ends.sink)
+    assert Splice.count == 0
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_try_without_descriptors_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
