@@ -88,7 +88,7 @@ class Splice:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, source: int, sink: int, size: int, told: Spliced
     ) -> None:
-        """``size``: bytes to move. Raises OSError where no descriptor is left, or no pipe of use."""
+        """``size``: bytes to move. Raises OSError where no descriptor is left, or no room."""
         self._loop = loop
         self._told: Spliced | None = told
         self._left = size
