@@ -149,8 +149,8 @@ def delta_seconds(value: bytes | None) -> int | None:
 def targeted(fields: RawHeaders, targets: Iterable[bytes]) -> Directives | None:
     """The directives of the first of these fields that is there and is valid (RFC 9213 2.1, 2.2).
 
-    ``targets`` in lower case. A field that is empty, malformed or has a directive of a wrong type
-    is as if it were not there.
+    ``targets`` in lower case. A field that is empty or malformed is as if it were not there. Of a
+    directive whose number is of a wrong type only that number does not count: a lifetime is 0 then.
     """
     for name in targets:
         lines = values(fields, name)
@@ -171,7 +171,9 @@ def _dictionary(text: bytes) -> Directives | None:
         name = str(key).encode()
         number = isinstance(value, int) and not isinstance(value, bool)
         if name in _SECONDS and not (number and value >= 0):
-            return None
+            if name in _LIFETIMES:
+                found[name] = b""
+            continue
         if value is False:
             continue
         words = isinstance(value, str | UserString)  # a string or a token; all else names no field

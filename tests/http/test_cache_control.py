@@ -121,16 +121,29 @@ def test_seconds_are_whole_numbers(value: bytes | None, seconds: int | None) -> 
             [(b"X-Own", b"max-age=6"), (b"X-Own", b"no-cache")],
             {b"max-age": b"6", b"no-cache": None},
         ),
-        # malformed, of a wrong type, or empty: as if it were not there (RFC 9213 2.1)
+        # malformed or empty: as if it were not there (RFC 9213 2.1); of a wrong type: no number
         ([(b"CDN-Cache-Control", b"max-age=60, &&&")], None),
-        ([(b"CDN-Cache-Control", b'max-age="60"')], None),
-        ([(b"CDN-Cache-Control", b"max-age=-1")], None),
+        ([(b"CDN-Cache-Control", b'max-age="60"')], {b"max-age": b""}),
+        ([(b"CDN-Cache-Control", b"max-age=-1")], {b"max-age": b""}),
+        (
+            [(b"CDN-Cache-Control", b'no-store, max-age="60"')],
+            {b"no-store": None, b"max-age": b""},
+        ),
+        (
+            [(b"CDN-Cache-Control", b"private, max-age=1.5")],
+            {b"private": None, b"max-age": b""},
+        ),
+        (
+            [(b"CDN-Cache-Control", b"no-cache, max-age=-1")],
+            {b"no-cache": None, b"max-age": b""},
+        ),
+        ([(b"CDN-Cache-Control", b"no-store, stale-if-error=1.5")], {b"no-store": None}),
         ([(b"CDN-Cache-Control", b"MaX-aGe=60")], None),
         ([(b"CDN-Cache-Control", b"")], None),
         ([(b"X-Own", b"&"), (b"CDN-Cache-Control", b"max-age=1")], {b"max-age": b"1"}),
         ([(b"Cache-Control", b"max-age=1")], None),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_the_first_valid_targeted_field_counts(
     fields: list[tuple[bytes, bytes]], found: Directives | None
