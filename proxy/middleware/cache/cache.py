@@ -50,6 +50,7 @@ from proxy.middleware.cache.leasing import Leases, entry_of
 from proxy.middleware.cache.lookup import LOST, find
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
+from proxy.middleware.cache.validating import with_age
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
@@ -286,6 +287,10 @@ class Cache:
         found = self._answer(asked, current, self._now(), words, "revalidated")
         if not await begun(found, current):
             return await self._alone(asked, LOST)
+        if current.meta.freshness == entry.meta.freshness:  # the 304 is not stored
+            now, sent_at = self._now(), asked.exchange.record.sent_at
+            since = now if sent_at is None else now - (self._clock() - sent_at)
+            found = with_age(found, reply.headers, since, now)
         return found if asked.exchange.record.coalesced else with_own(found, reply.headers)
 
     async def _other(self, exchange: Exchange) -> Reply:

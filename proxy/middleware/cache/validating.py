@@ -5,10 +5,13 @@ from typing import Final
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
+from proxy.http.cache_control import delta_seconds
 from proxy.http.conditional import CONDITIONS, first, names_tag, strong_tag, validators
 from proxy.http.date import date_of
 from proxy.http.fields import Fields, RawHeaders
+from proxy.policy.freshness import initial_age
 
+_AGE: Final = frozenset({b"age"})
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
 
@@ -38,6 +41,18 @@ def is_of_client(asked: RawHeaders, reply: Reply) -> bool:
     """Whether a 304 that does not speak of our entry says that its client has what counts now."""
     tag = first(reply.headers, b"etag")
     return tag is not None and names_tag(asked, tag)
+
+
+def with_age(answer: Reply, of_304: RawHeaders, sent_at: float, now: float) -> Reply:
+    """The answer, as old as a 304 says that is not stored (RFC 9111 4.2.3, 5.1).
+
+    ``sent_at``: when that was asked for; ``now``: when it came.
+    """
+    old, date = first(of_304, b"age"), first(of_304, b"date")
+    said = None if old is None else delta_seconds(old.partition(b",")[0].strip(b" \t"))
+    age = initial_age(said, None if date is None else date_of(date), sent_at, now, now)
+    answer.headers = [*without_all(answer.headers, _AGE), (b"Age", b"%d" % age)]
+    return answer
 
 
 def without_all(fields: RawHeaders, dropped: frozenset[bytes]) -> Fields:
