@@ -60,16 +60,11 @@ def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: flo
         return "request-no-store"
     if facts.status < 200 or facts.status in _NEVER:
         return "status"
-    if b"must-understand" in said:  # then no-store is for caches that do not (RFC 9111 5.2.2.3)
-        if facts.status not in _UNDERSTOOD:
-            return "must-understand"
-    elif b"no-store" in said:
-        return "no-store"
-    if b"private" in said and said[b"private"] is None:
-        return "private"
+    if why := forbidden(said, facts.status):
+        return why
     if facts.varies_on_all:
         return "vary"
-    if facts.authorized and not may_answer_authorized(said):
+    if facts.authorized and not may_answer_authorized(said, public=is_public(said)):
         return "authorization"
     if facts.sets_cookie and not (facts.lifetime.explicit or is_public(said)):
         return "set-cookie"
@@ -83,6 +78,16 @@ def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: flo
         or ((if_error > 0 or while_revalidate > 0) and facts.status < _ERROR)
     )
     return "" if outlives else "no-freshness"
+
+
+def forbidden(said: Directives, status: int) -> str:
+    """Which word of a reply keeps it, and what it confirms, from being stored; empty for none."""
+    if b"must-understand" in said:  # then no-store is for caches that do not (RFC 9111 5.2.2.3)
+        if status not in _UNDERSTOOD:
+            return "must-understand"
+    elif b"no-store" in said:
+        return "no-store"
+    return "private" if b"private" in said and said[b"private"] is None else ""
 
 
 def freshness(
@@ -157,6 +162,9 @@ def is_public(said: Directives) -> bool:
     return b"s-maxage" in said and (said[b"s-maxage"] or b"").isdigit()
 
 
-def may_answer_authorized(said: Directives) -> bool:
-    """Whether it may answer requests with Authorization (RFC 9111 3.5)."""
-    return is_public(said) or b"must-revalidate" in said
+def may_answer_authorized(said: Directives, *, public: bool) -> bool:
+    """Whether it may answer requests with Authorization (RFC 9111 3.5).
+
+    ``public``: what ``is_public`` says.
+    """
+    return public or b"must-revalidate" in said

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from proxy.policy.freshness import HEURISTIC, Lifetime
 from proxy.policy.storing import (
     Facts,
+    forbidden,
     freshness,
     is_public,
     may_answer_authorized,
@@ -121,13 +122,13 @@ def test_what_a_reply_says_counts_before_the_options() -> None:
 )
 def test_who_may_have_it(name: bytes, everybody: bool, authorized: bool) -> None:
     assert is_public({name: b"9"}) is everybody
-    assert may_answer_authorized({name: b"9"}) is authorized
+    assert may_answer_authorized({name: b"9"}, public=is_public({name: b"9"})) is authorized
 
 
 @pytest.mark.parametrize("value", [None, b"", b"x", b"-1", b"1.5"])
 def test_an_s_maxage_without_a_number_opens_nothing(value: bytes | None) -> None:
     assert not is_public({b"s-maxage": value})
-    assert not may_answer_authorized({b"s-maxage": value})
+    assert not is_public({b"s-maxage": value})
 
 
 names = st.sampled_from(
@@ -162,3 +163,18 @@ def test_what_is_stored_breaks_no_rule(  # noqa: PLR0917
     assert not authorized or directives.keys() & {b"public", b"s-maxage", b"must-revalidate"}
     assert not sets_cookie or directives.keys() & {b"public", b"s-maxage"}
     assert status in HEURISTIC - {206} or b"public" in directives
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "why"),
+    [
+        ({b"no-store": None}, 200, "no-store"),
+        ({b"private": None}, 200, "private"),
+        ({b"private": b"set-cookie"}, 200, ""),
+        ({b"must-understand": None, b"no-store": None}, 200, ""),
+        ({b"must-understand": None, b"no-store": None}, 299, "must-understand"),
+        ({b"must-understand": None, b"private": None}, 200, "private"),
+    ],
+)
+def test_what_a_reply_forbids(said: dict[bytes, bytes | None], status: int, why: str) -> None:
+    assert forbidden(said, status) == why

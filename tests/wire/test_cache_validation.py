@@ -1,5 +1,10 @@
 """What is asked of a server about a stale stored reply, and what its 304 says (RFC 9111 4.3)."""
 
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -68,3 +73,66 @@ async def test_a_client_hears_what_the_304_said_that_was_asked_for_on_its_behalf
             assert answer.status == (304 if condition else 200)
             assert answer.values("X-RateLimit-Remaining") == [b"8"]
             assert answer.values("Cache-Control") == [b"no-store"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_what_one_client_is_told_is_no_answer_for_all(
+    tmp_path: Path, kind: str, method: bytes
+) -> None:
+    """RFC 9111 3.5: the API no longer says that others may have it."""
+    for first in (b"public, max-age=0", b"s-maxage=0", b"must-revalidate, max-age=0"):
+        told = LIFE + TAG
+        second = UNCHANGED % told
+        if method == b"HEAD":
+            second = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n%b\r\n" % told
+        stored = length(b"secret", fields=b"Cache-Control: %b\r\n" % first + TAG)
+        login = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+        tables: dict[str, Any] = {"cache": {}}
+        if kind == "sqlite":
+            path = tmp_path / (first.decode().partition("=")[0].replace(", ", "-") + ".db")
+            tables["store"] = {"url": f"sqlite:{path}", "timeout": "5s"}
+        async with (
+            RawUpstream([stored], [second], [login]) as upstream,
+            proxied(upstream, **tables) as proxy,
+        ):
+            await proxy.ask(get(fields=b"Authorization: Bearer one\r\n"))
+            asking = get(fields=b"Authorization: Bearer two\r\n")
+            assert (await proxy.ask(asking.replace(b"GET", method, 1))).status == 200
+            assert (await proxy.ask(get())).status == 401
+
+
+@pytest.mark.parametrize("said", [b"no-store", b"private, max-age=600", b"max-age=9, no-store"])
+async def test_a_304_that_ends_the_storing_says_how_old_the_answer_is(said: bytes) -> None:
+    old = length(b"old", fields=b"Cache-Control: max-age=1\r\nAge: 100\r\n" + TAG)
+    confirmed = UNCHANGED % (b"Cache-Control: %b\r\nAge: 7\r\n" % said + TAG)
+    async with (
+        RawUpstream([old], [confirmed]) as upstream,
+        proxied(upstream, cache={}) as proxy,
+    ):
+        await proxy.ask(get())
+        answer = await proxy.ask(get())
+        assert answer.body == b"old"
+        assert [int(age) < 100 for age in answer.values("Age")] == [True]
+
+
+async def test_a_304_that_repeats_must_understand_is_stored() -> None:
+    said = b"Cache-Control: must-understand, no-store, max-age=%d\r\n"
+    async with (
+        RawUpstream([length(b"a", fields=said % 0 + TAG)], [UNCHANGED % (said % 60 + TAG)]) as up,
+        proxied(up, cache={}) as proxy,
+    ):
+        for _ in range(3):
+            answer = await proxy.ask(get())
+        assert b"; hit" in (answer.value("Cache-Status") or b"")
+
+
+@pytest.mark.parametrize(
+    "aimed", [b'no-store, max-age="60"', b"private, max-age=1.5", b"no-cache, max-age=-1"]
+)
+async def test_a_wrong_number_in_a_targeted_field_allows_nothing(aimed: bytes) -> None:
+    reply = length(b"a", fields=LIFE + b"CDN-Cache-Control: %b\r\n" % aimed)
+    async with RawUpstream([reply], [reply]) as upstream, proxied(upstream, cache={}) as proxy:
+        for _ in range(2):
+            await proxy.ask(get())
+        assert len(upstream.requests) == 2

@@ -23,10 +23,12 @@ from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names
 from proxy.middleware.cache.asked import Asked, kept_value
 from proxy.middleware.cache.labels import label, labels_of, tag_labels
+from proxy.middleware.cache.succession import may_freshen
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
     Facts,
+    forbidden,
     freshness,
     is_public,
     may_answer_authorized,
@@ -111,10 +113,6 @@ class Rules:
         return (_DIRECTIVES[lines[0]] if len(lines) == 1 else cache_directives(lines)), False
 
 
-def _first(found: Found, name: bytes) -> bytes | None:
-    return found[name][0] if name in found else None
-
-
 def _date(found: Found, name: bytes) -> float | None:
     return date_of(found[name][0]) if name in found else None
 
@@ -140,7 +138,7 @@ def _freshness(
         modified=_date(found, b"last-modified"),
         ttl=rules.ttl,
     )
-    old = _first(found, b"age")
+    old = found[b"age"][0] if b"age" in found else None
     said_age = None if old is None else delta_seconds(old.partition(b",")[0].strip(b" \t"))
     fresh = freshness(
         said,
@@ -215,7 +213,7 @@ def plan(
         vary=[(name, kept_value(request, name)) for name in names] if names else _NOTHING,
         owner=asked.owner,
         public=public,
-        authorized=may_answer_authorized(said),
+        authorized=may_answer_authorized(said, public=public),
         labels=labels,
         pace=[] if rules.paced else _NOTHING,
     )
@@ -262,13 +260,11 @@ def freshened(
     aged = [*merged, *of_name(fields, b"age")]
     found = rules.find(aged)
     fresh, said, _ = _freshness(found, meta.status, rules, times)
-    if b"no-store" in said or (b"private" in said and said[b"private"] is None):
+    if forbidden(said, meta.status) or not may_freshen(meta, asked, said):
         return None
     if not tag_labels(found).issubset(meta.labels):
         return None  # a purge finds it by the labels that it was stored with, and not by new ones
     public = is_public(said)
-    if meta.owner and public != meta.public:  # it stands under another key
-        return None
     return Meta(
         status=meta.status,
         reason=meta.reason,
@@ -277,7 +273,7 @@ def freshened(
         vary=vary,
         owner=meta.owner,
         public=public,
-        authorized=may_answer_authorized(said),
+        authorized=may_answer_authorized(said, public=public),
         labels=meta.labels,
         pace=meta.pace,
     )

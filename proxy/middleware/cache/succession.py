@@ -4,9 +4,11 @@ from typing import Final
 
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry, Meta
+from proxy.http.cache_control import Directives
 from proxy.http.conditional import first
 from proxy.http.date import date_of
 from proxy.middleware.cache.asked import Asked
+from proxy.policy.storing import is_public, may_answer_authorized
 
 _OF_THE_TARGET: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 """Statuses that say what has become of what was asked for, not of who asked or how."""
@@ -45,7 +47,20 @@ def speaks_of(asked: Asked, stored: Entry) -> bool:
 
     A client with credentials of its own could take from others what they are given.
     """
-    return not (stored.meta.public and (asked.owner or asked.authorized))
+    meta = stored.meta
+    return not ((asked.owner and meta.public) or (asked.authorized and meta.authorized))
+
+
+def may_freshen(stored: Meta, asked: Asked, said: Directives) -> bool:
+    """Whether a 304 or a HEAD makes an entry fresh for all who are given it.
+
+    What is said to a client with credentials does so only where a whole reply that says the same
+    would be stored for the others too (RFC 9111 3.5). ``said``: what the entry would say then.
+    """
+    public = is_public(said)
+    if public != stored.public and (stored.owner or asked.owner):  # it stands under another key
+        return False
+    return not asked.authorized or may_answer_authorized(said, public=public)
 
 
 def made(meta: Meta) -> float:

@@ -255,6 +255,28 @@ def test_a_tag_that_a_304_adds_ends_the_storing(field: tuple[bytes, bytes], kept
     assert (freshened(before, asked(), [field], rules(), TIMES) is not None) is kept
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "credentials", "kept"),
+    [
+        (b"public", b"max-age=60", b"Authorization", False),
+        (b"s-maxage=9", b"max-age=60", b"Authorization", False),
+        (b"must-revalidate, max-age=9", b"max-age=60", b"Authorization", False),
+        (b"public", b"must-revalidate, max-age=60", b"Authorization", True),
+        (b"public", b"public, max-age=60", b"Authorization", True),
+        (b"public", b"max-age=60", b"Cookie", False),
+        (b"public", b"s-maxage=60", b"Cookie", True),
+        (b"public", b"max-age=60", b"Accept", True),
+    ],
+)
+def test_what_one_client_is_told_makes_nothing_fresh_for_others(
+    first: bytes, second: bytes, credentials: bytes, kept: bool
+) -> None:
+    before = stored((b"Cache-Control", first), (b"ETag", b'"a"'))
+    by = Asked(get("/a?b", headers=[(credentials, b"x")]), lambda *_: b"k")
+    found = freshened(before, by, [(b"Cache-Control", second)], rules(), TIMES)
+    assert (found is not None) is kept
+
+
 AGED = (b"Age", b"100")
 SLOW_CLOCK = (b"Date", formatdate(DAY_ZERO - 3600, usegmt=True).encode())
 
