@@ -52,7 +52,7 @@ from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.validating import with_age
 from proxy.middleware.cache.writes import writes_of
-from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
+from proxy.policy.freshness import ANYTHING, Freshness, Use, reuse, usable_on_error
 
 _COUNTED: Final = (
     *("hits", "stale", "revalidated", "misses", "collapsed", "stored", "hit_bytes", "lease_waits"),
@@ -181,6 +181,7 @@ class Cache:
         """From the upstream; from a stale entry where that fails."""
         exchange = asked.exchange
         exchange.suffices = self._fetcher.suffices(asked, entry)
+        before = None if entry is None else entry.meta.freshness  # which a 304 changes
         asked_at = (self._now(), self._clock()) if exchange.method == "HEAD" else (0.0, 0.0)
         try:
             if exchange.method == "HEAD":
@@ -209,7 +210,7 @@ class Cache:
                     reply.drop()
                     raise
             elif is_confirming(exchange, entry, reply):
-                return await self._validated(asked, entry, reply, reason)
+                return await self._validated(asked, entry, reply, reason, before=before)
         self.counts["misses"] += 1
         return self._noted(exchange, reply)
 
@@ -276,8 +277,13 @@ class Cache:
             self._covered(asked.exchange, failure)
         return found
 
-    async def _validated(self, asked: Asked, entry: Entry, reply: Reply, reason: str) -> Reply:
-        """From the entry that the upstream has confirmed; it has other fields now."""
+    async def _validated(
+        self, asked: Asked, entry: Entry, reply: Reply, reason: str, *, before: Freshness | None
+    ) -> Reply:
+        """From the entry that the upstream has confirmed; it has other fields now.
+
+        ``before``: how fresh it was when it was asked about.
+        """
         reply.close(Ending.COMPLETE)
         entries = await self._store.get(asked.key_for(entry.meta))
         current = next((each for each in entries if each.ident == entry.ident), entry)
@@ -287,7 +293,7 @@ class Cache:
         found = self._answer(asked, current, self._now(), words, "revalidated")
         if not await begun(found, current):
             return await self._alone(asked, LOST)
-        if current.meta.freshness == entry.meta.freshness:  # the 304 is not stored
+        if current.meta.freshness == before:  # the 304 is not stored
             now, sent_at = self._now(), asked.exchange.record.sent_at
             since = now if sent_at is None else now - (self._clock() - sent_at)
             found = with_age(found, reply.headers, since, now)
