@@ -20,6 +20,10 @@ NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
 """In the order in which a request meets them."""
 
 
+_AT_ONCE: Final = 0.01
+"""Seconds within which an exchange ends with the attempt that is under way."""
+
+
 class Phases(NamedTuple):
     """Seconds of each."""
 
@@ -41,7 +45,10 @@ def phases(exchange: Exchange, now: float) -> Phases:
     record, started = exchange.record.with_call(), exchange.started_at
     head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
     ended = bool(exchange.status)
-    between = bool(tries) and not ended and not record.is_unlogged
+    between = bool(tries) and not record.is_unlogged
+    if between and ended:
+        between = _given_up(exchange, tries[-1], now)
+        ended = not between
     wait = record.wait
     if between or (wait is not None and wait.what != ANSWER):
         head_at = None  # what is known is of the attempt that has failed
@@ -70,6 +77,13 @@ def phases(exchange: Exchange, now: float) -> Phases:
         return Phases(upload + taking, queue, retries, before, 0.0, 0.0)
     connect = min(connect or 0.0, before)
     return Phases(upload + taking, queue, retries, connect, before - connect, body)
+
+
+def _given_up(exchange: Exchange, last: Attempt, now: float) -> bool:
+    """Whether its client, or an operator, has ended it while another attempt was waited for."""
+    if exchange.committed or not (exchange.error == "client_gone" or exchange.ended_by):
+        return False
+    return now - last.began - last.seconds > _AT_ONCE
 
 
 def phase_now(exchange: Exchange, now: float) -> str:

@@ -81,6 +81,27 @@ CASES: dict[str, tuple[Exchange, dict[str, float]]] = {
         retried(failed("503", 100.0, 1.5, 1.0), failed("200", 102.0, 1.0, 1.0), queue=1.0),
         {"queue": 1.0, "retries": 1.0, "first_byte": 1.0},
     ),
+    "given up before another attempt": (
+        ended(
+            3.0,
+            tries=(failed("503", 100.0, 0.5),),
+            began=100.0,
+            status=499,
+            error="client_gone",
+            head_at=0.25,
+        ),
+        {"retries": 3.0},
+    ),
+    "given up in another attempt": (
+        retried(
+            failed("503", 100.0, 0.5),
+            failed("499", 102.0, 1.0),
+            status=499,
+            error="client_gone",
+            head_at=3.0,
+        ),
+        {"retries": 2.0, "first_byte": 1.0},
+    ),
     "hedged": (
         retried(failed(HEDGED, 100.0, 3.0), failed("200", 101.0, 2.0)),
         {"first_byte": 3.0},
