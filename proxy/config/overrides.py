@@ -57,6 +57,7 @@ class Overrides:
         self.places.append(place)
         if place[0] == "routes" and len(place) > 1 and not tree.get("routes"):
             tree["routes"] = only_route(tree.get("upstreams"))
+            self._forget(("routes",))
         value: Any = text
         if as_toml := text.startswith(_TOML):
             try:

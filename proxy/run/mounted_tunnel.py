@@ -44,7 +44,7 @@ class Offer:
         self.accepted = False
         """Whether the upstream has gone over: what comes is its own."""
         self._ended = self._gone = self._over = False
-        self._handler.set_parser(self)  # type: ignore[arg-type]
+        self._handler.set_parser(self)  # type: ignore[arg-type]  # what aiohttp asks of one
 
     @property
     def followed(self) -> bool:

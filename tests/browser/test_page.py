@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import pytest
 
 from tests.support.browser import chromium_wanted
 from tests.support.client import ask
-from tests.support.devtools import Page, opened
+from tests.support.devtools import opened
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream, Script
+from tests.support.proxy import proxied
+from tests.support.shown_page import BUSY, SILENT, has, shown, text
+from tests.support.upstream import RawUpstream
 
 pytestmark = chromium_wanted
 
@@ -27,41 +27,7 @@ AXE = ""
 if _AXE is not None and _AXE.submodule_search_locations:
     AXE = (Path(_AXE.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-BUSY: Script = ["wait-body", b"HTTP/1.1 500 Busy\r\nContent-Length: 4\r\n\r\nbusy"]
-SILENT: Script = ["hold"]
 NASTY = "/<img src=x onerror=alert(1)>"
-
-
-@contextlib.asynccontextmanager
-async def shown(
-    *scripts: Script, dark: bool = False, where: str = "", **tables: Any
-) -> AsyncIterator[tuple[Proxy, Page]]:
-    """The page of a proxy whose first request was answered by the first of these."""
-    async with (
-        RawUpstream(*scripts) as upstream,
-        RawUpstream() as other,
-        proxied(
-            upstream,
-            admin={"listen": "127.0.0.1:0"},
-            retry=False,
-            upstream_options={"servers": [upstream.url, {"url": other.url, "backup": True}]},
-            **tables,
-        ) as proxy,
-    ):
-        await proxy.ask(get("/first"))
-        async with opened(f"http://{proxy.runtime.admin}/{where}", dark=dark) as page:
-            if not where:  # a filter in the address may hide it
-                await page.until(has(".call"))
-            await page.until(has(".tile"))
-            yield proxy, page
-
-
-def has(selector: str) -> str:
-    return f"!!document.querySelector({json.dumps(selector)})"
-
-
-def text(selector: str) -> str:
-    return f"document.querySelector({json.dumps(selector)}).textContent"
 
 
 async def test_it_shows_what_goes_wrong_and_asks_nobody_else() -> None:

@@ -103,3 +103,9 @@ def test_what_is_set_later_wins_over_what_is_within_it(
     assert overrides.findings == []
     assert got == tree
     assert overrides.texts == texts
+
+
+def test_an_empty_text_in_the_place_of_the_routes_gives_way_to_the_one_that_is_meant() -> None:
+    tree: dict[str, Any] = {"upstreams": [{"name": "api"}]}
+    assert Overrides(["routes=", "routes[0].path=/v1"], tree).findings == []
+    assert tree["routes"] == [{"upstream": "api", "path": "/v1"}]

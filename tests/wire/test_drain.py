@@ -129,7 +129,7 @@ async def test_half_a_head_is_no_request_that_is_cut(before: list[bytes]) -> Non
             assert (await client.ask(get())).status == 200
         await client.send(b"GET / HTTP/1.1\r\nHo")
         async with asyncio.timeout(30):
-            while proxy.runtime._tracker.connections and all(  # noqa: ASYNC110
+            while proxy.runtime._tracker.connections and all(  # noqa: ASYNC110 - nobody tells of it
                 connection.resting for connection in proxy.runtime._tracker.connections
             ):
                 await asyncio.sleep(0.01)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from proxy.edge.http1.connection import Connection
 from tests.support.client import RawClient, ask
 from tests.support.message import chunked, get, post
 from tests.support.proxy import Proxy, proxied
@@ -124,8 +125,9 @@ async def test_a_client_that_does_not_read_holds_nothing_up(end: End) -> None:
     flood = chunked((b"data: %b\n\n" % bytes(1000)) * 60, end=b"") * 600
     async with streaming(HEAD + flood, on_error="event") as (proxy, _):
         [connection] = proxy.runtime._tracker.connections
+        assert isinstance(connection, Connection)
         async with asyncio.timeout(60):
-            while not connection.writing_paused:  # type: ignore[attr-defined] # noqa: ASYNC110
+            while not connection.writing_paused:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
         async with asyncio.timeout(30):  # half of write_idle_timeout
             await end(proxy)

@@ -43,19 +43,34 @@ function linked(state, words) {
   if ($("link-text").textContent !== words) $("link-text").textContent = words;
 }
 
+const SILENT = 4;  // seconds: something is sent in each of them
+
+function lose(since, words) {
+  linked("lost", words);
+  if (!known.lost) { known.lost = since; draw(); }
+}
+
 function listen() {
   const source = new EventSource("/api/live");
+  let heard = Date.now() / 1000;
+  const watch = setInterval(() => {  // a process that stands still closes nothing
+    const silent = Date.now() / 1000 - heard;
+    if (silent < SILENT) return;
+    lose(heard, "nothing heard, waiting");
+    if (silent > 5 * SILENT) { clearInterval(watch); source.close(); listen(); }
+  }, 1000);
   source.addEventListener("second", event => {
-    known.live = true; known.lost = 0;
+    known.live = true; known.lost = 0; heard = Date.now() / 1000;
     linked("live", "live");
     take(JSON.parse(event.data));
     draw();
     noteRates();
   });
   source.onerror = () => {
-    linked("lost", "not reached, trying again");
-    if (!known.lost) { known.lost = Date.now() / 1000; draw(); }
-    if (source.readyState === EventSource.CLOSED) setTimeout(async () => { await again(); listen(); }, 2000);
+    lose(Date.now() / 1000, "not reached, trying again");
+    if (source.readyState !== EventSource.CLOSED) return;
+    clearInterval(watch);
+    setTimeout(async () => { await again(); listen(); }, 2000);
   };
   source.onopen = again;
 }

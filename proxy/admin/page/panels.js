@@ -18,10 +18,17 @@ function together(causes) {
     if (each.upstream) known_.upstreams.add(each.upstream);
     found.set(each.cause, known_);
   }
-  return [...found.values()].sort((a, b) => b.number * b.worst - a.number * a.worst);
+  return [...found.values()].sort((a, b) => b.number - a.number || b.worst - a.worst);  // what hits most calls
 }
 
 const some = (set, most = 3) => [...set].slice(0, most).map(short).join(", ") + (set.size > most ? ` and ${set.size - most} more` : "");
+
+// The servers that are ejected or unhealthy; drained ones are meant.
+function unfit(wanted) {
+  return Object.entries(known.state.upstreams || {}).flatMap(([upstream, servers]) => servers
+    .filter(each => wanted(["", upstream, each.endpoint]) && serverState(each, known.state.breakers || [], empty())[0] === "bad")
+    .map(each => each.endpoint));
+}
 
 function drawVerdict() {
   if (known.lost) {  // what is known is no longer true
@@ -48,10 +55,11 @@ function drawVerdict() {
     const sum = empty();
     for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
     const quiet = !sum.calls && !known.flying.length;
-    const last = known.ended.find(each => wanted([each.route, each.upstream, each.server]));
-    shown.push(h("div", { class: `cause ${quiet ? "still" : "well"}`, "data-cause": "" },
-      h("div", null, h("p", { class: "what" }, quiet ? "Nothing is asked at the moment" : sum.failed ? `Nothing fails at this moment; ${share(sum.failed / sum.calls)} of the calls failed ${name}` : "All is well: nothing is slow, nothing fails"),
-        h("p", null, quiet ? "" : `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`,
+    const last = known.ended.find(each => wanted([each.route, each.upstream, each.server])), ill = unfit(wanted);
+    const tone = ill.length || sum.failed ? "uneasy" : quiet ? "still" : "well";
+    shown.push(h("div", { class: `cause ${tone}`, "data-cause": "" },
+      h("div", null, h("p", { class: "what" }, ill.length ? `${ill.length === 1 ? "A server gets" : `${ill.length} servers get`} no calls: ${some(new Set(ill))}` : quiet ? "Nothing is asked at the moment" : sum.failed ? `Nothing fails at this moment; ${share(sum.failed / sum.calls)} of the calls failed ${name}` : "All is well: nothing is slow, nothing fails"),
+        h("p", null, quiet ? "" : `${ill.length && sum.failed ? `${share(sum.failed / sum.calls)} of the calls failed ${name}. ` : ""}${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`,
           last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : ""))));
   }
   fill($("verdict"), shown);

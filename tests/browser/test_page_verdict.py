@@ -1,0 +1,42 @@
+"""What the page says first: what is wrong, or that nothing is."""
+
+import pytest
+
+from proxy.admin.live import Live
+from tests.support.browser import chromium_wanted
+from tests.support.shown_page import BUSY, has, shown, text
+
+pytestmark = chromium_wanted
+
+
+async def test_a_proxy_that_stands_still_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is closed then: the browser is told of no error."""
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        with monkeypatch.context() as still:
+            still.setattr(Live, "publish", lambda *_: None)
+            await page.until(has("#verdict [data-cause=lost]"))
+            assert await page.run(text("#link-text")) == "nothing heard, waiting"
+        await page.until(f"!{has('#verdict [data-cause=lost]')}")
+
+
+async def test_what_most_calls_meet_is_said_first() -> None:
+    async with shown(BUSY) as (_, page):
+        hit = "{ last: known.at, since: 1, usual: null, example: '', %s }"
+        first = hit % "cause: 'client', number: 1, worst: 30, route: '/a'"
+        most = hit % "cause: 'answer', number: 200, worst: 0.001, route: '/b'"
+        assert await page.run(f"together([{first}, {most}])[0].cause") == "answer"
+
+
+async def test_all_is_not_well_while_a_server_is_out() -> None:
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        said = await page.run(
+            "(() => { window.draw = () => {}; const [first, second] = known.state.upstreams.api;"
+            "known.lost = 0; known.causes = []; second.healthy = false; second.endpoint = 'http://gone';"
+            "drawVerdict(); return document.querySelector('#verdict').textContent; })()"
+        )
+        assert said.startswith("A server gets no calls: ")
+        assert "gone" in said
+        assert "100 % of the calls failed" in said
+        assert "All is well" not in said
