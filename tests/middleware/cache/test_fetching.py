@@ -10,6 +10,7 @@ from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import UNANSWERED, Claim
+from proxy.policy.key_changes import Changes
 from proxy.store.memory import MemoryStore
 from proxy.store.own_claims import OwnClaims
 from tests.support.caching import Caching, fresh, settled, time_of_day
@@ -162,6 +163,34 @@ async def test_what_a_store_did_not_answer_for_is_stored_if_it_answers_before_th
     answer = await asked
     assert answer.cache == f"fwd=miss; fwd-status=200; {kept}"
     assert told(store)["store_entries"] == (kept == "stored")
+
+
+class Leased(OwnClaims):
+    """Of a store that processes share, which gives one lease after the other."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__(changes)
+        self.shared = True
+        self.held: list[Claim] = []
+
+    async def take(self, name: bytes = b"") -> Claim:
+        claim = await super().take(name)
+        claim.token, claim.order = b"own", 1
+        self.held.append(claim)
+        return claim
+
+    def give_back(self, claim: Claim) -> None:
+        self.held.remove(claim)
+
+
+async def test_nobody_waits_for_a_reply_that_is_here_and_not_stored(jumping: JumpingLoop) -> None:
+    store = MemoryStore(1 << 20)
+    store.claims = claims = Leased(store.changes)
+    ending = reply(200, [LIFE], b"body")
+    ending.trailers = lambda: [(b"X-End", b"1")]
+    answer = await Caching(ending, store=store).ask()
+    assert answer.cache == "fwd=uri-miss; fwd-status=200; detail=trailers"
+    assert claims.held == []
 
 
 @pytest.mark.parametrize("most", [0, 8 << 10])
