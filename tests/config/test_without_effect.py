@@ -133,6 +133,11 @@ def said(folder: Path, text: str) -> list[str]:
             "holds nothing",
         ),
         ("[deadline]\nforward = ''\nreserve = '1s'\n" + API, "deadline.reserve", "forward"),
+        (
+            "[timeouts]\ntotal = '1s'\n[deadline]\nforward = ''\nreserve = '2s'\n" + API,
+            "deadline.reserve",
+            "no upstream is told",
+        ),
         ("[stream]\ncommit = 'body:40MiB'\n" + API, "stream.commit", '"body:32MiB"'),
         (
             "[cache]\nmax_size = '1GiB'\n[store]\nurl = 'redis://127.0.0.1:6379/0'\n" + API,

@@ -80,6 +80,11 @@ NOT_IN_METHODS = (
         ("POST", {}, f"{NOT_IN_METHODS}; at last: the last attempt goes on"),
         (
             "GET",
+            {"retry": RetryOptions(only_if_failed_within=Duration(0.5))},
+            ENDED.replace("in all", "in all if it failed within 500ms"),
+        ),
+        (
+            "GET",
             {"retry": RetryOptions(only_if_failed_within=Duration(0.1))},
             "not sent again: later than retry.only_if_failed_within (100ms); at last: the last "
             "attempt goes on",

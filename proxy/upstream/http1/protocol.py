@@ -168,7 +168,7 @@ class UpstreamProtocol(UpstreamTransport):
             if parser is not None and (head := parser.parse(data)) is not None:
                 self.awaiting_head = False
                 self._take_whole(data[head.size :], head.length)
-                self.feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+                self.feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # a head of ours
                 return
             while data and self.awaiting_head:
                 data = self._head_received(data)
@@ -209,7 +209,7 @@ class UpstreamProtocol(UpstreamTransport):
         if response.code == SWITCHING:
             self.awaiting_head = False
             self._upgraded = True
-        self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+        self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # a head of ours
         return data
 
     def _begin_body(self, response: ReplyHead, data: bytes) -> bytes:
@@ -219,11 +219,11 @@ class UpstreamProtocol(UpstreamTransport):
             self.force_close()
         if 0 <= left <= len(data):
             self._take_whole(data, left)
-            self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+            self.feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # a head of ours
             return b""
         self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
         self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
-        self.feed_data((response, self._payload))  # type: ignore[arg-type]
+        self.feed_data((response, self._payload))  # type: ignore[arg-type]  # a head of ours
         if not data:
             self.acknowledge()
         return data
