@@ -54,3 +54,24 @@ function places(text) {
   const tests = words.map(word);
   return ([route, upstream, server]) => tests.every(test => test({ route, upstream, server, tries: [] }));
 }
+
+// Likewise of an episode: its cause.
+function causesOf(text) {
+  const tests = text.split(/\s+/).filter(each => /^-?cause:./.test(each)).map(word);
+  return ({ cause }) => tests.every(test => test({ cause, phase: "" }));
+}
+
+// What may be meant otherwise than it is taken, and which words reach the calls alone.
+function hint(text) {
+  const told = [], alone = [];
+  for (const each of text.split(/\s+/)) {
+    const [, name, value] = /^-?([a-z_]+):(?!\/\/|\d+$)(.*)$/i.exec(each) || [];
+    if (name === undefined) continue;
+    if (!Object.hasOwn(FILTERS, name)) told.push(`${name}: is no such key, so it is looked for as text; keys: ${Object.keys(FILTERS).sort().join(", ")}`);
+    else if (!value) told.push(`${name}: has no value, so it is looked for as text`);
+    else if (name === "cause" && !Object.hasOwn(HEADLINES, value) && value !== "request") told.push(`cause:${value}: no such cause; causes: ${Object.keys(HEADLINES).join(", ")}, request`);
+    else if (!["route", "upstream", "server", "cause"].includes(name)) alone.push(`${name}:`);
+  }
+  if (alone.length) told.push(`${[...new Set(alone)].join(" ")} ${alone.length > 1 ? "filter" : "filters"} the lists of calls only, not what is above them`);
+  return told.join(". ");
+}

@@ -28,7 +28,8 @@ function setFilter(text_) {
     known.accepts = parse(text_);
     known.filter = text_;
     $("filter-error").textContent = "";
-  } catch (error) { $("filter-error").textContent = error.message; }
+    if ($("filter-hint").textContent !== hint(text_)) $("filter-hint").textContent = hint(text_);
+  } catch (error) { $("filter-error").textContent = error.message; $("filter-hint").textContent = ""; }
 }
 
 function draw() {

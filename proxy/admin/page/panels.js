@@ -6,20 +6,35 @@ const HEADLINES = {
   answer: "The API answers with errors", unavailable: "No server may be asked", quota: "A quota is used up", proxy: "The proxy itself fails",
 };
 
+const ABOUT = {  // what exactly is waited for, as core/record calls it
+  permit: "a permit", token: "the rate limit of their clients", quota: "more of the quota", credentials: "credentials",
+  server: "a server that can be connected to", connection: "a free connection", answer: "the answer to an equal request",
+  elsewhere: "another process that has sent an equal request",
+};
+const headline = each => (each.cause === "queue" && ABOUT[each.about]
+  ? `The queue: calls wait for ${ABOUT[each.about]}${["permit", "quota"].includes(each.about) && each.upstreams.size ? ` of ${some(each.upstreams)}` : ""}`
+  : HEADLINES[each.cause] || each.cause);
+
+const goesOn = each => known.at - each.last <= 3.5;  // else it has just stopped
+
+// One card for each cause, and for each thing that is waited for; since when is that of its largest part.
 function together(causes) {
   const found = new Map();
-  for (const each of causes) {
-    if (known.at - each.last > 3.5) continue;  // it has just stopped
-    const known_ = found.get(each.cause) || { cause: each.cause, number: 0, since: Infinity, worst: 0, usual: null, routes: new Set(), servers: new Set(), upstreams: new Set(), example: "" };
-    known_.number += each.number; known_.since = Math.min(known_.since, each.since);
-    if (each.worst >= known_.worst) { known_.worst = each.worst; known_.example = each.example; known_.usual = each.usual; }
-    if (each.route) known_.routes.add(each.route);
-    if (each.server) known_.servers.add(each.server);
-    if (each.upstream) known_.upstreams.add(each.upstream);
-    found.set(each.cause, known_);
+  for (const each of causes.filter(goesOn).sort((a, b) => b.number - a.number)) {
+    const name = each.cause === "queue" ? `queue ${each.about}` : each.cause;
+    const sum = found.get(name) || { name, cause: each.cause, about: each.about, number: 0, since: each.since, worst: 0, usual: null, routes: new Set(), servers: new Set(), upstreams: new Set(), example: "", parts: [] };
+    sum.number += each.number; sum.parts.push(each);
+    if (each.worst >= sum.worst) { sum.worst = each.worst; sum.example = each.example; sum.usual = each.usual; }
+    if (each.route) sum.routes.add(each.route);
+    if (each.server) sum.servers.add(each.server);
+    if (each.upstream) sum.upstreams.add(each.upstream);
+    found.set(name, sum);
   }
   return [...found.values()].sort((a, b) => b.number - a.number || b.worst - a.worst);  // what hits most calls
 }
+
+const calls_ = number => `${number} ${number === 1 ? "call" : "calls"}`;
+const part = each => h("li", null, `${calls_(each.number)}${each.route ? ` on ${each.route}` : ""}${each.upstream ? ` at ${place(each.upstream, each.server)}` : ""}, since ${clock(each.since - 1)}`);
 
 const some = (set, most = 3) => [...set].slice(0, most).map(short).join(", ") + (set.size > most ? ` and ${set.size - most} more` : "");
 
@@ -37,32 +52,48 @@ function drawVerdict() {
         h("p", null, "What is below is from then. It is asked again every few seconds.")))]);
     return;
   }
-  const wanted = places(known.filter);
-  const causes = together(known.causes.filter(each => wanted([each.route, each.upstream, each.server])));
+  const wanted = places(known.filter), ofCause = causesOf(known.filter);
+  const here = known.causes.filter(each => wanted([each.route, each.upstream, each.server]));
+  const causes = together(here.filter(ofCause));
   const shown = causes.slice(0, 4).map((each, index) => {
     const where = [
       each.routes.size ? `on ${some(each.routes)}` : "",
-      each.servers.size ? `at ${some(each.upstreams)} (${some(each.servers)})` : "",
+      each.upstreams.size ? `at ${some(each.upstreams)}${each.servers.size ? ` (${some(each.servers)})` : ""}` : "",
     ].filter(Boolean).join(" ");
-    const long = `${each.number} ${each.number === 1 ? "call" : "calls"} ${where}, up to ${spell(each.worst)}${each.usual === null ? "" : `; usually ${spell(each.usual)}`}. `;
+    const long = `${calls_(each.number)} in the last second ${where}, up to ${spell(each.worst)}${each.usual === null ? "" : `; usually ${spell(each.usual)}`}. `;
+    const parts = each.parts.slice(0, 4).map(part), more = each.parts.length - parts.length;
     return h("div", { class: `cause${index ? " minor" : ""}`, colour: colour(each.cause), "data-cause": each.cause },
-      h("div", null, h("p", { class: "what" }, HEADLINES[each.cause] || each.cause),
-        h("p", null, long, each.example ? h("a", { href: link({ call: each.example }), "data-key": `why-${each.cause}` }, "See one of them") : "")),
+      h("div", null, h("p", { class: "what" }, headline(each)),
+        h("p", null, long, each.example ? h("a", { href: link({ call: each.example }), "data-key": `why-${each.name}` }, "See one of them") : ""),
+        each.parts.length > 1 ? h("ul", { class: "parts" }, parts, more > 0 ? h("li", null, `and ${more} more`) : "") : ""),
       h("p", { class: "since" }, "since ", h("b", null, clock(each.since - 1)), `for ${spell(Math.max(1, Math.round(known.at - each.since + 1)))}`));
   });
-  if (!shown.length && known.at) {
-    const { steps, seconds, name } = window_();
-    const sum = empty();
-    for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
-    const quiet = !sum.calls && !known.flying.length;
-    const last = known.ended.find(each => wanted([each.route, each.upstream, each.server])), ill = unfit(wanted);
-    const tone = ill.length || sum.failed ? "uneasy" : quiet ? "still" : "well";
-    shown.push(h("div", { class: `cause ${tone}`, "data-cause": "" },
-      h("div", null, h("p", { class: "what" }, ill.length ? `${ill.length === 1 ? "A server gets" : `${ill.length} servers get`} no calls: ${some(new Set(ill))}` : quiet ? "Nothing is asked at the moment" : sum.failed ? `Nothing fails at this moment; ${share(sum.failed / sum.calls)} of the calls failed ${name}` : "All is well: nothing is slow, nothing fails"),
-        h("p", null, quiet ? "" : `${ill.length && sum.failed ? `${share(sum.failed / sum.calls)} of the calls failed ${name}. ` : ""}${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`,
-          last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : ""))));
-  }
+  if (!shown.length && known.at) shown.push(calm(wanted, here.filter(goesOn)));
   fill($("verdict"), shown);
+}
+
+// What is said where there is no cause to show. Green is only what has been well for all of the time.
+function calm(wanted, left) {
+  const { steps, seconds, name } = window_();
+  const sum = empty();
+  for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
+  const ended = known.ended.filter(each => wanted([each.route, each.upstream, each.server])), last = ended[0];
+  const slow = [...ended, ...known.causes.filter(each => wanted([each.route, each.upstream, each.server]))].filter(each => (each.until ?? each.last) > known.at - 60);
+  const ill = unfit(wanted), quiet = !sum.calls && !known.flying.length;
+  const fits = !known.filter || known.series.some(wanted) || Object.entries(known.state.upstreams || {}).some(([upstream, servers]) => servers.some(each => wanted(["", upstream, each.endpoint])));
+  const now = `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`;
+  const failed = sum.failed ? `${share(sum.failed / sum.calls)} of the calls failed ${name}` : "";
+  const routes = new Set(slow.map(each => each.route).filter(Boolean));
+  const [tone, what, more] =
+    !fits ? ["uneasy", "No route or server fits this filter", "Nothing that fits has been asked, so nothing can be said of it."]
+    : left.length ? ["uneasy", "Nothing of this cause at this moment", `The filter leaves out: ${[...new Set(left.map(each => NAMES[each.cause] || each.cause))].join(", ")}.`]
+    : ill.length ? ["uneasy", `${ill.length === 1 ? "A server gets" : `${ill.length} servers get`} no calls: ${some(new Set(ill))}`, quiet ? "" : `${failed && `${failed}. `}${now}`]
+    : failed ? ["uneasy", `Nothing fails at this moment; ${failed}`, now]
+    : slow.length ? ["uneasy", `Nothing is slow at this moment; calls${routes.size ? ` on ${some(routes)}` : ""} were within the last minute`, quiet ? "" : now]
+    : quiet ? ["still", "Nothing is asked at the moment", ""]
+    : ["well", "All is well: nothing is slow, nothing fails", now];
+  return h("div", { class: `cause ${tone}`, "data-cause": "" }, h("div", null, h("p", { class: "what" }, what),
+    h("p", null, more, last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : "")));
 }
 
 function phaseBar(sum) {
@@ -78,14 +109,15 @@ function drawRoutes() {
   const wanted = places(known.filter);
   const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].sort((a, b) => b[1].calls - a[1].calls);
   const more = Math.max(0, found.length - 50);
-  if (more) found.sort((a, b) => b[1].failed / b[1].calls - a[1].failed / a[1].calls || b[1].calls - a[1].calls).splice(50);
+  const troubled = new Set(known.causes.filter(goesOn).map(each => each.route));
+  if (more) found.sort((a, b) => troubled.has(b[0]) - troubled.has(a[0]) || b[1].failed / b[1].calls - a[1].failed / a[1].calls || b[1].calls - a[1].calls).splice(50);
   $("routes-window").textContent = name;
   fill($("routes").tBodies[0], found.length ? found.map(([route, sum]) => h("tr", null,
     h("td", { class: "mono" }, route ? h("a", { href: link({ filter: `route:${route}` }), "data-key": `route-${route}` }, route) : "no route"),
     h("td", { class: "n" }, rate(sum.calls / seconds)),
     h("td", { class: `n${sum.failed ? " bad" : ""}` }, share(sum.failed / sum.calls)),
     ...[0.5, 0.95, 0.99].map(part => h("td", { class: "n" }, spell(quantile(sum.counts, part)))),
-    h("td", null, phaseBar(sum)))).concat(more ? h("tr", null, h("td", { colspan: 7, class: "none" }, `and ${more} more; those that fail stand first`)) : []) : h("tr", null, h("td", { colspan: 7, class: "none" }, "No calls ended in this time.")));
+    h("td", null, phaseBar(sum)))).concat(more ? h("tr", null, h("td", { colspan: 7, class: "none" }, `and ${more} more; those in trouble stand first`)) : []) : h("tr", null, h("td", { colspan: 7, class: "none" }, "No calls ended in this time.")));
 }
 
 function serverState(server, breakers, sum) {
