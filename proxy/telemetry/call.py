@@ -33,6 +33,8 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     method: str
     target: str
     host: str = ""
+    scheme: str = "http"
+    """Of the listener, or what a trusted front says of it."""
     route: str = ""
     upstream: str = ""
     server: str = ""
@@ -121,6 +123,7 @@ class Teller:
             method=printable(exchange.method)[:32],
             target=escaped(self._show(exchange.raw_target[: 4 * LONGEST]))[:LONGEST],
             host=self._shown("host", printable(exchange.host)),
+            scheme=exchange.scheme,
             route=exchange.route,
             upstream=upstream,
             server=server,

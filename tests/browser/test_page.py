@@ -56,7 +56,7 @@ async def test_a_call_is_opened_by_its_link_and_by_keys() -> None:
         sentence = await page.run(text("#detail .sentence"))
         assert "answered 500" in sentence
         copied = await page.run("document.querySelector('[data-copy^=curl]').dataset.copy")
-        assert copied == "curl -v 'http://proxy.test/first'"
+        assert copied == "curl -v -g --path-as-is 'http://proxy.test/first'"
         await page.press("Escape")
         await page.until(f"!{has('#detail')}")
         await page.run(f"location.hash = {json.dumps(link)}")

@@ -23,12 +23,14 @@ def episode(ago: float, **more: Any) -> str:
 
 async def said(page: Page, *causes: str, text: str = "", ended: str = "") -> str:
     """The verdict of a page that knows these and is told no more."""
-    return await page.run(
+    told: str = await page.run(
         "(() => { window.take = () => {}; window.draw = () => {}; known.lost = 0;"
         f"setFilter({json.dumps(text)}); known.causes = [{','.join(causes)}];"
-        f"known.ended = [{ended}]; for (const step of known.steps) for (const row of step.rows) row[2] = 0;"
+        f"known.ended = [{ended}];"
+        "for (const step of known.steps) for (const row of step.rows) row[2] = 0;"
         "drawVerdict(); return document.querySelector('#verdict').innerText; })()"
     )
+    return told
 
 
 async def test_what_is_said_of_trouble() -> None:

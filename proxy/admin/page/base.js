@@ -32,15 +32,29 @@ function svg(tag, props, ...children) {
   return node;
 }
 
+// What may have the focus next, if that with this key is gone: the row below, else the one above.
+// It is never another button that ends something: Enter would be pressed on the wrong one.
+function heirs(node, key) {
+  const kind = each => each.slice(0, each.indexOf("-")), all = [...node.querySelectorAll("[data-key]")].map(each => each.dataset.key);
+  const at = all.indexOf(key), wanted = { cancel: "fly", act: "-" }[kind(key)] || kind(key), fits = each => kind(each) === wanted;
+  return [key, ...all.slice(at + 1).filter(fits), ...all.slice(0, at).filter(fits).reverse()];
+}
+
+function refocus(node, key) {
+  const heir = key ? node.querySelector(`[data-key="${CSS.escape(key)}"]`) : node.closest("[tabindex]");
+  heir?.focus({ preventScroll: true });
+  return !!heir;
+}
+
 // Replaces the children, unless they look the same: focus, selection and hover stay.
 function fill(node, children) {
   const made = h("div", null, children);
   if (made.innerHTML === node.dataset.shown) return false;
   const focus = document.activeElement;
-  const key = node.contains(focus) ? focus.dataset.key : null;
+  const key = node.contains(focus) ? focus.dataset.key : null, keys = key ? heirs(node, key) : [];
   node.replaceChildren(...made.childNodes);
   node.dataset.shown = node.innerHTML;
-  if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (key) [...keys, ""].some(each => refocus(node, each));
   return true;
 }
 
@@ -73,7 +87,10 @@ function rate(number) {
 }
 
 const share = number => (number === 0 ? "0 %" : number < 0.001 ? "< 0.1 %" : `${(number * 100).toFixed(number < 0.1 ? 1 : 0)} %`);
-const clock = at => new Date(at * 1000).toLocaleTimeString([], { hour12: false });
+function clock(at) {
+  const when = new Date(at * 1000), time = when.toLocaleTimeString([], { hour12: false });
+  return when.toDateString() === new Date().toDateString() ? time : `${when.toLocaleDateString([], { month: "short", day: "numeric" })} ${time}`;
+}
 
 let toastTimer;
 function toast(text) {
@@ -84,23 +101,33 @@ function toast(text) {
 
 // What changes something; asks for the token where one is wanted.
 async function act(method, path, body) {
-  for (let tries = 0; tries < 3; tries++) {
+  const opener = document.activeElement?.dataset.key;
+  for (let tries = 0; tries < 4; tries++) {
     const headers = { "Content-Type": "application/json" };
     const token = sessionStorage.getItem("token");
-    if (token) headers.Authorization = `Bearer ${token}`;
-    const answer = await fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
+    if (token && !/[^ -~]/.test(token)) headers.Authorization = `Bearer ${token}`;
+    let answer, text;
+    try {
+      answer = await fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
+      text = await answer.text();
+    } catch (error) { toast(`The proxy gave no answer, so look whether it was done: ${error.message}`); return; }
     if (answer.status === 401) {
+      sessionStorage.removeItem("token");
+      if (tries === 3) break;
+      $("token-error").textContent = token ? "That token was not accepted." : "";
+      $("token").value = "";
       const box = $("token-box");
       box.showModal();
       await new Promise(done => box.addEventListener("close", done, { once: true }));
+      if (opener) refocus(document, opener);
       if (box.returnValue !== "ok") return;
       sessionStorage.setItem("token", $("token").value);
       continue;
     }
-    const text = await answer.text();
     let told = text;
     try { const value = JSON.parse(text); told = value.message || value.error || text; } catch { /* plain text */ }
     toast(told);
     return;
   }
+  toast("No token was accepted, so nothing was changed.");
 }

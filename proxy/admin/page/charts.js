@@ -104,7 +104,7 @@ function drawCharts() {
   stacked($("latency"), PHASES, latency, value => (value ? spell(value) : "0"), `Mean time of a call: ${spell(mean)}`);
   fill($("traffic-now"), [h("b", null, rate(sum.calls / seconds)), "/s, ", h("b", { class: sum.failed ? "bad" : "" }, failed), " failed"]);
   fill($("flying-now"), [h("b", null, String(up)), " in flight"]);
-  fill($("latency-now"), [h("b", null, spell(mean)), mean === null ? "" : ` p95 ${spell(quantile(sum.counts, 0.95))}`]);
+  fill($("latency-now"), [mean === null ? "" : "mean ", h("b", null, spell(mean)), mean === null ? "" : `, p95 ${spell(quantile(sum.counts, 0.95))}`]);
   fill($("traffic-legend"), ["ok", "denied", "failed"].map(key));
   fill($("phases-legend"), PHASES.map(key));
 }

@@ -39,7 +39,7 @@ function word(text) {
 
 // What JSON leaves out has its default.
 const whole = call => Object.assign({
-  host: "", route: "", upstream: "", server: "", client: "", status: 0, error: "", phase: "", failed: false,
+  host: "", scheme: "http", route: "", upstream: "", server: "", client: "", status: 0, error: "", phase: "", failed: false,
   bytes_in: 0, bytes_out: 0, attempts: 0, tries: [], trace_id: "", user_agent: "", coalesced: false, endless: false, length: null,
 }, call);
 

@@ -34,9 +34,18 @@ function setFilter(text_) {
 
 function draw() {
   if (document.hidden) return;
+  const read = reading();
   drawVerdict(); drawCharts(); drawTimeline(); drawRoutes(); drawServers(); drawLimits(); drawFlying(); drawCalls();
   $("about").textContent = `Up for ${spell(Math.max(0, Math.round(known.at - known.started)))}, ${known.connections} client connections, ${size(known.size)} of 4 MiB kept in memory.`;
   document.body.dataset.at = known.at;
+  const now = reading();
+  if (read && now && read.id === now.id) scrollBy({ top: now.top - read.top, behavior: "instant" });
+}
+
+// Where the opened call is, if it is seen: it stays there whatever comes above it.
+function reading() {
+  const node = $("detail"), at = node?.getBoundingClientRect();
+  return at && at.bottom > 0 && at.top < innerHeight ? { id: known.open, top: at.top } : null;
 }
 
 function linked(state, words) {
@@ -134,6 +143,8 @@ function theme(name, keep) {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 theme(localStorage.getItem("theme") || (dark.matches ? "dark" : "light"));
 dark.addEventListener("change", () => { if (!localStorage.getItem("theme")) theme(dark.matches ? "dark" : "light"); });
+
+$("zone").textContent = `times in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
 
 addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", draw);

@@ -50,6 +50,7 @@ function drawVerdict() {
     fill($("verdict"), [h("div", { class: "cause", "data-cause": "lost" },
       h("div", null, h("p", { class: "what" }, `The proxy is not reached since ${clock(known.lost)}`),
         h("p", null, "What is below is from then. It is asked again every few seconds.")))]);
+    tell("lost");
     return;
   }
   const wanted = places(known.filter), ofCause = causesOf(known.filter);
@@ -70,6 +71,15 @@ function drawVerdict() {
   });
   if (!shown.length && known.at) shown.push(calm(wanted, here.filter(goesOn)));
   fill($("verdict"), shown);
+  tell(causes.map(each => each.name).sort().join() || shown[0]?.className);
+}
+
+// A screen reader hears of what is wrong when that changes, not each second.
+let toldOf;
+function tell(what) {
+  if (what === toldOf) return;
+  toldOf = what;
+  $("told").textContent = [...document.querySelectorAll("#verdict .what")].map(each => each.textContent).join(". ");
 }
 
 // What is said where there is no cause to show. Green is only what has been well for all of the time.
@@ -113,7 +123,7 @@ function drawRoutes() {
   if (more) found.sort((a, b) => troubled.has(b[0]) - troubled.has(a[0]) || b[1].failed / b[1].calls - a[1].failed / a[1].calls || b[1].calls - a[1].calls).splice(50);
   $("routes-window").textContent = name;
   fill($("routes").tBodies[0], found.length ? found.map(([route, sum]) => h("tr", null,
-    h("td", { class: "mono" }, route ? h("a", { href: link({ filter: `route:${route}` }), "data-key": `route-${route}` }, route) : "no route"),
+    h("td", { class: "mono" }, route ? h("a", { href: link({ filter: `route:${route}` }), "data-key": `route-${route}` }, h("bdi", null, route)) : "no route"),
     h("td", { class: "n" }, rate(sum.calls / seconds)),
     h("td", { class: `n${sum.failed ? " bad" : ""}` }, share(sum.failed / sum.calls)),
     ...[0.5, 0.95, 0.99].map(part => h("td", { class: "n" }, spell(quantile(sum.counts, part)))),
@@ -155,8 +165,8 @@ function drawServers() {
       const action = server.withdrawn ? ["restore", "Restore"] : ["drain", "Drain"];
       return h("article", { class: "tile", colour: colour(tone) },
         h("p", { class: "state" }, h("span", { class: "badge" }, words),
-          servers.length > 1 ? h("button", { "data-act": action[0], "data-upstream": upstream, "data-server": server.endpoint, "data-key": `${action[0]}-${server.endpoint}`, "aria-label": `${action[1]} ${server.endpoint}` }, action[1]) : ""),
-        h("h3", { class: "name" }, short(server.endpoint)),
+          servers.length > 1 ? h("button", { "data-act": action[0], "data-upstream": upstream, "data-server": server.endpoint, "data-key": `act-${upstream}-${server.endpoint}`, "aria-label": `${action[1]} ${server.endpoint}` }, action[1]) : ""),
+        h("h3", { class: "name" }, h("bdi", null, short(server.endpoint))),
         h("dl", null, fact("calls/s", rate(sum.calls / seconds)), fact("failed", share(sum.calls ? sum.failed / sum.calls : 0), sum.failed),
           fact("p50", spell(quantile(sum.counts, 0.5))), fact("p95", spell(quantile(sum.counts, 0.95))),
           fact("in flight", String(Math.max(server.in_flight, flying.get(`${upstream}\n${server.endpoint}`) || 0))), fact("open", String(server.connections))),
@@ -164,14 +174,14 @@ function drawServers() {
         h("p", null, [server.backup ? "backup" : "", server.weight !== 1 ? `weight ${server.weight}` : "",
           quota && quota.longest.remaining !== null ? `quota: ${quota.longest.remaining} left${quota.longest.wait_s ? `, waits ${spell(quota.longest.wait_s)}` : ""}` : ""].filter(Boolean).join(", ")));
     });
-    return tiles.length ? h("div", { class: `upstream${tiles.length > 1 ? " many" : ""}` }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles), more > 0 ? h("p", { class: "none" }, `and ${more} more; what is not well stands first. A filter such as server:${short(servers[0].endpoint)} shows one.`) : "") : null;
+    return tiles.length ? h("div", { class: `upstream${tiles.length > 1 ? " many" : ""}` }, h("h3", null, h("bdi", null, upstream)), h("div", { class: "tiles" }, tiles), more > 0 ? h("p", { class: "none" }, `and ${more} more; what is not well stands first. A filter such as server:${short(servers[0].endpoint)} shows one.`) : "") : null;
   });
   fill($("servers"), shown.filter(Boolean).length ? shown : h("p", { class: "none" }, known.live ? "No server fits the filter." : "…"));
 }
 
 function meter(title, used, most, name, ...notes) {
   const wide = most ? Math.min(100, used / most * 100) : 0;
-  return h("div", { class: "limit" }, h("p", null, h("b", null, title), h("span", null, most ? `${used} of ${most}` : String(used))),
+  return h("div", { class: "limit" }, h("p", null, h("b", null, h("bdi", null, title)), h("span", null, most ? `${used} of ${most}` : String(used))),
     most ? h("div", { class: "meter" }, h("i", { colour: colour(name), style: { width: `${wide}%` } })) : "",
     ...notes.filter(Boolean).map(note => h("p", { class: "soft" }, note)));
 }
