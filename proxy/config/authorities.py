@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.config.values import is_pipe
 from proxy.core.clock import wall
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.findings import Finding, Place, warn
 from proxy.net import revocation
 from proxy.net.authorities import authorities_doubt
 
@@ -19,7 +19,7 @@ def authorities_doubts(
 ) -> Iterator[Finding]:
     """Warnings of a file that can be used, one for each authority that nothing is accepted of."""
     if file and not is_pipe(file):
-        if not any_is_enough and (doubt := authorities_doubt(file)):
-            yield Finding(place, f"{WARNING} {doubt}")
+        if not any_is_enough:
+            yield from warn(place, authorities_doubt(file))
         for doubt in revocation.doubts(file, wall()):
-            yield Finding(place, f"{WARNING} {doubt}")
+            yield from warn(place, doubt)

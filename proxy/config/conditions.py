@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from proxy.config.model import Route
-from proxy.core.findings import Finding, Place
+from proxy.core.findings import Finding, Place, one
 
 _OF_REPLIES: Final = re.compile(
     r"access-control-(allow|expose|max)-.*|set-cookie2?|strict-transport-security|x-frame-options"
@@ -25,8 +25,7 @@ _OTHER: Final = re.compile(
 def condition_doubts(route: Route, place: Place) -> Iterator[Finding]:
     """Conditions that are hardly meant as what they are."""
     for name, value in route.headers.items():
-        if doubt := _doubt(name, value.strip()):
-            yield Finding((*place, "headers", name), doubt)
+        yield from one((*place, "headers", name), _doubt(name, value.strip()))
 
 
 def _doubt(name: str, value: str) -> str:

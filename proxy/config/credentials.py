@@ -50,8 +50,7 @@ def credentials_problems(tables: CredentialsTables | None, place: Place) -> Iter
 
 
 def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
-    if fault := findings.owned_fault(options.header):
-        yield Finding((*place, "header"), fault)
+    yield from findings.one((*place, "header"), findings.owned_fault(options.header))
     given = [name for name in ("value", "value_file", "oauth2") if getattr(options, name)]
     if len(given) != 1:
         spare = "one" if len(given) == 2 else "two"
@@ -68,8 +67,7 @@ def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
 
 
 def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
-    if fault := urls.token_url_fault(options.token_url):
-        yield Finding((*place, "token_url"), fault)
+    yield from findings.one((*place, "token_url"), urls.token_url_fault(options.token_url))
     if not options.client_id:
         yield Finding((*place, "client_id"), "expected what the token server calls this client")
     file = options.client_secret_file
@@ -100,8 +98,10 @@ def credentials_doubts(tables: CredentialsTables | None, place: Place) -> Iterat
             header, value = credentials_field(options)
         except (OSError, ValueError):  # a problem of its own
             continue
-        if fault := secret_fault(header.decode(), value.decode("latin-1")):
-            yield Finding((*where, "value_file" if options.value_file else "value"), fault)
+        name = "value_file" if options.value_file else "value"
+        yield from findings.one(
+            (*where, name), secret_fault(header.decode(), value.decode("latin-1"))
+        )
 
 
 def _is_base64(words: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,14 +16,14 @@ from proxy.config.listener import listener_problems
 from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
-from proxy.config.problems import fault_of
+from proxy.config.problems import fault_of, of_file
 from proxy.config.similar import suggestion
 from proxy.config.tables import table_problems
 from proxy.config.unexpanded import variable_meant
 from proxy.config.unreachable import shadowed
 from proxy.config.urls import collector_fault, server_fault
 from proxy.core import findings, patterns
-from proxy.core.findings import Finding, Place
+from proxy.core.findings import Finding, Place, each, one
 from proxy.core.secret_file import SecretFile, filled
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.target import literal_path
@@ -31,13 +31,13 @@ from proxy.middleware.fallback import FixedReply
 from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
-from proxy.net.pem import UnusableFile
 from proxy.telemetry.missing_packages import lacking
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; of others there is a warning at the most."""
+_TLS_FILES: Final = ("ca_file", "cert_file", "key_file", "password_file")
 
 
 def crosscheck(
@@ -71,39 +71,27 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
     yield from doubts(config, raw, unsettled)
 
 
-def _each(place: Place, values: Iterable[str], fault: Callable[[str], str]) -> Iterator[Finding]:
-    """The findings in a list of values."""
-    for index, value in enumerate(values):
-        if message := fault(value):
-            yield Finding((*place, index), message)
-
-
-def _one(place: Place, message: str) -> Iterator[Finding]:
-    if message:
-        yield Finding(place, message)
-
-
 def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     server, place = config.server, ("server", "listen")
     if isinstance(server.listen, str):
-        yield from _one(place, addresses.listen_fault(server.listen))
+        yield from one(place, addresses.listen_fault(server.listen))
     else:
-        yield from _each(place, server.listen, addresses.listen_fault)
+        yield from each(place, server.listen, addresses.listen_fault)
         if not server.listen:
             yield Finding(place, "expected at least one address")
     for index, address in enumerate(server.addresses):
         if any(addresses.clash(address, other) for other in server.addresses[:index]):
             yield Finding((*place, index), f"{address!r} is in the list already")
     if server.unix_owner:
-        yield from _one(("server", "unix_owner"), fields.owner_fault(server.unix_owner))
+        yield from one(("server", "unix_owner"), fields.owner_fault(server.unix_owner))
     networks = server.trusted_proxies
-    yield from _each(("server", "trusted_proxies"), networks, addresses.network_fault)
+    yield from each(("server", "trusted_proxies"), networks, addresses.network_fault)
     yield from listener_problems(server)
     if config.admin is not None:
         yield from _admin(config.admin, server.addresses)
     if config.tracing is not None:
-        yield from _one(("tracing", "endpoint"), collector_fault(config.tracing.endpoint))
-        yield from _one(("tracing",), lacking(config.tracing))
+        yield from one(("tracing", "endpoint"), collector_fault(config.tracing.endpoint))
+        yield from one(("tracing",), lacking(config.tracing))
 
 
 def _admin(options: AdminOptions, listens: tuple[str, ...]) -> Iterator[Finding]:
@@ -116,14 +104,14 @@ def _admin(options: AdminOptions, listens: tuple[str, ...]) -> Iterator[Finding]
         for owner, other in taken if not fault else ():
             if addresses.clash(address, other):
                 fault = f"{address!r} is taken by {owner}"
-        yield from _one(("admin", name), fault)
+        yield from one(("admin", name), fault)
         taken.append(("[admin] listen", address))
     if file := options.token_file:
         fault = fields.file_fault(file, secret=True)
         if not fault and not fields.is_pipe(file):
             fault = fault_of(partial(SecretFile, file, filled))
-        yield from _one(("admin", "token_file"), fault)
-    yield from _each(("admin", "hosts"), options.hosts, addresses.name_fault)
+        yield from one(("admin", "token_file"), fault)
+    yield from each(("admin", "hosts"), options.hosts, addresses.name_fault)
 
 
 def _clocks(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -189,7 +177,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         url = server if isinstance(server, str) else server.url
         where = (*place, "servers", index) if entry else (*place, "servers", index, "url")
         fault = server_fault(url)
-        yield from _one(where, fault)
+        yield from one(where, fault)
         encrypted |= bool(fault) or url.startswith("https://")
         if (same := url.rstrip("/")) in urls:
             yield Finding(where, f"{url!r} is in the list already; weight says how much it gets")
@@ -204,24 +192,17 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         hint = 'expected "auto", "preserve", "upstream" or a host'
         name = options.host_header.partition("://")[2].rstrip("/")
         near = "" if not name or addresses.authority_fault(name) else f", did you mean {name!r}?"
-        yield from _one((*place, "host_header"), fault and f"{hint}: {fault}{near}")
+        yield from one((*place, "host_header"), fault and f"{hint}: {fault}{near}")
     if options.tls is not None:
         if not encrypted:
             yield Finding((*place, "tls"), "only a server with https:// is spoken to over TLS")
         faults = list(_tls(options.tls, (*place, "tls")))
-        files = (
-            options.tls.ca_file,
-            options.tls.cert_file,
-            options.tls.key_file,
-            options.tls.password_file,
-        )
+        files = (getattr(options.tls, name) for name in _TLS_FILES)
         if not faults and not any(map(fields.is_pipe, files)):
             try:
                 tls_context(options)
-            except UnusableFile as error:
-                faults = [Finding((*place, "tls", error.option), str(error))]
             except (OSError, ValueError) as error:
-                faults = [Finding((*place, "tls"), str(error))]
+                faults = [of_file(error, (*place, "tls"))]
             else:
                 verified = options.tls.ca_file if options.tls.verify else ""
                 faults = [*authorities_doubts(verified, (*place, "tls", "ca_file"))]
@@ -231,42 +212,42 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
 
 
 def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
-    for name in ("ca_file", "cert_file", "key_file", "password_file"):
+    for name in _TLS_FILES:
         if path := getattr(options, name):
             secret = name not in ("ca_file", "cert_file")
-            yield from _one((*place, name), fields.file_fault(path, secret=secret))
+            yield from one((*place, name), fields.file_fault(path, secret=secret))
     if options.key_file and not options.cert_file:
         yield Finding((*place, "key_file"), "a key without its certificate: expected cert_file too")
     if options.password_file and not options.cert_file:
         yield Finding((*place, "password_file"), "a password without a key: expected cert_file too")
     if options.server_name:
-        yield from _one((*place, "server_name"), addresses.host_fault(options.server_name))
+        yield from one((*place, "server_name"), addresses.host_fault(options.server_name))
 
 
 def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:
-    yield from _one((*place, "host"), addresses.pattern_fault(options.host))
+    yield from one((*place, "host"), addresses.pattern_fault(options.host))
     for name in ("path", "strip_prefix", "add_prefix"):
         path = getattr(options, name)
         if path or name == "path":
             fault = fault_of(partial(literal_path, path, what="a path"))
-            yield from _one((*place, name), fault and f"{fault}{path_meant(path, name)}")
+            yield from one((*place, name), fault and f"{fault}{path_meant(path, name)}")
     if options.path_regex:
-        yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
+        yield from one((*place, "path_regex"), patterns.fault_of(options.path_regex))
         if "path" in raw:
             yield Finding((*place, "path_regex"), "expected either path or path_regex, got both")
-    yield from _each((*place, "methods"), options.methods, findings.method_fault)
+    yield from each((*place, "methods"), options.methods, findings.method_fault)
     for name, value in options.headers.items():
         fault = findings.token_fault(name) or findings.value_fault(value)
-        yield from _one((*place, "headers", name), fault)
+        yield from one((*place, "headers", name), fault)
     if options.rewrite is not None:
         fault = patterns.fault_of(options.rewrite.pattern)
-        yield from _one((*place, "rewrite", "pattern"), fault)
+        yield from one((*place, "rewrite", "pattern"), fault)
         if not fault:
             fault = fault_of(partial(PathRewriter, rewrite=options.rewrite))
-            yield from _one((*place, "rewrite", "replacement"), fault)
+            yield from one((*place, "rewrite", "replacement"), fault)
     if isinstance(options.fallback, FixedReply):
         fault = fields.file_fault(options.fallback.file)
-        yield from _one((*place, "fallback", "file"), fault)
+        yield from one((*place, "fallback", "file"), fault)
     for side in ("request_headers", "response_headers"):
         if rules := getattr(options, side):
             yield from _rules(rules, (*place, side))
@@ -286,8 +267,8 @@ def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
             fault = (
                 findings.owned_fault(name) or findings.value_fault(value) or _template_fault(value)
             )
-            yield from _one((*place, act, name), fault)
-    yield from _each((*place, "remove"), rules.remove, findings.owned_fault)
+            yield from one((*place, act, name), fault)
+    yield from each((*place, "remove"), rules.remove, findings.owned_fault)
     if place[-1] == "response_headers" and "date" in map(str.lower, rules.remove):
         yield Finding((*place, "remove"), "a reply without Date is given one (RFC 9110 6.6.1)")
     dash = "-" if place[-1] == "request_headers" else "_"  # X_User is X-User there

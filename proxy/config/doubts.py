@@ -17,7 +17,7 @@ from proxy.config.paths import path_doubts
 from proxy.config.similar import suggestion
 from proxy.config.urls import collector_doubt
 from proxy.config.without_effect import is_unsettled, without_effect
-from proxy.core.findings import ANY, WARNING, Finding, Place
+from proxy.core.findings import ANY, WARNING, Finding, Place, one
 from proxy.core.size import Size
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.framing import has_no_body
@@ -34,16 +34,12 @@ _HOST_HEADERS: Final = ("auto", "preserve", "upstream")
 def doubts(
     config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
 ) -> Iterator[Finding]:
-    """Every warning once; what routes inherit is a matter of the table at the top.
+    """All warnings; ``crosscheck`` says each of them once.
 
     ``unsettled``: places whose value may be another one, see ``crosscheck``.
     """
-    seen: set[Finding] = set()
     for place, message in _all(config, raw, unsettled):
-        finding = Finding(place, f"{WARNING} {message}")
-        if finding not in seen:
-            seen.add(finding)
-            yield finding
+        yield Finding(place, f"{WARNING} {message}")
 
 
 def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -> Iterator[Finding]:
@@ -100,8 +96,8 @@ def _server(
         index = server.trusted_proxies.index("unix")
         place = ("server", "trusted_proxies", index)
         yield Finding(place, "no listener is a unix socket, so no client comes by one")
-    if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
-        yield Finding(("tracing", "endpoint"), doubt)
+    if config.tracing is not None:
+        yield from one(("tracing", "endpoint"), collector_doubt(config.tracing.endpoint))
 
 
 def _admin(config: Config, written: Mapping[str, Any] | bool) -> Iterator[Finding]:
@@ -120,10 +116,8 @@ def _is_name(server: ServerEntry) -> bool:
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
-    if options.tls is not None and not options.tls.verify:
-        for name in ("ca_file", "server_name"):
-            if name == "ca_file" and options.tls.ca_file:
-                yield Finding((*place, "tls", name), "nothing is checked with verify = false")
+    if options.tls is not None and options.tls.ca_file and not options.tls.verify:
+        yield Finding((*place, "tls", "ca_file"), "nothing is checked with verify = false")
     header = options.host_header
     if header not in _HOST_HEADERS and (near := suggestion(header, _HOST_HEADERS, parts=False)):
         yield Finding((*place, "host_header"), f"{header!r} is sent as the name of a host{near}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from proxy.config.model import Config, Route
+from proxy.core import findings
 from proxy.core.findings import Finding, Written
 from proxy.edge.forwarded import about_the_client
 from proxy.policy.balance import POLICIES
@@ -24,15 +25,14 @@ def key_doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for kind, table, option in _KEYS:
         entries = config.routes if kind == "routes" else config.upstreams
         for index, entry in enumerate(entries):
-            written = Written(raw, (kind, index), entry, set())
+            written = Written(raw, (kind, index), entry)
             options = getattr(entry, table)
             place = None if options is None else written.at(table, option)
             if place is None or (option == "hash_key" and not POLICIES[options.policy].by_key):
                 continue
             routes = [entry] if isinstance(entry, Route) else config.routes
             alone = _SPREAD if option == "hash_key" else _SHARED
-            if doubt := _doubt(config, routes, getattr(options, option), alone):
-                yield Finding(place, doubt)
+            yield from findings.one(place, _doubt(config, routes, getattr(options, option), alone))
 
 
 def _doubt(config: Config, routes: Sequence[Route], key: str, alone: str) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from proxy.config import values
 from proxy.config.authorities import authorities_doubts
+from proxy.config.problems import of_file
 from proxy.core.clock import wall
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.findings import Finding, Place, one, warn
 from proxy.edge.certificates import files_of, listener_context, read_certificate
 from proxy.edge.options import ServerOptions, ServerTlsOptions
-from proxy.net.pem import UnusableFile
 
 _TLS: Place = ("server", "tls")
 
@@ -41,29 +41,24 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
     for index, entry in enumerate(options.certificates):
         try:
             names, not_after, kind = read_certificate(entry)
-        except UnusableFile as error:
-            yield Finding((*_TLS, "certificates", index, error.option), str(error))
-            return
         except (OSError, ValueError) as error:
-            yield Finding((*_TLS, "certificates", index), str(error))
+            yield of_file(error, (*_TLS, "certificates", index))
             return
         if ssl.cert_time_to_seconds(not_after) <= wall():
-            message = f"{WARNING} the certificate in {entry.cert_file!r} has expired on {not_after}"
-            yield Finding((*_TLS, "certificates", index), message)
+            message = f"the certificate in {entry.cert_file!r} has expired on {not_after}"
+            yield from warn((*_TLS, "certificates", index), message)
         shown = [before.setdefault((kind, name), index) for name in names]
         if index and index not in shown:
             why = "it names no host"
             if shown:
                 first = options.certificates[shown[0]].cert_file
                 why = f"its names have {first!r} already, with a key of the same kind"
-            message = f"{WARNING} the certificate in {entry.cert_file!r} is never shown: {why}"
-            yield Finding((*_TLS, "certificates", index), message)
+            message = f"the certificate in {entry.cert_file!r} is never shown: {why}"
+            yield from warn((*_TLS, "certificates", index), message)
     try:
         listener_context(options)
-    except UnusableFile as error:
-        yield Finding((*_TLS, error.option), str(error))
     except (OSError, ValueError) as error:
-        yield Finding(_TLS, str(error))
+        yield of_file(error, _TLS)
     else:
         yield from authorities_doubts(
             options.client_ca_file, (*_TLS, "client_ca_file"), any_is_enough=False
@@ -71,11 +66,12 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
 
 
 def _files(options: ServerTlsOptions) -> Iterator[Finding]:
-    if options.client_ca_file and (fault := values.file_fault(options.client_ca_file)):
-        yield Finding((*_TLS, "client_ca_file"), fault)
+    if options.client_ca_file:
+        yield from one((*_TLS, "client_ca_file"), values.file_fault(options.client_ca_file))
     for index, entry in enumerate(options.certificates):
         for name in ("cert_file", "key_file", "password_file"):
             path = getattr(entry, name)
             secret = name != "cert_file"
-            if (path or not secret) and (fault := values.file_fault(path, secret=secret)):
-                yield Finding((*_TLS, "certificates", index, name), fault)
+            if path or not secret:
+                place = (*_TLS, "certificates", index, name)
+                yield from one(place, values.file_fault(path, secret=secret))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from proxy.config.model import Route
-from proxy.core.findings import Finding, Place
+from proxy.core.findings import Finding, Place, one
 from proxy.core.patterns import may_begin_with_slash
 from proxy.http.target import literal_path
 from proxy.middleware.rewrite.options import RewriteOptions
@@ -32,28 +32,25 @@ def path_doubts(route: Route, written: Mapping[str, Any], place: Place) -> Itera
     """What is certain about one route; ``written``: its table in the file."""
     for name in ("path", "strip_prefix", "add_prefix"):
         text = getattr(route, name)
-        if name in written and text.startswith("/") and (doubt := _literal(name, text)):
-            yield Finding((*place, name), doubt)
+        if name in written and text.startswith("/"):
+            yield from one((*place, name), _literal(name, text))
     strip = route.strip_prefix
     if strip and not route.path_regex and not _overlap(route.path, strip):
         message = f"no path below {route.path!r} begins with {strip!r}, so nothing is stripped"
         yield Finding((*place, "strip_prefix"), message)
-    if route.path_regex and (doubt := _regex(route.path_regex)):
-        yield Finding((*place, "path_regex"), doubt)
+    if route.path_regex:
+        yield from one((*place, "path_regex"), _regex(route.path_regex))
     if route.rewrite is not None:
-        if r"\?" in route.rewrite.pattern or "[?]" in route.rewrite.pattern:
-            message = "a path has no query here, so no ? is ever found"
-            yield Finding((*place, "rewrite", "pattern"), message)
-        elif doubt := _escapes(route.rewrite.pattern):
-            yield Finding((*place, "rewrite", "pattern"), doubt)
+        pattern = route.rewrite.pattern
+        yield from one((*place, "rewrite", "pattern"), _query(pattern) or _escapes(pattern))
         if found := _DOLLAR.search(route.rewrite.replacement):
             group = found[1] or (f"g<{found[2]}>" if found[2] else "g<0>")
             group = "g<0>" if group == "0" else group
             meant = _DOLLAR.sub(lambda _: f"\\{group}", route.rewrite.replacement, count=1)
             message = f"{found[0]!r} stands for itself, did you mean '{meant}'?"
             yield Finding((*place, "rewrite", "replacement"), message)
-        elif doubt := _redirect(route.rewrite):
-            yield Finding((*place, "rewrite", "replacement"), doubt)
+        else:
+            yield from one((*place, "rewrite", "replacement"), _redirect(route.rewrite))
 
 
 def _redirect(rule: RewriteOptions) -> str:
@@ -129,6 +126,11 @@ def _overlap(path: str, prefix: str) -> bool:
     return route.startswith(cut) or cut.startswith(route)
 
 
+def _query(pattern: str) -> str:
+    wanted = r"\?" in pattern or "[?]" in pattern
+    return "a path has no query here, so no ? is ever found" if wanted else ""
+
+
 def _escapes(pattern: str) -> str:
     """Signs that no path has. A set that leaves them out (``[^ ]``) means what it says."""
     wanted = _CLASS.sub(lambda found: "" if found[0].startswith("[^") else found[0], pattern)
@@ -158,8 +160,8 @@ def _regex(pattern: str) -> str:
         return doubt
     if pattern.endswith("/*"):
         return f"* repeats the slash before it, did you mean '{pattern[:-1]}.*'?"
-    if r"\?" in pattern or "[?]" in pattern:
-        return "a path has no query here, so no ? is ever found"
+    if doubt := _query(pattern):
+        return doubt
     is_open = bare[-1:] not in ("$", "*", "+", "}", ")", "]") or _WORDS.search(bare)
     if pattern.startswith("^") and is_open and not bare.endswith(")?"):
         return f"the whole path has to match, did you mean '{pattern.rstrip('/')}(/.*)?'?"

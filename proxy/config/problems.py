@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.core.cache_options import NOT_A_STORE
-from proxy.core.findings import WARNING, Place
+from proxy.core.findings import WARNING, Finding, Place
+from proxy.net.pem import UnusableFile
 
 _SECRET: Final = re.compile(
     "(?i)auth|cookie|credential|passw|secret|token|api[-_]?key|access[-_]?key|signature"
@@ -72,3 +73,9 @@ def fault_of(build: Callable[[], object]) -> str:
     except (ValueError, OSError) as error:
         return str(error)
     return ""
+
+
+def of_file(error: Exception, place: Place) -> Finding:
+    """What a file of a table has against its use, at the option that names it if that is known."""
+    place = (*place, error.option) if isinstance(error, UnusableFile) else place
+    return Finding(place, str(error))

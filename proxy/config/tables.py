@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from proxy.config.model import Config
 from proxy.core.cache_options import NOT_A_STORE, StoreOptions, store_problems
-from proxy.core.findings import Finding, Place, Written
+from proxy.core.findings import Finding, Written
 from proxy.middleware import cors, rate_limit
 from proxy.middleware.cache import problems as cache
 from proxy.middleware.concurrency import options as concurrency
@@ -40,26 +40,16 @@ _UPSTREAM: Final[tuple[Checked, ...]] = (concurrency, load_balance)
 
 
 def table_problems(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """All that the tables themselves find wrong; what several entries inherit is said once."""
-    seen: set[Finding] = set()
-    for finding in _all(config, raw):
-        if finding not in seen:
-            seen.add(finding)
-            yield finding
-
-
-def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    inherited: set[str] = set()
-    yield from retry.problems(Written(raw, (), config, inherited))
+    """All that the tables themselves find wrong, for each entry that inherits one again."""
+    yield from retry.problems(Written(raw, (), config))
     yield from store_problems(config.store, used=any(route.cache for route in config.routes))
     yield from _store_file_problems(config.store)
     for index, upstream in enumerate(config.upstreams):
-        place: Place = ("upstreams", index)
         for checked in _UPSTREAM:
-            yield from checked.problems(Written(raw, place, upstream, inherited))
+            yield from checked.problems(Written(raw, ("upstreams", index), upstream))
     for index, route in enumerate(config.routes):
         for checked in _ROUTE:
-            yield from checked.problems(Written(raw, ("routes", index), route, inherited))
+            yield from checked.problems(Written(raw, ("routes", index), route))
 
 
 def _store_file_problems(options: StoreOptions | None) -> Iterator[Finding]:

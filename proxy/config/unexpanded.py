@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from proxy.config.problems import secret
 from proxy.config.similar import plain
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.findings import Finding, Place, warn
 
 _NAME: Final = r"([A-Za-z_][A-Za-z0-9_]*)"
 _OTHER: Final = re.compile(
@@ -71,7 +71,7 @@ def unexpanded(raw: Any, place: Place = ()) -> Iterator[Finding]:
         for index, value in enumerate(raw):
             yield from unexpanded(value, (*place, index))
     elif isinstance(raw, str) and (meant := _meant(raw, place)):
-        yield Finding(place, f"{WARNING} this is sent as it stands, {meant}")
+        yield from warn(place, f"this is sent as it stands, {meant}")
 
 
 def _meant(text: str, place: Place) -> str:

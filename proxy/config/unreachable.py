@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from proxy.core.findings import WARNING, Finding
+from proxy.core.findings import Finding, warn
 from proxy.edge.router import RouteOptions, rank
 from proxy.http.authority import hostname
 from proxy.http.target import literal_path
@@ -40,10 +40,8 @@ def shadowed(routes: Sequence[RouteOptions]) -> Iterator[Finding]:
             before = [*ranked[:at], *(i for i in wide.get(host, ()) if ranks[i] < ranks[index])]
             first = next((i for i in before if _covers(routes[i], routes[index])), None)
             if first is not None:
-                yield Finding(
-                    ("routes", index),
-                    f"{WARNING} this route can never match, routes[{first}] takes all its requests",
-                )
+                message = f"this route can never match, routes[{first}] takes all its requests"
+                yield from warn(("routes", index), message)
 
 
 def _covers(wide: RouteOptions, narrow: RouteOptions) -> bool:

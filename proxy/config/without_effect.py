@@ -54,7 +54,7 @@ def _of(
     entries: Sequence[Any],
     reasons: Mapping[tuple[str, str], Callable[[Config, Any, Any], str]],
 ) -> Iterator[Finding]:
-    written = [Written(raw, (kind, index), entry, set()) for index, entry in enumerate(entries)]
+    written = [Written(raw, (kind, index), entry) for index, entry in enumerate(entries)]
     for (table, option), reason in reasons.items():
         found: dict[Place, list[str]] = {}
         parts: dict[Place, list[str]] = {}

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.findings import Finding, Place, one, warn
 from proxy.core.options import Table, described
 from proxy.core.size import Size, size
 from proxy.http.grammar import TCHAR
@@ -123,19 +123,19 @@ def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Find
     if kind in ("redis", "rediss", "unix"):
         if find_spec("redis") is None:
             yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
-        elif fault := _redis_fault(options.url) or _query_fault(options.url):
-            yield Finding(place, fault)
+        else:
+            yield from one(place, _redis_fault(options.url) or _query_fault(options.url))
     if not used:
-        yield Finding(("store",), f"{WARNING} no route has [cache], so nothing is stored")
+        yield from warn(("store",), "no route has [cache], so nothing is stored")
 
 
 def _sqlite_doubts(path: str, place: Place) -> Iterator[Finding]:
     if path == ":memory:":
-        yield Finding(place, f'{WARNING} that is the name of a file here, did you mean "memory:"?')
+        yield from warn(place, 'that is the name of a file here, did you mean "memory:"?')
     elif not Path(path).absolute().parent.is_dir():
-        yield Finding(place, f"{WARNING} the directory of {path} is not there")
+        yield from warn(place, f"the directory of {path} is not there")
     elif Path(path).is_dir():
-        yield Finding(place, f"{WARNING} {path} is a directory: expected the name of a file in it")
+        yield from warn(place, f"{path} is a directory: expected the name of a file in it")
 
 
 def _redis_fault(url: str) -> str:

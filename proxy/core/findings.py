@@ -15,7 +15,7 @@ Where a new check goes:
 What they find is a `Finding`; one that begins with ``WARNING`` keeps no file from being used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.http.grammar import CONTROL, TOKEN
@@ -48,21 +48,15 @@ class Finding(NamedTuple):
 class Written:
     """A route, an upstream or the file itself: its options, and where the file writes them."""
 
-    __slots__ = ("_inherited", "_place", "_raw", "entry", "options")
+    __slots__ = ("_place", "_raw", "entry", "options")
 
-    def __init__(
-        self, raw: Mapping[str, Any], place: Place, options: Any, inherited: set[str]
-    ) -> None:
+    def __init__(self, raw: Mapping[str, Any], place: Place, options: Any) -> None:
         """``raw``: the file. ``place``: ``("routes", 0)``, or ``()`` for the file itself.
 
         ``options``: all tables, merged.
-
-        ``inherited``: the tables of the top that an entry before has been checked with; shared by
-        all entries.
         """
         self._raw = raw
         self._place = place
-        self._inherited = inherited
         self.options = options
         self.entry: Mapping[str, Any] = raw
         """What the file says in this entry itself."""
@@ -96,15 +90,22 @@ class Written:
             return rest
         return None
 
-    def first_at(self, table: str) -> Place | None:
-        """As ``at``, but None if an entry before has inherited the same table of the top."""
-        place = self.at(table)
-        if place is None or len(place) > 1:
-            return place
-        if table in self._inherited:
-            return None
-        self._inherited.add(table)
-        return place
+
+def one(place: Place, message: str) -> Iterator[Finding]:
+    """What is wrong at a place, unless nothing is said."""
+    if message:
+        yield Finding(place, message)
+
+
+def each(place: Place, values: Iterable[str], fault: Callable[[str], str]) -> Iterator[Finding]:
+    """What is wrong in a list of values."""
+    for index, value in enumerate(values):
+        yield from one((*place, index), fault(value))
+
+
+def warn(place: Place, message: str) -> Iterator[Finding]:
+    """As ``one``, a warning."""
+    return one(place, message and f"{WARNING} {message}")
 
 
 def is_token(text: str) -> bool:
@@ -125,6 +126,13 @@ def method_fault(method: str) -> str:
     if method == "CONNECT":
         return "CONNECT is answered with 405 whatever the routes say"
     return token_fault(method)
+
+
+def percent_doubts(written: Written, table: str, option: str) -> Iterator[Finding]:
+    """Warn of a percentage that is written as a share."""
+    place, options = written.at(table, option), getattr(written.options, table)
+    if place and options is not None:
+        yield from warn(place, percent_doubt(getattr(options, option)))
 
 
 def percent_doubt(value: float) -> str:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
+from proxy.core.findings import Finding, Written, each, method_fault, token_fault, warn
 from proxy.core.options import Table, described
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
@@ -59,7 +59,7 @@ def problems(written: Written) -> Iterator[Finding]:
     options: CorsOptions | None = written.options.cors
     if options is not None and written.options.methods:
         yield from _methods_doubted(written, options)
-    if options is None or (place := written.first_at("cors")) is None:
+    if options is None or (place := written.at("cors")) is None:
         return
     if not options.allow_origins:
         yield Finding((*place, "allow_origins"), "expected at least one origin")
@@ -69,13 +69,9 @@ def problems(written: Written) -> Iterator[Finding]:
     if options.credentials and _ANY in options.expose_headers:
         message = 'browsers take "*" for a name where credentials is true: name the fields'
         yield Finding((*place, "expose_headers"), message)
-    for index, name in enumerate(options.allow_methods):
-        if fault := method_fault(name):
-            yield Finding((*place, "allow_methods", index), fault)
+    yield from each((*place, "allow_methods"), options.allow_methods, method_fault)
     for option in ("allow_headers", "expose_headers"):
-        for index, name in enumerate(getattr(options, option)):
-            if fault := token_fault(name):
-                yield Finding((*place, option, index), fault)
+        yield from each((*place, option), getattr(options, option), token_fault)
 
 
 def _methods_doubted(written: Written, options: CorsOptions) -> Iterator[Finding]:
@@ -86,11 +82,11 @@ def _methods_doubted(written: Written, options: CorsOptions) -> Iterator[Finding
     asked = taken - {"OPTIONS"}  # alone it is for the preflights of other routes
     if own and asked and (beyond := sorted(allowed - taken - SAFE - {_ANY})):
         message = f"methods are {named}: a page that may use {', '.join(beyond)} gets 405"
-        yield Finding((*own, "allow_methods"), f"{WARNING} {message}")
+        yield from warn((*own, "allow_methods"), message)
     at = written.at("cors")
     if at and asked and _ANY not in allowed and not asked & (allowed | SAFE):
         message = f"no page may ask for anything: methods are {named}, expected one of them here"
-        yield Finding((*at, "allow_methods"), f"{WARNING} {message}")
+        yield from warn((*at, "allow_methods"), message)
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:

@@ -51,7 +51,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[rate_limit]`."""
     options: RateLimitOptions | None = written.options.rate_limit
-    if options is None or (place := written.first_at("rate_limit")) is None:
+    if options is None or (place := written.at("rate_limit")) is None:
         return
     if not options.period:
         yield Finding((*place, "period"), "expected a time above 0")

@@ -21,8 +21,8 @@ RAW: dict[str, Any] = {
 }
 
 
-def written(*place: Any, inherited: set[str] | None = None) -> Written:
-    return Written(RAW, place, None, set() if inherited is None else inherited)
+def written(*place: Any) -> Written:
+    return Written(RAW, place, None)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,6 @@ def test_an_option_is_where_the_file_writes_it(
     entry: Place, asked: tuple[str, str], at: Place | None
 ) -> None:
     assert written(*entry).at(*asked) == at
-
-
-def test_a_table_at_the_top_is_checked_with_the_first_entry_that_inherits_it() -> None:
-    inherited: set[str] = set()
-    assert written("routes", 0, inherited=inherited).first_at("retry") == ("routes", 0, "retry")
-    assert written("routes", 1, inherited=inherited).first_at("retry") == ("retry",)
-    assert written("routes", 2, inherited=inherited).first_at("retry") is None
 
 
 def test_a_table_of_its_own_is_one_that_the_entry_writes_itself() -> None:

@@ -13,7 +13,7 @@ LOOKED_UP: Final = ("GET", "HEAD")
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[cache]`."""
     options: CacheOptions | None = written.options.cache
-    if options is None or (place := written.first_at("cache")) is None:
+    if options is None or (place := written.at("cache")) is None:
         return
     if (
         options.max_size

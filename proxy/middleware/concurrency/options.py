@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proxy.core.exchange import Exchange
-from proxy.core.findings import Finding, Written, token_fault
+from proxy.core.findings import Finding, Written, one, token_fault
 from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN, key_of
 
@@ -68,13 +68,12 @@ def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[concurrency]` and `[queue]`."""
     limits, queue = written.options.concurrency, written.options.queue
     if limits is not None:
-        place = written.first_at("concurrency")
+        place = written.at("concurrency")
         if place and limits.min > limits.max_requests:
             message = f"min ({limits.min}) is more than max_requests ({limits.max_requests})"
             yield Finding((*place, "min"), message)
-    header = queue.priority_header if queue is not None else ""
-    if header and (place := written.first_at("queue")) and (fault := token_fault(header)):
-        yield Finding((*place, "priority_header"), fault)
+    if queue is not None and queue.priority_header and (place := written.at("queue")):
+        yield from one((*place, "priority_header"), token_fault(queue.priority_header))
 
 
 def waiter_key(queue: QueueOptions | None) -> Callable[[Exchange], bytes | None]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import Finding, Written, owned_fault, token_fault
+from proxy.core.findings import Finding, Written, each, one, owned_fault, token_fault
 from proxy.core.options import Table, described
 
 
@@ -43,15 +43,13 @@ def problems(written: Written) -> Iterator[Finding]:
     if options is None:
         return
     yield from _beyond_total(options, written)
-    if (place := written.first_at("deadline")) is None:
+    if (place := written.at("deadline")) is None:
         return
     if not options.accept:
         yield Finding((*place, "accept"), "expected at least one field")
-    for index, name in enumerate(options.accept):
-        if fault := token_fault(name):
-            yield Finding((*place, "accept", index), fault)
-    if options.forward and (fault := owned_fault(options.forward)):
-        yield Finding((*place, "forward"), fault)
+    yield from each((*place, "accept"), options.accept, token_fault)
+    if options.forward:
+        yield from one((*place, "forward"), owned_fault(options.forward))
     if options.forward and 0 < options.max <= options.reserve:
         message = f"reserve ({options.reserve}) leaves nothing of max ({options.max})"
         yield Finding((*place, "reserve"), message)

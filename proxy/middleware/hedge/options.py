@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from proxy.core.findings import WARNING, Finding, Written, percent_doubt
+from proxy.core.findings import Finding, Written, percent_doubts
 from proxy.core.options import Table
 
 PATTERN: Final = r"^(p[1-9][0-9](\.[0-9])?|[0-9]+(\.[0-9]+)?(ms|s|m|h))$"
@@ -38,7 +38,4 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
 
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[hedge]`."""
-    options: HedgeOptions | None = written.options.hedge
-    share = written.at("hedge", "budget_percent")
-    if options and share and (doubt := percent_doubt(options.budget_percent)):
-        yield Finding(share, f"{WARNING} {doubt}")
+    return percent_doubts(written, "hedge", "budget_percent")

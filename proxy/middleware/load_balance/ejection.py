@@ -9,7 +9,7 @@ from weakref import ref
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written, percent_doubt
+from proxy.core.findings import Finding, Written, percent_doubts
 from proxy.core.options import Table, described
 from proxy.core.state_changes import tell
 from proxy.core.words import in_seconds
@@ -85,9 +85,7 @@ def problems(written: Written) -> Iterator[Finding]:
     for name in ("interval", "base_ejection_time") if options is not None else ():
         if not getattr(options, name) and (place := written.at("circuit_breaker", name)):
             yield Finding(place, "expected a time above 0")
-    most = written.at("circuit_breaker", "max_ejection_percent")
-    if options and most and (doubt := percent_doubt(options.max_ejection_percent)):
-        yield Finding(most, f"{WARNING} {doubt}")
+    yield from percent_doubts(written, "circuit_breaker", "max_ejection_percent")
 
 
 def breaker(

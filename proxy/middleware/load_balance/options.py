@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written, percent_doubt
+from proxy.core.findings import Finding, Written, percent_doubts
 from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
@@ -65,9 +65,4 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[load_balance]`."""
-    options: LoadBalanceOptions | None = written.options.load_balance
-    if options is None:
-        return
-    panic = written.at("load_balance", "panic_threshold")
-    if panic and (doubt := percent_doubt(options.panic_threshold)):
-        yield Finding(panic, f"{WARNING} {doubt}")
+    return percent_doubts(written, "load_balance", "panic_threshold")

@@ -7,9 +7,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from proxy.core import findings
 from proxy.core.body import Body
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written, method_fault, percent_doubt, token_fault
+from proxy.core.findings import Finding, Written, method_fault, percent_doubt, token_fault
 from proxy.core.options import MOST, Table, described
 from proxy.core.size import Size, size
 
@@ -135,29 +136,21 @@ def problems(written: Written) -> Iterator[Finding]:
     place = written.own("retry")
     if place is not None:
         table = written.entry["retry"]
-        for index, method in enumerate(options.methods if "methods" in table else ()):
-            if fault := method_fault(method):
-                yield Finding((*place, "methods", index), fault)
+        methods = options.methods if "methods" in table else ()
+        yield from findings.each((*place, "methods"), methods, method_fault)
         if not options.budget.window and "window" in (table.get("budget") or ()):
             yield Finding((*place, "budget", "window"), "expected a time above 0")
-        header = options.idempotency_header if "idempotency_header" in table else ""
-        if header and (fault := token_fault(header)):
-            yield Finding((*place, "idempotency_header"), fault)
-    if not written.is_top:  # what a table at the top means is known in the routes that inherit it
-        for where, message in _doubts(options, written):
-            yield Finding(where, f"{WARNING} {message}")
-
-
-def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
-    """What can be read and is hardly meant."""
-    on = written.at("retry", "on")
-    for index, name in enumerate(options.on if on else ()):
-        if on and _SUCCESS.fullmatch(name):
-            message = f"a reply with {name} is no failure, and would be thrown away"
-            yield Finding((*on, index), message)
-    table = written.at("retry", "budget")
-    if table and (doubt := percent_doubt(options.budget.percent)):
-        yield Finding((*table, "percent"), doubt)
+        if (header := options.idempotency_header) and "idempotency_header" in table:
+            yield from findings.one((*place, "idempotency_header"), token_fault(header))
+    if written.is_top:
+        return  # what a table at the top means is known in the routes that inherit it
+    if on := written.at("retry", "on"):
+        for index, name in enumerate(options.on):
+            if _SUCCESS.fullmatch(name):
+                message = f"a reply with {name} is no failure, and would be thrown away"
+                yield from findings.warn((*on, index), message)
+    if budget := written.at("retry", "budget"):
+        yield from findings.warn((*budget, "percent"), percent_doubt(options.budget.percent))
 
 
 def statuses(on: Sequence[str]) -> frozenset[int]:
