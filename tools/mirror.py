@@ -15,8 +15,7 @@ core/stream_options telemetry/options telemetry/second
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
-config/effects_in_routes: tests/config/test_without_effect.py  which asks them
-config/effects_in_upstreams: tests/config/test_without_effect.py  which asks them
+config/effects: tests/config/test_without_effect.py  which asks them
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/client_stream: tests/edge/test_service_endings.py  a client that leaves, as the service is told
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets

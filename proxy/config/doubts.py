@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from proxy.config.conditions import condition_doubts
 from proxy.config.credentials import credentials_doubts, secret_fault
-from proxy.config.effects_in_routes import takes
+from proxy.config.effects import takes
 from proxy.config.keys import key_doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts

@@ -144,10 +144,10 @@ rate_limit.burst: size capacity
 the first is meant where nothing speaks for another."""
 
 
-def _targets() -> Mapping[str, list[str]]:
+def _targets(words: str) -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = {}
     target = ""
-    for word in _WORDS.split():
+    for word in words.split():
         if word.endswith(":"):
             target = word[:-1]
         else:
@@ -155,7 +155,7 @@ def _targets() -> Mapping[str, list[str]]:
     return found
 
 
-TARGETS: Final = _targets()
+TARGETS: Final = _targets(_WORDS)
 """Tables and options by the words for them."""
 _PLAIN: Final = {plain(word): targets for word, targets in TARGETS.items()}
 
@@ -165,63 +165,33 @@ def meanings(name: str) -> list[str]:
     return TARGETS.get(name) or _PLAIN.get(plain(name), [])
 
 
-VALUES: Final = {
-    "warn": "warning",
-    "trace": "debug",
-    "critical": "error",
-    "fatal": "error",
-    "notice": "info",
-    "plain": "text",
-    "pretty": "console",
-    "text": "console",
-    "json": "problem+json",
-    "problemjson": "problem+json",
-    "roundrobin": "round_robin",
-    "rr": "round_robin",
-    "leastconn": "least_request",
-    "leastconnections": "least_request",
-    "leastrequests": "least_request",
-    "random": "least_request",
-    "ewma": "peak_ewma",
-    "latency": "peak_ewma",
-    "consistenthash": "hash",
-    "ringhash": "hash",
-    "maglev": "hash",
-    "true": "gradient",
-    "on": "gradient",
-    "false": "off",
-    "first": "fifo",
-    "close": "abort",
-    "ip": "client_addr",
-    "clientip": "client_addr",
-    "client": "client_addr",
-    "remoteaddr": "client_addr",
-    "remoteip": "client_addr",
-    "remotehost": "client_addr",
-    "binaryremoteaddr": "client_addr",
-    "sourceip": "client_addr",
-    "srcip": "client_addr",
-    "src": "client_addr",
-    "requesturi": "path",
-    "address": "client_addr",
-    "uri": "path",
-    "url": "path",
-    "connect": "connect-failure",
-    "connecterror": "connect-failure",
-    "connectionrefused": "connect-failure",
-    "refused": "connect-failure",
-    "stale": "stale-connection",
-    "disconnect": "reset",
-    "connectionreset": "reset",
-    "connreset": "reset",
-    "servererror": "5xx",
-    "error": "connect-failure",
-    "http5xx": "5xx",
-    "tlsv12": "1.2",
-    "tls12": "1.2",
-    "tlsv13": "1.3",
-    "tls13": "1.3",
-}
+_VALUES: Final = """
+warning: warn
+debug: trace
+error: critical fatal
+info: notice
+text: plain
+console: pretty text
+problem+json: json problemjson
+round_robin: roundrobin rr
+least_request: leastconn leastconnections leastrequests random
+peak_ewma: ewma latency
+hash: consistenthash ringhash maglev
+gradient: true on
+off: false
+fifo: first
+abort: close
+client_addr: ip clientip client remoteaddr remoteip remotehost binaryremoteaddr sourceip srcip src
+    address
+path: requesturi uri url
+connect-failure: connect connecterror connectionrefused refused error
+stale-connection: stale
+reset: disconnect connectionreset connreset
+5xx: servererror http5xx
+1.2: tlsv12 tls12
+1.3: tlsv13 tls13
+"""
+VALUES: Final = {word: meant for word, [meant] in _targets(_VALUES).items()}
 """Words of other proxies, without signs, and ours; each counts only where the option takes it."""
 
 HASHED: Final = {

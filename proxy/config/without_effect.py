@@ -2,14 +2,13 @@
 
 An option of the top counts for all that inherit it: where it does something in one of them, nothing
 is said. So such a warning is never given by the ``problems`` of a table, which see one entry at a
-time: its row is in ``effects_in_routes`` or ``effects_in_upstreams``.
+time: it is in ``effects``.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from proxy.config.effects_in_routes import ROUTE, uncounted
-from proxy.config.effects_in_upstreams import UPSTREAM
+from proxy.config.effects import EFFECTS, UNCOUNTED, Reasons
 from proxy.config.model import Config
 from proxy.core.findings import Finding, Place, Written
 
@@ -43,32 +42,38 @@ def _in_table(place: Place) -> tuple[Place, Place]:
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _log(config, raw.get("log") or {})
     yield from _store(config, raw.get("store") or {})
-    yield from _of(config, raw, "routes", config.routes, ROUTE)
-    yield from _of(config, raw, "upstreams", config.upstreams, UPSTREAM)
+    for kind, tables in EFFECTS.items():
+        entries = enumerate(getattr(config, kind))
+        written = [Written(raw, (kind, index), entry) for index, entry in entries]
+        for table, reasons in tables.items():
+            yield from _of(config, raw, written, table, reasons)
 
 
 def _of(
     config: Config,
     raw: Mapping[str, Any],
-    kind: str,
-    entries: Sequence[Any],
-    reasons: Mapping[tuple[str, str], Callable[[Config, Any, Any], str]],
+    written: Sequence[Written],
+    table: str,
+    reasons: Callable[[Config, Any, Any], Reasons],
 ) -> Iterator[Finding]:
-    written = [Written(raw, (kind, index), entry) for index, entry in enumerate(entries)]
-    for (table, option), reason in reasons.items():
+    """What does nothing in one table, which routes or upstreams write or inherit."""
+    whys: list[dict[str, str]] = []
+    for each in written:
+        options = getattr(each.options, table)
+        whys.append({} if options is None else dict(reasons(config, each.options, options)))
+    for option in dict.fromkeys(name for found in whys for name in found):
+        uncounted = table == "rate_limit" and option in UNCOUNTED
         found: dict[Place, list[str]] = {}
         parts: dict[Place, list[str]] = {}
-        for each in written:
+        for each, why in zip(written, whys, strict=True):
             place = each.at(table, option)
-            if place and not (reason is uncounted and _is_off(each)):
-                options = getattr(each.options, table)
-                why = "" if options is None else reason(config, each.options, options)
-                found.setdefault(place, []).append(why)
+            if place and not (uncounted and _is_off(each)):
+                found.setdefault(place, []).append(why.get(option, ""))
                 # An entry that writes a table of its own inherits the rest of that at the top.
-                parts.setdefault(place[2:], []).append(why)
-        for place, whys in found.items():
-            if all(whys) and all(parts.get(place, ()) if _is_table(raw, place) else ()):
-                yield Finding(place, whys[0])
+                parts.setdefault(place[2:], []).append(why.get(option, ""))
+        for place, said in found.items():
+            if all(said) and all(parts.get(place, ()) if _is_table(raw, place) else ()):
+                yield Finding(place, said[0])
 
 
 def _is_off(each: Written) -> bool:

@@ -4,9 +4,9 @@ Where a new check goes:
 
 - A value that a table cannot mean: beside its options, as ``problems(written)``, which
   ``config/tables`` calls for each entry.
-- An option that does nothing beside what else the file writes, a warning: a row of
-  ``config/effects_in_routes`` or ``config/effects_in_upstreams``. ``config/without_effect`` asks
-  all that inherit an option of the top; ``problems`` sees one of them, and must not say it.
+- An option that does nothing beside what else the file writes, a warning: in
+  ``config/effects``. ``config/without_effect`` asks all that inherit an option of the top;
+  ``problems`` sees one of them, and must not say it.
 - What several tables contradict, such as a name that nobody has: ``config/crosscheck``, a problem.
 - What is valid and certainly not meant, such as a wildcard in a path: ``config/doubts``, a warning.
   Where the value alone shows it, as with ``percent_doubt``, it may stand in ``problems``.
