@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from proxy.config.diagnose import plain
+from proxy.config.shapes import plain
 from proxy.core.duration import AutoDuration, Duration
 from proxy.core.size import Size
 

@@ -15,6 +15,7 @@ from msgspec import inspect
 from proxy.config import forms, hints, names, wrong_units
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import secret
+from proxy.config.shapes import plain, root
 from proxy.core.findings import Finding, Place
 
 MISSING: Final = "required, but missing"
@@ -27,9 +28,7 @@ _LARGEST: Final = 10**60
 def examine(raw: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
     """The usable part of a raw tree, and what is wrong with the rest."""
     walk = _Walk()
-    root = inspect.type_info(Config)
-    assert isinstance(root, inspect.StructType)
-    return walk.table(root, raw, ()), walk.findings
+    return walk.table(root(), raw, ()), walk.findings
 
 
 class _Walk:
@@ -156,16 +155,6 @@ class _Walk:
             return self.wrong(place, f"expected {wanted} in the list, got {len(raw)}")
         found = [self.value(kind.item_type, item, (*place, at)) for at, item in enumerate(raw)]
         return [stand_in(kind.item_type) if item is _WRONG else item for item in found]
-
-
-def plain(kind: inspect.Type) -> inspect.Type:
-    """Without description and ``None``, which TOML cannot say."""
-    if isinstance(kind, inspect.Metadata):
-        return plain(kind.type)
-    if isinstance(kind, inspect.UnionType):
-        rest = tuple(each for each in kind.types if not isinstance(each, inspect.NoneType))
-        return plain(rest[0]) if len(rest) == 1 else inspect.UnionType(rest)
-    return kind
 
 
 def stand_in(kind: inspect.Type) -> Any:

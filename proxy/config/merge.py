@@ -1,13 +1,13 @@
 """Tables of the top handed down to the routes, on raw tables, before they become options."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import msgspec
 
-from proxy.config.model import INHERITED, SHARED
+from proxy.config.model import INHERITED, MERGED, SHARED
 from proxy.core.duration import Duration
-from proxy.core.findings import Place
+from proxy.core.findings import Place, at
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -26,7 +26,7 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
         tree[name] = _off(name)
     if tree.get("routes", []) == []:
         tree["routes"] = only_route(tree.get("upstreams"))
-    for kind, names in (("routes", INHERITED), ("upstreams", SHARED)):
+    for kind, names in MERGED.items():
         if isinstance(tree.get(kind), list):
             tree[kind] = [
                 _inherit(tree, entry, names, off) if isinstance(entry, dict) else entry
@@ -41,20 +41,13 @@ def written_at(place: Place, raw: Mapping[str, Any]) -> Place:
         return place
     entries, [_, index, *inherited] = raw.get(str(place[0])) or (), place
     own = entries[index] if isinstance(index, int) and index < len(entries) else {}
-    mine, above = _depth(own, inherited), _depth(raw, inherited)
-    return tuple(inherited) if above > mine else place
+    return tuple(inherited) if _depth(raw, inherited) > _depth(own, inherited) else place
 
 
-def _depth(tree: Any, place: Iterable[str | int]) -> int:
+def _depth(tree: Any, place: Sequence[str | int]) -> int:
     """How many steps of a place are there."""
-    depth = 0
-    for step in place:
-        try:
-            tree = tree[step]
-        except (KeyError, IndexError, TypeError):
-            break
-        depth += 1
-    return depth
+    steps = range(1, len(place) + 1)
+    return sum(at(tree, tuple(place[:depth])) is not None for depth in steps)
 
 
 def only_route(upstreams: Any) -> list[dict[str, Any]]:

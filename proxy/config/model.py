@@ -128,6 +128,8 @@ SHARED: Final = tuple(
 )
 """Likewise of every upstream."""
 
+MERGED: Final = {"routes": INHERITED, "upstreams": SHARED}
+
 ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")
 """Tables that apply, or stand in the sample, without being asked for."""
 

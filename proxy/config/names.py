@@ -1,7 +1,7 @@
 """What was probably meant by a name that its table does not have."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -9,7 +9,8 @@ from msgspec import inspect
 
 from proxy.config.absent import absent
 from proxy.config.foreign import meanings
-from proxy.config.model import LISTS, Config
+from proxy.config.model import LISTS
+from proxy.config.shapes import root, tables
 from proxy.config.similar import plain, suggestion
 from proxy.core.findings import Place
 
@@ -91,11 +92,10 @@ def table_meant(hint: str, value: Any) -> str:
 
 def tables_meant(raw: Mapping[str, Any]) -> dict[str, str]:
     """The tables of the top that are looked at under wrong names, by those names."""
-    root = inspect.type_info(Config)
-    assert isinstance(root, inspect.StructType)
-    right = {field.encode_name for field in root.fields}
+    top = root()
+    right = {field.encode_name for field in top.fields}
     found = {
-        name: table_meant(hint(name, root, raw, ()), value)
+        name: table_meant(hint(name, top, raw, ()), value)
         for name, value in raw.items()
         if name not in right
     }
@@ -173,7 +173,7 @@ def _around(home: tuple[str, ...], table: tuple[str, ...]) -> bool:
 def _index() -> dict[str, list[tuple[str, ...]]]:
     """The tables of every option, by its name; () is the top of the file."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for path, table, _ in _tables(inspect.type_info(Config), ()):
+    for path, table, _ in tables(root()):
         for field in table.fields:
             found.setdefault(field.encode_name, []).append(path)
     return found
@@ -182,24 +182,7 @@ def _index() -> dict[str, list[tuple[str, ...]]]:
 @cache
 def _lists() -> frozenset[tuple[str, ...]]:
     """The options that are lists of tables."""
-    return frozenset(path for path, _, listed in _tables(inspect.type_info(Config), ()) if listed)
-
-
-def _tables(
-    kind: inspect.Type, path: tuple[str, ...], *, listed: bool = False
-) -> Iterator[tuple[tuple[str, ...], inspect.StructType, bool]]:
-    """All tables from ``kind`` on: where each stands, its shape, whether it is one of a list."""
-    if isinstance(kind, inspect.StructType):
-        yield path, kind, listed
-        for field in kind.fields:
-            yield from _tables(field.type, (*path, field.encode_name))
-    elif isinstance(kind, inspect.Metadata):
-        yield from _tables(kind.type, path, listed=listed)
-    elif isinstance(kind, inspect.VarTupleType):
-        yield from _tables(kind.item_type, path, listed=True)
-    elif isinstance(kind, inspect.UnionType):
-        for each in kind.types:
-            yield from _tables(each, path, listed=listed)
+    return frozenset(path for path, _, listed in tables(root()) if listed)
 
 
 def _header(path: tuple[str, ...]) -> str:

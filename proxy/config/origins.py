@@ -11,7 +11,7 @@ from proxy.config.hidden import masked
 from proxy.config.lines import Lines
 from proxy.config.overrides import Overrides
 from proxy.config.problems import spell
-from proxy.core.findings import Place
+from proxy.core.findings import Place, at
 from proxy.core.redaction import conceal
 
 
@@ -42,7 +42,7 @@ class Origins:
         """``FILE:LINE``, or the command line; empty where nobody wrote it."""
         if place in self._lines:
             return f"{self._name}:{self._lines.of(place)}"
-        return "" if self._at(place) is None else "--set"
+        return "" if at(self._raw, place) is None else "--set"
 
     def of(self, own: Place, top: Place) -> tuple[str, Any]:
         """Where a value of a route or an upstream comes from, and how it is written there.
@@ -51,25 +51,16 @@ class Origins:
         """
         for place in (own, top):
             for written in (place, place[:-1]):
-                value = self._at(written)
+                value = at(self._raw, written)
                 if value is False or (value is not None and written is place):
                     return self._said(written), value
-            if self._at(own[:-1]) is not None and self._at(top[:-1]) is False:
+            if at(self._raw, own[:-1]) is not None and at(self._raw, top[:-1]) is False:
                 break  # what is off at the top begins with its defaults in the table that is there
         return "default", None
 
     def shown(self, place: Place, written: Any, value: Any) -> str:
         """A value without secrets, as TOML writes it; ``written`` is what ``of`` gives."""
         return conceal(literal(masked(place, written, value)))
-
-    def _at(self, place: Place) -> Any:
-        found: Any = self._raw
-        for step in place:
-            try:
-                found = found[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return found
 
     def _said(self, place: Place) -> str:
         over = self._sets.names(place) or self._sets.holds(place)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from msgspec import inspect
-
 from proxy.config.describe import Option, options, summary
-from proxy.config.model import ALWAYS, DEFAULTED, INHERITED, SHARED, SWITCHES, Config
+from proxy.config.model import ALWAYS, DEFAULTED, MERGED, SWITCHES, Config
 from proxy.config.sample import sample
+from proxy.config.shapes import root
 
 _HEAD: Final = """\
 # Configuration
@@ -87,10 +86,8 @@ _TOP: Final = "| option | type | default | |\n|---|---|---|---|"
 
 def reference() -> str:
     """The text of ``docs/configuration.md``."""
-    root = inspect.type_info(Config)
-    assert isinstance(root, inspect.StructType)
     lines = [_HEAD]
-    for option in options(root):
+    for option in options(root()):
         lines += _section(option, option.name, 2)
     return "\n".join(lines)
 
@@ -114,7 +111,7 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
     for each in options(table):
         if each.table is None:
             yield _plain(each)
-        elif each.name in {"routes": INHERITED, "upstreams": SHARED}.get(path, ()):
+        elif each.name in MERGED.get(path, ()):
             top = f"[`[{each.name}]`](#{each.name})"
             yield _row(f"`{each.name}`", "table or false", top, "Merged over the table at the top.")
         else:
@@ -145,12 +142,12 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def main(root: Path | None = None) -> None:
-    """Write both files below ``root``, the working directory."""
-    root = root or Path.cwd()
-    (root / "docs").mkdir(exist_ok=True)
-    (root / "docs" / "configuration.md").write_text(reference(), encoding="utf-8")
-    (root / "config.toml").write_text(sample(), encoding="utf-8")
+def main(below: Path | None = None) -> None:
+    """Write both files ``below`` a folder, the working directory."""
+    below = below or Path.cwd()
+    (below / "docs").mkdir(exist_ok=True)
+    (below / "docs" / "configuration.md").write_text(reference(), encoding="utf-8")
+    (below / "config.toml").write_text(sample(), encoding="utf-8")
 
 
 if __name__ == "__main__":

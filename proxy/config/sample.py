@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import inspect
 
 from proxy.config.describe import Option, options, summary
-from proxy.config.model import ALWAYS, DEFAULTED, INHERITED, SHARED, SWITCHES, Config
+from proxy.config.model import ALWAYS, DEFAULTED, MERGED, SWITCHES, Config
+from proxy.config.shapes import root
 
 _HEAD: Final = """\
 The proxy in front of the bundled demo API. Every option stands here: what is commented out shows
@@ -60,10 +61,8 @@ def starter() -> str:
 
 
 def _file(head: str, active: Mapping[str, str], first: tuple[str, ...]) -> str:
-    root = inspect.type_info(Config)
-    assert isinstance(root, inspect.StructType)
     lines = [*_comment(head)]
-    for table in sorted(options(root), key=lambda table: table.name not in first):
+    for table in sorted(options(root()), key=lambda table: table.name not in first):
         assert table.table is not None
         header = f"[[{table.name}]]" if table.kind.startswith("list") else f"[{table.name}]"
         lines += ["", *_comment(summary(table.table))]
@@ -95,7 +94,7 @@ def _options(table: inspect.StructType, path: str, written: Mapping[str, str]) -
         assert option.table is not None
         place = f"{path}.{option.name}"
         yield ""
-        if option.name in {"routes": INHERITED, "upstreams": SHARED}.get(path, ()):
+        if option.name in MERGED.get(path, ()):
             one = path.removesuffix("s")
             yield f"# [{place}]   # as [{option.name}], for this {one}; or {option.name} = false"
             continue

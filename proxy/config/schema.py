@@ -8,6 +8,7 @@ from msgspec import inspect
 from proxy.admin.options import AdminOptions
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
+from proxy.config.shapes import root, tables
 from proxy.core.duration import AutoDuration, Duration
 from proxy.core.size import Size
 from proxy.edge.options import ServerOptions
@@ -36,32 +37,19 @@ def schema() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         (Config,), schema_hook=_unit, ref_template="#/$defs/{name}"
     )
-    tables = {table.cls.__name__: table for table in _tables(inspect.type_info(Config))}
+    shapes = {table.cls.__name__: table for _, table, _ in tables(root())}
     for name, component in components.items():
-        _complete(component, tables[name])
-    root = components.pop("Config")
-    del root["properties"]["upstreams"]["default"]  # without one there is nothing to forward to
-    listed, *_ = root["properties"]["upstreams"]["anyOf"]
+        _complete(component, shapes[name])
+    top = components.pop("Config")
+    del top["properties"]["upstreams"]["default"]  # without one there is nothing to forward to
+    listed, *_ = top["properties"]["upstreams"]["anyOf"]
     listed["minItems"] = 1
-    root["required"] = ["upstreams"]
-    return {"$schema": _DRAFT, **root, "title": "sidecar-proxy", "$defs": components}
+    top["required"] = ["upstreams"]
+    return {"$schema": _DRAFT, **top, "title": "sidecar-proxy", "$defs": components}
 
 
 def _unit(kind: type) -> dict[str, Any]:
     return {"type": "string", "pattern": _PATTERNS[kind]}
-
-
-def _tables(kind: inspect.Type) -> list[inspect.StructType]:
-    """All tables within a type, itself included."""
-    if isinstance(kind, inspect.StructType):
-        return [kind, *(table for field in kind.fields for table in _tables(field.type))]
-    if isinstance(kind, inspect.Metadata):
-        return _tables(kind.type)
-    if isinstance(kind, inspect.VarTupleType):
-        return _tables(kind.item_type)
-    if isinstance(kind, inspect.UnionType):
-        return [table for each in kind.types for table in _tables(each)]
-    return []
 
 
 def _complete(component: dict[str, Any], table: inspect.StructType) -> None:

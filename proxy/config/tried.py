@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.findings import WARNING, Finding, Place, at
 
 MARK: Final = ", did you mean "
 _SUGGESTION: Final = re.compile(rf"{MARK}(.+)\?$")
@@ -46,7 +46,7 @@ def tried(
         if trial is not None:
             # Another trial may have taken the place away: then the two are seen as one.
             with contextlib.suppress(KeyError, IndexError, TypeError):
-                holder = _at(changed, trial.place[:-1])
+                holder = at(changed, trial.place[:-1])
                 holder[trial.place[-1]] = trial.value
                 if trial.place[-1] != finding.place[-1] and isinstance(holder, dict):
                     holder.pop(finding.place[-1], None)  # another option in the place of this one
@@ -79,10 +79,7 @@ def _useless(trial: _Trial, tree: Any, refused: list[Place]) -> bool:
     depth = len(trial.place)
     if any(place[:depth] == trial.place for place in refused):
         return True
-    try:
-        given = _at(tree, trial.place)
-    except (KeyError, IndexError, TypeError):
-        return False
+    given = at(tree, trial.place)
     return type(given) is type(trial.value) and bool(given == trial.value)
 
 
@@ -92,11 +89,9 @@ def _trial(finding: Finding, tree: Any) -> _Trial | None:
     found = _SUGGESTION.search(message)
     if not found or not place or message.startswith(_NAMES) or "${" in found[1]:
         return None
-    try:
-        holder = _at(tree, place[:-1])
-        holder[place[-1]]
-    except (KeyError, IndexError, TypeError):
+    if at(tree, place) is None:
         return None
+    holder = at(tree, place[:-1])
     first = re.sub(r'" or ".*', '"', found[1])
     if (value := _read(f"value = {first}")) is not None:
         if isinstance(place[-1], int) and isinstance(value["value"], list):  # several for one
@@ -108,12 +103,6 @@ def _trial(finding: Finding, tree: Any) -> _Trial | None:
         return None
     [(name, meant)] = pair.items()
     return _Trial((*place[:-1], name), meant) if found[1].startswith(f"{name} = ") else None
-
-
-def _at(tree: Any, place: Place) -> Any:
-    for step in place:
-        tree = tree[step]
-    return tree
 
 
 def _read(text: str) -> dict[str, Any] | None:

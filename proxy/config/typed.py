@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from proxy.config.diagnose import plain
-from proxy.config.model import SWITCHES, Config
+from proxy.config.model import SWITCHES
+from proxy.config.shapes import plain, root
 from proxy.core.findings import Place
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9](?:_?[0-9])*")
@@ -24,7 +24,6 @@ def retype(tree: dict[str, Any], places: Iterable[Place], meant: Mapping[str, st
     ``meant``: the tables of the top that stand under wrong names, by those names.
     Text that cannot be read in that way stays a string, and is reported as any wrong value is.
     """
-    root = inspect.type_info(Config)
     for place in places:
         holder: Any = tree
         for step in place[:-1]:
@@ -32,7 +31,7 @@ def retype(tree: dict[str, Any], places: Iterable[Place], meant: Mapping[str, st
         text = holder[place[-1]]
         if isinstance(text, str):
             named = meant.get(str(place[0]))
-            holder[place[-1]] = _at(root, (named, *place[1:]) if named else place, text)
+            holder[place[-1]] = _at(root(), (named, *place[1:]) if named else place, text)
 
 
 def _at(root: inspect.Type, place: Place, text: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.config.effects import EFFECTS, UNCOUNTED, Reasons
 from proxy.config.model import Config
-from proxy.core.findings import Finding, Place, Written
+from proxy.core.findings import Finding, Place, Written, at
 
 
 def without_effect(
@@ -72,20 +72,15 @@ def _of(
                 # An entry that writes a table of its own inherits the rest of that at the top.
                 parts.setdefault(place[2:], []).append(why.get(option, ""))
         for place, said in found.items():
-            if all(said) and all(parts.get(place, ()) if _is_table(raw, place) else ()):
+            if all(said) and all(
+                parts.get(place, ()) if isinstance(at(raw, place), Mapping) else ()
+            ):
                 yield Finding(place, said[0])
 
 
 def _is_off(each: Written) -> bool:
     """Whether it says itself that there is no limit: by an average of 0."""
     return bool(each.at("rate_limit", "average")) and not each.options.rate_limit.average
-
-
-def _is_table(raw: Any, place: Place) -> bool:
-    """Whether this place at the top of the file is a table."""
-    for name in place:
-        raw = raw.get(name) if isinstance(raw, Mapping) else None
-    return isinstance(raw, Mapping)
 
 
 def _log(config: Config, written: Mapping[str, Any]) -> Iterator[Finding]:

@@ -33,6 +33,16 @@ ANY: Final = ("*", "ANY", "ALL")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
 
 
+def at(tree: Any, place: Place) -> Any:
+    """What stands at a place of a tree; None where there is no such place."""
+    for step in place:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree
+
+
 class Finding(NamedTuple):
     """A problem whose line is not known yet."""
 
