@@ -25,6 +25,7 @@ edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is 
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/cache/problems: tests/config/test_tables.py  beside those of all tables
 middleware/deadline/options: tests/config/test_tables.py  beside those of all tables
+middleware/concurrency/told: tests/middleware/concurrency/test_concurrency.py  who waits is told
 middleware/coalesce/options: tests/config/test_without_effect.py  where they do something
 middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
-from proxy.http.request_id import REQUEST_ID
+from proxy.http.request_id import REQUEST_ID_LOWER
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the top of the file: ``("routes", 0, "retry")``."""
@@ -159,7 +159,7 @@ def owned_fault(name: str) -> str:
         return f"{name} belongs to the framing of the message, which the proxy does itself"
     if lower in HOP_BY_HOP:
         return f"{name} concerns one connection only, which the proxy speaks for itself"
-    if lower.replace(b"_", b"-") in (b"via", REQUEST_ID.lower(), b"x-sidecar-proxy"):
+    if lower.replace(b"_", b"-") in (b"via", REQUEST_ID_LOWER, b"x-sidecar-proxy"):
         return f"{name} is how the proxy signs and names what it forwards"
     if b"*" in lower:
         return f"names are whole, * stands for nothing else: {name!r}"

@@ -8,16 +8,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from proxy.http.fields import DASHED
-from proxy.http.request_id import REQUEST_ID
+from proxy.http.request_id import REQUEST_ID_LOWER
 from proxy.http.upstream_request_id import IDS
 
-_REQUEST_ID: Final = REQUEST_ID.lower()
 _FIELDS: Final = {
-    "request_id": frozenset({_REQUEST_ID}),
+    "request_id": frozenset({REQUEST_ID_LOWER}),
     "trace_id": frozenset({b"traceparent"}),
     "user_agent": frozenset({b"user-agent"}),
     "host": frozenset({b"host"}),
-    "upstream_request_id": frozenset({_REQUEST_ID, *IDS}),
+    "upstream_request_id": frozenset({REQUEST_ID_LOWER, *IDS}),
 }
 """The fields that each is taken from."""
 

@@ -1,7 +1,7 @@
 """From a reply to the client: the only loop over chunks, and the commit point."""
 
 import asyncio
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from proxy.core.errors import ProxyError, ReplyBroken, forget_frames
 from proxy.core.exchange import Exchange
@@ -12,14 +12,12 @@ from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import charge, log_error, name_route
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, has, without
-from proxy.http.request_id import REQUEST_ID
+from proxy.http.request_id import REQUEST_ID, REQUEST_ID_LOWER
 from proxy.http.sse import of_events
 from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
 from proxy.net.splice import LEAST
 
 Field: TypeAlias = tuple[bytes, bytes]
-
-_REQUEST_ID: Final = REQUEST_ID.lower()
 
 
 class Relay:
@@ -134,7 +132,8 @@ class Relay:
             dated, ids = known.dated, known.ids
         else:
             if known is None or known.fields is not fields:
-                fields = without(fields, _REQUEST_ID)  # else it has none, see end_to_end_response
+                # else it has none, see end_to_end_response
+                fields = without(fields, REQUEST_ID_LOWER)
             ids = [field for field in fields if AN_ID in field[0]]
             dated = has(fields, b"date")
         if ids:
@@ -226,7 +225,7 @@ def _named(exchange: Exchange, fields: RawHeaders, ids: RawHeaders, ours: bytes)
     if (UPSTREAM_ID, ours) not in ids:
         return fields
     kept = [field for field in fields if field != (UPSTREAM_ID, ours)]
-    return without(kept, _REQUEST_ID)
+    return without(kept, REQUEST_ID_LOWER)
 
 
 def server_timing(exchange: Exchange) -> bytes:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from proxy.http.date import date_of
-from proxy.http.fields import Fields, RawHeaders, values
+from proxy.http.fields import Fields, RawHeaders, first, values
 
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 """What a cache may answer (RFC 9111 4.3.2)."""
@@ -29,12 +29,6 @@ def strong_tag(tag: bytes) -> bytes:
     """What weak comparison compares (RFC 9110 8.8.3.2): the tag without ``W/``, in quotes."""
     opaque = tag[2:] if tag[:2] in (b"W/", b"w/") else tag
     return opaque if opaque[:1] == b'"' else b'"%b"' % opaque
-
-
-def first(fields: RawHeaders, name: bytes) -> bytes | None:
-    """The value of the first field of this name, which is in lower case."""
-    found = values(fields, name)
-    return found[0] if found else None
 
 
 def not_modified(asked: RawHeaders, held: RawHeaders, received: float) -> bool:

@@ -72,6 +72,12 @@ def values(fields: RawHeaders, name: bytes) -> list[bytes]:
     return [value for key, value in fields if len(key) == size and key.lower() == name]
 
 
+def first(fields: RawHeaders, name: bytes) -> bytes | None:
+    """The value of the first field of this name, which is in lower case."""
+    found = values(fields, name)
+    return found[0] if found else None
+
+
 def of_name(fields: RawHeaders, name: bytes) -> RawHeaders:
     """All fields of this name, which is given in lower case, as they came."""
     size = len(name)

@@ -7,7 +7,7 @@ from typing import Final
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.grammar import members
-from proxy.http.request_id import REQUEST_ID
+from proxy.http.request_id import REQUEST_ID_LOWER
 from proxy.http.upstream_request_id import UPSTREAM_ID
 
 # TE and Trailer are made anew, see http/trailers. HTTP2-Settings: RFC 7540 3.2.1.
@@ -30,11 +30,10 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 """What whoever writes a message writes itself."""
 
 _REQUEST: Final = HOP_BY_HOP | FRAMING
-_REPLY: Final = HOP_BY_HOP | {b"content-length", REQUEST_ID.lower()}
+_REPLY: Final = HOP_BY_HOP | {b"content-length", REQUEST_ID_LOWER}
 _CONNECTION: Final = b"connection"
 _CONNECTION_SIZE: Final = len(_CONNECTION)
-_REQUEST_ID: Final = REQUEST_ID.lower()
-_REQUEST_ID_SIZE: Final = len(_REQUEST_ID)
+_REQUEST_ID_SIZE: Final = len(REQUEST_ID_LOWER)
 _MARK: Final = b"x-sidecar-proxy"
 OF_PROXIES: Final = HOP_BY_HOP | {b"via", _MARK}
 """What proxies tell each other: nothing of it goes through them as it came, but for Via."""
@@ -86,7 +85,7 @@ def _end_to_end(raw: RawHeaders, known: Memo[bool]) -> Fields:
             kept.append(field)
             continue
         size = len(name)
-        if size == _REQUEST_ID_SIZE and name.lower() == _REQUEST_ID:
+        if size == _REQUEST_ID_SIZE and name.lower() == REQUEST_ID_LOWER:
             kept.append((UPSTREAM_ID, field[1]))
         elif size == _CONNECTION_SIZE and name.lower() == _CONNECTION:
             options = field[1].lower()

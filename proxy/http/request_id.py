@@ -13,12 +13,12 @@ Field: TypeAlias = tuple[bytes, bytes]
 
 REQUEST_ID: Final = b"X-Request-Id"
 """As it is written."""
-_REQUEST_ID: Final = REQUEST_ID.lower()
+REQUEST_ID_LOWER: Final = REQUEST_ID.lower()
 _TRACEPARENT: Final = b"traceparent"
 _TRACESTATE: Final = b"tracestate"
-ID_FIELDS: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
+ID_FIELDS: Final = frozenset((REQUEST_ID_LOWER, _TRACEPARENT, _TRACESTATE))
 """The fields that name a request, in lower case; another writing, ``X_Request_Id``, names none."""
-_LENGTHS: Final = frozenset(map(len, (_REQUEST_ID, _TRACEPARENT, _TRACESTATE)))
+_LENGTHS: Final = frozenset(map(len, (REQUEST_ID_LOWER, _TRACEPARENT, _TRACESTATE)))
 
 _VALID_ID: Final = re.compile(rb"[!-~]{1,128}")
 # W3C Trace Context 3.2.2: no version ff, no zeros; later versions may go on after a dash.
@@ -118,7 +118,7 @@ def kept_ids(
         low = name.lower()
         if low == _TRACEPARENT and not parents and _VALID_PARENT.fullmatch(value):
             parents, trace = 1, value
-        elif low == _REQUEST_ID and not request_id and _VALID_ID.fullmatch(value):
+        elif low == REQUEST_ID_LOWER and not request_id and _VALID_ID.fullmatch(value):
             request_id = value
         elif low == _TRACESTATE:
             states = 1
@@ -165,13 +165,13 @@ def ensure_ids(
     for index, (name, _) in enumerate(fields):
         if len(name) in _LENGTHS:
             low = name.lower()
-            if low == _REQUEST_ID:
+            if low == REQUEST_ID_LOWER:
                 ids.append(index)
             elif low == _TRACEPARENT:
                 parents.append(index)
             elif low == _TRACESTATE:
                 states.append(index)
-            elif DASHED[name] == _REQUEST_ID:
+            elif DASHED[name] == REQUEST_ID_LOWER:
                 gone.append(index)
     kept = list(fields)
     gone += ids[1:]

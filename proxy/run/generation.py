@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
 from proxy.core.recording_mode import RecordingMode
+from proxy.core.tasks import keep
 from proxy.edge.intake import Intake
 from proxy.edge.preflights import PageRouter
 from proxy.edge.relay import Relay
@@ -155,9 +156,7 @@ class Generations:
 
     def _ended(self, generation: Generation) -> None:
         self.before.discard(generation)
-        closing = asyncio.get_running_loop().create_task(generation.tree.close())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        keep(asyncio.get_running_loop().create_task(generation.tree.close()), self._closing)
 
     async def purge(self, **wanted: str) -> int:
         """Remove stored replies, as an operator has asked; how many there were."""

@@ -10,6 +10,7 @@ from proxy.config.model import Config
 from proxy.core.exchange import Exchange
 from proxy.core.redaction import redact
 from proxy.core.samples import Sample
+from proxy.core.tasks import keep
 from proxy.edge.connections import ConnectionTracker, Observer
 from proxy.run.collector import Collector, collector
 from proxy.run.reload import Read
@@ -103,9 +104,7 @@ class Observation:
         wanted = None if config.tracing is None else (config.tracing, config.log)
         if wanted != self._traced:
             if self._collector is not None:
-                leaving = asyncio.ensure_future(self._collector.close())
-                self._leaving.add(leaving)
-                leaving.add_done_callback(self._leaving.discard)
+                keep(asyncio.ensure_future(self._collector.close()), self._leaving)
             self._traced = wanted
             self._collector = None if wanted is None else collector(*wanted)
         return None if self._collector is None else self._collector.tracer.record

@@ -13,6 +13,7 @@ from proxy.admin.guard import Guard
 from proxy.admin.observatory import Observatory
 from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
+from proxy.core.tasks import keep
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
 from proxy.run.runner import CLEANUP, set_up
@@ -168,9 +169,7 @@ class Operators:
 
     def _leave(self, desk: Desk) -> None:
         desk.listener.close()
-        task = asyncio.get_running_loop().create_task(_close_later(desk))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        keep(asyncio.get_running_loop().create_task(_close_later(desk)), self._leaving)
 
     def leave(self) -> None:
         """Accept no more, and close when what is being asked has been answered."""

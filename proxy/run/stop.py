@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from proxy.admin.stopping import asked_by
+from proxy.core.tasks import keep
 from proxy.run.reload import Outcome, Reloader
 
 log = logging.getLogger(__name__)
@@ -21,9 +22,7 @@ _NOTHING_TO_RELOAD: Final = "SIGHUP is ignored: there is no configuration to rea
 
 def reload_later(reloader: Reloader) -> None:
     """As SIGHUP asks for; who asks is not waited for."""
-    task = asyncio.ensure_future(reloader.reload("SIGHUP"))
-    _reloading.add(task)
-    task.add_done_callback(_reloading.discard)
+    keep(asyncio.ensure_future(reloader.reload("SIGHUP")), _reloading)
 
 
 _reloading: Final[set["asyncio.Task[Outcome]"]] = set()

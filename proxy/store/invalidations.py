@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
 from typing import Any, Final, TypeAlias, TypeVar
 
+from proxy.core.tasks import keep
 from proxy.policy.key_changes import Changes
 
 T = TypeVar("T")
@@ -95,10 +96,7 @@ class Invalidations:
                 return
 
     def _begin(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return keep(asyncio.get_running_loop().create_task(work), self._tasks)
 
     async def close(self, within: float = 0.0) -> None:
         """Try no more. Those that are under way may take ``within`` seconds."""

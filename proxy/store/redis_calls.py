@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from proxy.core.clock import Clock
 from proxy.core.errors import forget_frames
 from proxy.core.stored import StoreFailed
+from proxy.core.tasks import keep
 from proxy.store.circuit import Circuit
 from proxy.store.redis_connections import OURS
 
@@ -98,9 +99,7 @@ class RedisCalls:
 
     def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Do it; nobody waits for it."""
-        task = asyncio.get_running_loop().create_task(self.quietly(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        keep(asyncio.get_running_loop().create_task(self.quietly(work)), self._tasks)
 
     async def close(self) -> None:
         """Do what was begun, and hang up."""

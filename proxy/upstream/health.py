@@ -23,6 +23,7 @@ from proxy.core.options import Table, described
 from proxy.core.outcome import STALE_CONNECTION, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.state_changes import tell
+from proxy.core.tasks import keep
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health
 from proxy.upstream.endpoint import Endpoint
@@ -235,6 +236,4 @@ class HealthGuard:
                     endpoint, self.options, self._rng, self._endpoints
                 )
         for endpoint in self._checkers.keys() - set(self._endpoints.members):
-            task = asyncio.ensure_future(self._checkers.pop(endpoint).close())
-            self._gone.add(task)
-            task.add_done_callback(self._gone.discard)
+            keep(asyncio.ensure_future(self._checkers.pop(endpoint).close()), self._gone)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.errors import RequestTimeout
+from proxy.core.stopwatch import Stopwatch
 from proxy.edge.options import ServerOptions
 from proxy.net.timers import RearmableTimer
 
@@ -23,7 +24,6 @@ class BodyClock:
     __slots__ = (
         "_asked",
         "_held",
-        "_held_since",
         "_idle",
         "_late",
         "_loop",
@@ -49,13 +49,13 @@ class BodyClock:
         self._waited = 0.0
         self._asked: float | None = None
         """Since when the client is being waited for."""
-        self._held = 0.0
-        self._held_since: float | None = None
-        """Since when it waits for 100 (Continue)."""
+        self._held: Stopwatch | None = None
+        """How long it has waited for 100 (Continue), where it wants that."""
 
     def hold(self) -> None:
         """The client waits for 100 (Continue): it is not waited for until it has that."""
-        self._held_since = self._loop.time()
+        self._held = self._held or Stopwatch()
+        self._held.begin(self._loop.time())
 
     def start(self, received: int) -> None:
         """The client is waited for from now on; so many bytes have come."""
@@ -63,9 +63,8 @@ class BodyClock:
         if self._timer is None:
             self._timer = RearmableTimer(self._loop, self._on_timer)
         now = self._asked = self._loop.time()
-        if self._held_since is not None:
-            self._held += now - self._held_since
-            self._held_since = None
+        if self._held is not None:
+            self._held.end(now)
         self._timer.arm(now + self._patience())
 
     def stop(self) -> None:
@@ -74,9 +73,8 @@ class BodyClock:
             self._timer.disarm()
             self._waited += self._loop.time() - self._asked
             self._asked = None
-        elif self._held_since is not None:
-            self._held += self._loop.time() - self._held_since
-            self._held_since = None
+        elif self._held is not None:
+            self._held.end(self._loop.time())
 
     def waited(self, now: float) -> float:
         """Seconds that the client was waited for so far."""
@@ -84,7 +82,7 @@ class BodyClock:
 
     def held_back(self, now: float) -> float:
         """Seconds that it waited for 100 (Continue) so far, while its body was wanted."""
-        return self._held + (0.0 if self._held_since is None else now - self._held_since)
+        return 0.0 if self._held is None else self._held(now)
 
     @property
     def awaited(self) -> bool:

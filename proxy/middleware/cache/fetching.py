@@ -12,8 +12,8 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.record import Record
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store
-from proxy.http.conditional import first, is_conditional, with_tags
-from proxy.http.fields import RawHeaders, values
+from proxy.http.conditional import is_conditional, with_tags
+from proxy.http.fields import RawHeaders, first, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked

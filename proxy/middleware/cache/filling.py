@@ -15,9 +15,8 @@ from proxy.http.cache_control import (
     targeted,
 )
 from proxy.http.codings import codings
-from proxy.http.conditional import first
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, of_name, values, without
+from proxy.http.fields import Fields, RawHeaders, first, of_name, values, without
 from proxy.http.grammar import members
 from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names

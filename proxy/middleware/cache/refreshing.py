@@ -10,6 +10,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.shared import Shared
+from proxy.core.tasks import keep
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.validating import REPLACED, without_all
@@ -61,9 +62,7 @@ class Refresher:
         twin.deadline = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
         task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, own, ask))
-        tasks = self._shared.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        keep(task, self._shared.tasks)
 
     async def _run(
         self, twin: Exchange, key: bytes, ident: bytes, own: tuple[float, float], ask: Handler

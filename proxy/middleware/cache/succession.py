@@ -5,8 +5,8 @@ from typing import Final
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry, Meta
 from proxy.http.cache_control import Directives
-from proxy.http.conditional import first
 from proxy.http.date import date_of
+from proxy.http.fields import first
 from proxy.middleware.cache.asked import Asked
 from proxy.policy.storing import is_public, may_answer_authorized
 

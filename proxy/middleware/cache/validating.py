@@ -6,9 +6,9 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.http.cache_control import delta_seconds
-from proxy.http.conditional import CONDITIONS, first, names_tag, strong_tag, validators
+from proxy.http.conditional import CONDITIONS, names_tag, strong_tag, validators
 from proxy.http.date import date_of
-from proxy.http.fields import Fields, RawHeaders
+from proxy.http.fields import Fields, RawHeaders, first
 from proxy.policy.freshness import initial_age
 
 _AGE: Final = frozenset({b"age"})

@@ -14,6 +14,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope, UpstreamNames
 from proxy.core.stored import Store
+from proxy.core.tasks import keep
 from proxy.http.fields import RawHeaders
 from proxy.middleware.cache.invalidation import invalidated
 
@@ -95,10 +96,7 @@ class Writes:
     def _removal(self, exchange: Exchange, fields: RawHeaders) -> asyncio.Task[None]:
         found = invalidated(exchange, fields, self._upstream, self._origins, self._mount)
         labels = list(found)
-        task = asyncio.get_running_loop().create_task(self._remove(labels))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return keep(asyncio.get_running_loop().create_task(self._remove(labels)), self._tasks)
 
     async def _remove(self, labels: Iterable[bytes]) -> None:
         # At once: a store that is slow is waited for once, and all of them are noted first.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -17,6 +16,7 @@ from proxy.core.words import in_seconds
 from proxy.http.priority import level
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions, waiter_key
 from proxy.middleware.concurrency.permit import Permit
+from proxy.middleware.concurrency.told import Answer, Outcome, tell
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
 from proxy.net.loop_turns import LoopTurns
 from proxy.net.timer_line import TimerLine
@@ -178,9 +178,9 @@ class Concurrency:
 
         if self._loans.look(asked) and limiter.try_acquire(key):
             return
-        future: asyncio.Future[_PermitOutcome] = self._loop.create_future()
+        future: Answer = self._loop.create_future()
         urgency = level(exchange.headers, self._priority)
-        waiter = Waiter(key, urgency, partial(_told, future), asked)
+        waiter = Waiter(key, urgency, partial(tell, future), asked)
         if not limiter.enqueue(waiter):
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
@@ -193,23 +193,23 @@ class Concurrency:
             outcome = await future
         except BaseException:  # cancelled; maybe with the permit already in hand
             given = future.done() and not future.cancelled()
-            if given and future.result() is _PermitOutcome.THROUGH:
+            if given and future.result() is Outcome.THROUGH:
                 limiter.release(key, clock())
             limiter.dequeue(waiter)
             raise
         finally:
             self._turns.leave(turn)
             record.end_wait(clock())
-        if outcome is _PermitOutcome.THROUGH:
+        if outcome is Outcome.THROUGH:
             return
         waited = in_seconds(clock() - asked)
-        if outcome is _PermitOutcome.TIMEOUT and until() < patient_until:
+        if outcome is Outcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
                 f"waited {waited} for a permit; less is left than a request takes",
                 clock=exchange.record.bound[0],
             )
         again = limiter.retry_after(clock())
-        if outcome is _PermitOutcome.TIMEOUT:
+        if outcome is Outcome.TIMEOUT:
             raise QueueTimeout(f"waited {waited} for a permit", retry_after=again)
         raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
@@ -229,25 +229,6 @@ class Concurrency:
         return f"the queue is full: {under_way}, {limiter.waiting} wait"
 
 
-class _PermitOutcome(Enum):
-    """Of waiting."""
-
-    THROUGH = "through"
-    REFUSED = "refused"
-    TIMEOUT = "timeout"
-
-
-def _told(future: "asyncio.Future[_PermitOutcome]", through: bool) -> bool:
-    """What the limiter says; whether somebody still hears it.
-
-    No method of a turn: that holds the waiter, and only the collector would let go of the two.
-    """
-    if future.done():
-        return False
-    future.set_result(_PermitOutcome.THROUGH if through else _PermitOutcome.REFUSED)
-    return True
-
-
 class _PermitTurn:
     """How long one waits."""
 
@@ -257,7 +238,7 @@ class _PermitTurn:
         self,
         limiter: ConcurrencyLimiter,
         waiter: Waiter,
-        future: "asyncio.Future[_PermitOutcome]",
+        future: Answer,
         turns: TimerLine,
         until: Callable[[], float],
     ) -> None:
@@ -284,4 +265,4 @@ class _PermitTurn:
             self.begin()
         elif self._limiter.dequeue(self._waiter):
             self._limiter.timed_out += 1
-            self._future.set_result(_PermitOutcome.TIMEOUT)
+            self._future.set_result(Outcome.TIMEOUT)

@@ -11,7 +11,6 @@ try that has no connection by then is ended. Then its client is told of the last
 """
 
 import asyncio
-from enum import Enum
 from functools import partial
 
 from proxy.core.clock import Clock
@@ -24,6 +23,7 @@ from proxy.core.scope import Servers, UpstreamScope
 from proxy.http.priority import level
 from proxy.middleware.concurrency.options import QueueOptions, waiter_key
 from proxy.middleware.concurrency.reconnection import Reconnection, Try
+from proxy.middleware.concurrency.told import Answer, Outcome, tell
 from proxy.policy.queue import Queue
 
 
@@ -176,27 +176,11 @@ class WaitForConnect:
             raise QueueFull("no server can be connected to, and the queue is full")
         with exchange.record.waiting(SERVER, self._clock, self._upstream):
             came = await turn.comes(until - asked)
-        if came is _ConnectOutcome.REFUSED:
+        if came is Outcome.REFUSED:
             raise QueueFull("no server can be connected to, and others had more right to wait")
-        if came is _ConnectOutcome.TIMEOUT:
+        if came is Outcome.TIMEOUT:
             waiting.timed_out += 1
             raise waiting.last_failure(self._patience)
-
-
-class _ConnectOutcome(Enum):
-    """Of waiting."""
-
-    SENT = "sent"
-    REFUSED = "refused"
-    TIMEOUT = "timeout"
-
-
-def _told(future: "asyncio.Future[_ConnectOutcome]", sent: bool) -> bool:
-    """Whether somebody still hears it. No method of a turn, which holds its waiter."""
-    if future.done():
-        return False
-    future.set_result(_ConnectOutcome.SENT if sent else _ConnectOutcome.REFUSED)
-    return True
 
 
 class _ConnectTurn:
@@ -209,17 +193,17 @@ class _ConnectTurn:
     ) -> None:
         self._waiting = waiting
         self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[_ConnectOutcome] = self._loop.create_future()
+        self._future: Answer = self._loop.create_future()
         task = asyncio.current_task()
         assert task is not None
-        self.waiter = Try(key, urgency, partial(_told, self._future), asked, task)
+        self.waiter = Try(key, urgency, partial(tell, self._future), asked, task)
 
     def _rang(self) -> None:
         # In the same turn of the loop it may have been told to go, and its client have left.
         if not self._future.done() and self._waiting.dequeue(self.waiter):
-            self._future.set_result(_ConnectOutcome.TIMEOUT)
+            self._future.set_result(Outcome.TIMEOUT)
 
-    async def comes(self, seconds: float) -> _ConnectOutcome:
+    async def comes(self, seconds: float) -> Outcome:
         """What it was told, or that the time is over."""
         timer = self._loop.call_later(max(seconds, 0.0), self._rang)
         try:

@@ -47,6 +47,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Counts, Sample, gauge
 from proxy.core.scope import UpstreamScope
+from proxy.core.tasks import keep
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable, answer
 from proxy.middleware.hedge.options import HedgeOptions
 from proxy.net.timer_line import TimerLine
@@ -237,10 +238,7 @@ class Hedge:
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""
-        task = self.loop.create_task(answer(self._inner, twin))
-        self._copy_tasks.add(task)
-        task.add_done_callback(self._copy_tasks.discard)
-        return task
+        return keep(self.loop.create_task(answer(self._inner, twin)), self._copy_tasks)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""

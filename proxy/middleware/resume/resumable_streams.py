@@ -11,6 +11,7 @@ from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, gauge
+from proxy.core.tasks import keep
 from proxy.middleware.resume.resumable_stream import ResumableStream
 from proxy.policy.most import Most
 
@@ -96,8 +97,7 @@ class ResumableStreams:
     def add(self, entry: Entry, reply: Reply, window: int) -> ResumableStream:
         """Start to read a reply."""
         stream = entry.stream = ResumableStream(reply, partial(self._on_client_end, entry), window)
-        self._tasks.add(stream.task)
-        stream.task.add_done_callback(self._tasks.discard)
+        keep(stream.task, self._tasks)
         self._by_key.setdefault(entry.key, _SameKey()).attached[entry] = None
         self._count += 1
         return stream

@@ -12,6 +12,7 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
+from proxy.core.tasks import keep
 from proxy.run.workers import reload
 from proxy.run.workers.backoff import RestartBackoff
 from proxy.run.workers.balance import Counts
@@ -105,9 +106,7 @@ class Crew:
             self._spawn(self._start(slot))
 
     def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        keep(asyncio.get_running_loop().create_task(work), self._tasks)
 
     async def _start(self, slot: int, wait: float = 0.0, before: Member | None = None) -> None:
         """Start a worker, in the place of ``before`` where that one still serves."""

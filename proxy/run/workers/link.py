@@ -16,6 +16,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from proxy.core.tasks import keep
+
 _log = logging.getLogger(__name__)
 
 _LENGTH: Final = struct.Struct("!I")
@@ -115,9 +117,7 @@ class Link(asyncio.Protocol):
         elif not message.number:
             self._notice(message.name, message.values)
         else:
-            task = asyncio.get_running_loop().create_task(self._reply(message))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            keep(asyncio.get_running_loop().create_task(self._reply(message)), self._answering)
 
     async def _reply(self, message: Message) -> None:
         reply = Message(message.number)
