@@ -29,6 +29,6 @@ def create_app(config: str | os.PathLike[str] | Mapping[str, Any]) -> web.Applic
     """
     with _FIRST:
         from proxy.config.load import from_tables, load  # noqa: PLC0415 - commands start without
-        from proxy.run.mounted import application  # noqa: PLC0415 - nor this
+        from proxy.run.mounted.mounted import application  # noqa: PLC0415 - nor this
 
         return application(from_tables(config) if isinstance(config, Mapping) else load(config))

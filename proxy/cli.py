@@ -152,7 +152,7 @@ def _check(path: str, sets: Sequence[str]) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     _load()
     from proxy.config.problems import ConfigError
-    from proxy.run.explain import asked_for, explain
+    from proxy.run.explain.explain import asked_for, explain
 
     try:
         parts = [header.partition(":") for header in arguments.header]

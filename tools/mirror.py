@@ -37,7 +37,7 @@ store/redis_scripts: tests/store/test_claims.py  a real server runs them
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/runner: tests/run/test_operators.py  it serves the admin listener
-run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
+run/sockets/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it

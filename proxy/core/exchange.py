@@ -11,8 +11,8 @@ from proxy.core.body import EMPTY, Body
 from proxy.core.errors import ProxyError, UpstreamError
 from proxy.core.record import Record
 from proxy.core.reply import Reply
+from proxy.core.ties import Ties
 from proxy.http.fields import Encoded, RawHeaders
-from proxy.http.logins import Ties
 
 
 class Exchange(msgspec.Struct, eq=False):

@@ -18,9 +18,9 @@ from typing import Protocol
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, Sink
+from proxy.core.ties import Ties
 from proxy.edge.responses import CLIENT_GONE, ErrorsOptions, log_client_gone
 from proxy.http.fields import Encoded, Fields, RawHeaders
-from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
 
 

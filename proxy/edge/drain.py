@@ -3,7 +3,7 @@
 In this order:
 
 1. readiness fails, and ``[shutdown] delay`` passes (``run/runtime``): balancers look elsewhere.
-2. The listeners let in who has begun to connect, nobody else, and close (``run/listener``).
+2. The listeners let in who has begun to connect, nobody else, and close (``run/sockets/listener``).
 3. Each reply says that it is the last one on its connection. Connections at rest have a second for
    one more request (``edge/http1/head_clock``). All others have until their requests have ended and
    their replies are read, ``[shutdown] grace_period`` at the most. This is where a drain waits.

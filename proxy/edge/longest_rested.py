@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 ENOUGH: Final = 1.0
 """Seconds after which a connection has rested: before, its client may be about to ask. New ones
-that say nothing have as long (``run/acceptor``)."""
+that say nothing have as long (``run/sockets/acceptor``)."""
 
 
 class Clock(Protocol):

@@ -12,7 +12,7 @@ from proxy.config.config_file import ConfigFile
 from proxy.config.in_force import Unwritten, in_force
 from proxy.config.model import Config
 from proxy.edge.connections import ConnectionTracker
-from proxy.run.explain import asked_for, explained
+from proxy.run.explain.explain import asked_for, explained
 from proxy.run.reload import Read
 from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.why import spell

@@ -15,9 +15,9 @@ from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
 from proxy.core.tasks import keep
 from proxy.edge.options import ServerOptions
-from proxy.run.listener import Listener
 from proxy.run.runner import CLEANUP, set_up
-from proxy.run.unix_sockets import Undo, put_back
+from proxy.run.sockets.listener import Listener
+from proxy.run.sockets.unix import Undo, put_back
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -26,11 +26,11 @@ from proxy.run.admin_listeners import AdminListeners, Next
 from proxy.run.changes import Report, changes, possible
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
-from proxy.run.listeners import Listeners, Opened
 from proxy.run.observation import Follow, Observation
 from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.runner import CLEANUP, set_up
+from proxy.run.sockets.listeners import Listeners, Opened
 from proxy.telemetry import process
 from proxy.telemetry.missing_packages import lacking
 from proxy.upstream.session import Session

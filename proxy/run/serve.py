@@ -10,7 +10,6 @@ from typing import Any
 from proxy.config.model import Config
 from proxy.core.recording_mode import RecordingMode
 from proxy.run.descriptors import descriptors
-from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.observation import logged
@@ -18,6 +17,7 @@ from proxy.run.orphans import are_ours, reap
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
+from proxy.run.sockets.inherited import accept_sockets, sockets
 from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.versions import warn_of_untested
 from proxy.run.watch import Watch

@@ -19,7 +19,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import NotAttempted
 from proxy.core.permit_wait import first_free
 from proxy.core.record import CONNECTION, Record
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.net.proxy_protocol import introduction
 from proxy.policy.idle_limit import Ends
 from proxy.policy.permits import Permits

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from aiohttp.connector import Connection
 
 from proxy.core.clock import monotonic
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.net.small_reads import read_small
 from proxy.upstream.http1.protocol import UpstreamProtocol
 

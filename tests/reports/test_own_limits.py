@@ -21,7 +21,7 @@ from aiohttp import ClientConnectorError, ThreadedResolver
 
 from proxy.core.local_limits import WORDS, Complaints
 from proxy.net.accepted import connect
-from proxy.run.acceptor import Acceptor, Bounds
+from proxy.run.sockets.acceptor import Acceptor, Bounds
 from proxy.upstream.connector import Connector
 from tests.support.client import RawClient
 from tests.support.message import OK

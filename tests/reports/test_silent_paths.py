@@ -209,7 +209,7 @@ async def test_a_reply_whose_server_is_gone_is_cut(
 async def test_a_client_whose_host_is_gone_has_left(
     monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
-    monkeypatch.setattr("proxy.run.tcp_sockets.SILENT", SOON)
+    monkeypatch.setattr("proxy.run.sockets.tcp.SILENT", SOON)
     script = [CHUNKED_HEAD, b"5\r\nhello\r\n", "hold"] if begun else ["hold"]
     async with (
         RawUpstream(script) as upstream,

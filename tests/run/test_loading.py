@@ -73,7 +73,7 @@ difflib gzip importlib.metadata importlib.resources mmap multiprocessing sqlite3
 cryptography http_sf opentelemetry prometheus_client re2 redis
 proxy.admin.api proxy.admin.observatory proxy.admin.page proxy.config.describe
 proxy.config.diagnose proxy.config.lines proxy.core.recording proxy.core.stored proxy.demo
-proxy.run.answers proxy.run.explain proxy.run.operators
+proxy.run.answers proxy.run.explain.explain proxy.run.operators
 proxy.run.recording proxy.run.workers.inherited proxy.run.workers.nursery proxy.store.memory
 proxy.store.redis proxy.store.sqlite proxy.telemetry.otlp proxy.telemetry.recorder
 proxy.telemetry.spans proxy.testing proxy.upstream.credentials.token_server

@@ -6,12 +6,12 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Sink
+from proxy.core.ties import Ties
 from proxy.edge.client_stream import ClientStream, Passing, Rest
 from proxy.edge.http1.request_head import read_head
 from proxy.edge.http1.request_reader import ReadRequest, RequestStream
 from proxy.edge.responses import ErrorsOptions
 from proxy.http.fields import Encoded, Fields, RawHeaders
-from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientTimeout
 
 from proxy.core.errors import ConnectFailed, ServerAtLimit
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.options import ServerEntry, UpstreamOptions

@@ -11,6 +11,7 @@ from aiohttp import web
 from proxy.core.clock import monotonic
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
+from proxy.core.ties import Ties
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
@@ -19,7 +20,6 @@ from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, charge_stalled_client
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
-from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 from proxy.net.sockets import unread, unsent
 

@@ -9,7 +9,7 @@ from proxy.core.errors import NoEndpointAvailable, UpstreamError, UpstreamQuotaE
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.reply import Reply
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint, in_service
 

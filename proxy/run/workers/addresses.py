@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from proxy.edge.options import ServerOptions
-from proxy.run.unix_sockets import Undo, put_back
+from proxy.run.sockets.unix import Undo, put_back
 from proxy.run.workers.sockets import Bound
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from proxy.edge.connections import ConnectionTracker, Observer, Tracked
 from proxy.edge.entrance import Admit
 from proxy.net.sockets import drop_handshakes
-from proxy.run.acceptor import Acceptor, Bounds
-from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING, Listener
+from proxy.run.sockets.acceptor import Acceptor, Bounds
+from proxy.run.sockets.listener import ADMITTING, BACKLOG, CONNECTING, Listener
 from proxy.run.workers.balance import Balance
 
 

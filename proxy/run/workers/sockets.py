@@ -10,9 +10,9 @@ import socket
 
 from proxy.edge.options import ServerOptions
 from proxy.net.addresses import split_listen
-from proxy.run.listener import Listener, rights_changed
-from proxy.run.tcp_sockets import bound, places
-from proxy.run.unix_sockets import Undo, UnixFile, clear_stale
+from proxy.run.sockets.listener import Listener, rights_changed
+from proxy.run.sockets.tcp import bound, places
+from proxy.run.sockets.unix import Undo, UnixFile, clear_stale
 
 
 class Bound:

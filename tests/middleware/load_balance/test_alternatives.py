@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import NoEndpointAvailable, ServerAtLimit, UpstreamQuotaExceeded
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.middleware.load_balance.alternatives import server_left
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet

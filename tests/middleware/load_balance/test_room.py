@@ -8,7 +8,7 @@ import pytest
 from proxy.core.errors import NoEndpointAvailable, ServerAtLimit
 from proxy.core.exchange import Exchange
 from proxy.core.record import CONNECTION, Attempt
-from proxy.http.logins import Ties
+from proxy.core.ties import Ties
 from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle
 from tests.support.servers import Node, balance, free, limited

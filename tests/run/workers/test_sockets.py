@@ -9,7 +9,7 @@ import pytest
 
 from proxy.edge.options import ServerOptions
 from proxy.run.reasons import CannotListen
-from proxy.run.tcp_sockets import Place, bound
+from proxy.run.sockets.tcp import Place, bound
 from proxy.run.workers.sockets import Bound
 
 

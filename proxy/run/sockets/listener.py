@@ -12,11 +12,11 @@ from proxy.edge.options import ServerOptions
 from proxy.net.accepted import connect
 from proxy.net.addresses import split_listen
 from proxy.net.sockets import drop_handshakes
-from proxy.run import holder, inherited
-from proxy.run.acceptor import Acceptor, Bounds
 from proxy.run.reasons import CannotListen
-from proxy.run.tcp_sockets import bound_tcp
-from proxy.run.unix_sockets import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason
+from proxy.run.sockets import holder, inherited
+from proxy.run.sockets.acceptor import Acceptor, Bounds
+from proxy.run.sockets.tcp import bound_tcp
+from proxy.run.sockets.unix import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""

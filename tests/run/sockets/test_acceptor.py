@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from proxy.run.acceptor import ENOUGH, Acceptor, Bounds
+from proxy.run.sockets.acceptor import ENOUGH, Acceptor, Bounds
 
 PATIENCE = 30.0
 

@@ -7,10 +7,10 @@ import socket
 import pytest
 
 from proxy.net.look_ups import LookUps
-from proxy.run import tcp_sockets
-from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen
-from proxy.run.tcp_sockets import bound_tcp, places
+from proxy.run.sockets import tcp
+from proxy.run.sockets.listener import Listener
+from proxy.run.sockets.tcp import bound_tcp, places
 from tests.support.names import system_names
 
 
@@ -25,7 +25,7 @@ def test_places_of_every_address_are_one() -> None:
 async def test_an_address_is_bound_without_a_look_up(
     monkeypatch: pytest.MonkeyPatch, host: str, bound: str
 ) -> None:
-    monkeypatch.setattr(tcp_sockets, "LOOK_UPS", LookUps(most=0))  # it would wait for ever
+    monkeypatch.setattr(tcp, "LOOK_UPS", LookUps(most=0))  # it would wait for ever
     [one] = await bound_tcp(host, 0)
     with one:
         assert one.getsockname()[0] == bound
@@ -48,14 +48,14 @@ async def test_a_name_has_a_socket_for_each_of_its_addresses_or_none() -> None:
 
 
 async def test_without_ipv6_a_name_has_its_ipv4_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = tcp_sockets.bound
+    real = tcp.bound
 
-    def without(place: tcp_sockets.Place, port: int, *, share: bool) -> socket.socket:
+    def without(place: tcp.Place, port: int, *, share: bool) -> socket.socket:
         if place.family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         return real(place, port, share=share)
 
-    monkeypatch.setattr(tcp_sockets, "bound", without)
+    monkeypatch.setattr(tcp, "bound", without)
     with system_names(both=["127.0.0.1", "::1"], six=["::1"]):
         [one] = await bound_tcp("both.test", 0)
         one.close()

@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 
 from proxy import create_app
-from proxy.run.mounted_reply import cut
+from proxy.run.mounted.reply import cut
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.mounted import OK, served, tables
@@ -71,7 +71,7 @@ async def test_a_client_never_has_a_second_reply(
                     assert (response.status, response.body) == (404, b"no")
                     assert await client.rest() == b""
         assert len(upstream.requests) == 2
-    told = [record for record in caplog.records if record.name == "proxy.run.mounted_reply"]
+    told = [record for record in caplog.records if record.name == "proxy.run.mounted.reply"]
     assert len(told) == (late is not failing)
 
 

@@ -12,7 +12,7 @@ from proxy.core.exchange import Exchange
 from proxy.edge.http1 import connection
 from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.responses import charge_stalled_client
-from proxy.run.mounted import OneRequest
+from proxy.run.mounted.mounted import OneRequest
 from tests.support.client import RawClient
 from tests.support.event_wire import EVENTS, last_words, said
 from tests.support.message import get

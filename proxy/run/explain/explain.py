@@ -33,8 +33,8 @@ from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
-from proxy.run.explain_options import told_options
-from proxy.run.failures import failures
+from proxy.run.explain.failures import failures
+from proxy.run.explain.options import told_options
 from proxy.run.scopes import upstreams_of
 from proxy.run.tree import Tree
 from proxy.upstream.endpoint import Endpoint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.inherited import Inherited
+from proxy.run.sockets.inherited import Inherited
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.process import Process

@@ -11,13 +11,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from proxy.core.ties import Ties
 from proxy.edge.http1.sender import sender
 from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
-from proxy.http.logins import Ties
 from proxy.net.between import Between
-from proxy.run.mounted_tunnel import Offer
+from proxy.run.mounted.tunnel import Offer
 
 
 class Client(Between, asyncio.Protocol):

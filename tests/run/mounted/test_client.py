@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 
 from proxy import create_app
-from proxy.run.mounted_client import Client, client_of
+from proxy.run.mounted.client import Client, client_of
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import get, length, post

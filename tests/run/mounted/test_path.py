@@ -8,7 +8,7 @@ from aiohttp import web
 
 from proxy import create_app
 from proxy.core.errors import BadRequest, NoRoute
-from proxy.run.mounted_path import MountPath
+from proxy.run.mounted.path import MountPath
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.mounted import OK, mounted, served, tables

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from proxy.edge.options import ServerOptions
-from proxy.run import unix_sockets
-from proxy.run.unix_sockets import (
+from proxy.run.sockets import unix
+from proxy.run.sockets.unix import (
     UnixFile,
     bound_unix,
     change_reason,
@@ -108,7 +108,7 @@ class Files:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     made = Files()
-    monkeypatch.setattr(unix_sockets, "os", made)
+    monkeypatch.setattr(unix, "os", made)
     return made
 
 
@@ -163,7 +163,7 @@ def test_rights_that_cannot_be_given_change_nothing(tmp_path: Path, files: Files
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Linux, and elsewhere."""
     if request.param != "held":
-        monkeypatch.setattr(unix_sockets, "_HELD", "/none")
+        monkeypatch.setattr(unix, "_HELD", "/none")
 
 
 @pytest.mark.usefixtures("way")

@@ -11,11 +11,11 @@ from proxy.edge.entrance import Admit, entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
 from proxy.net.accepted import connect
-from proxy.run.acceptor import Bounds
 from proxy.run.descriptors import Descriptors
-from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen
-from proxy.run.unix_sockets import Undo, put_back
+from proxy.run.sockets.acceptor import Bounds
+from proxy.run.sockets.listener import Listener
+from proxy.run.sockets.unix import Undo, put_back
 
 if TYPE_CHECKING:
     from proxy.run.workers.inherited import Inherited

@@ -183,7 +183,7 @@ async def test_all_that_a_client_over_tls_said_before_its_end_comes_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where aiohttp has read it: asyncio drops what a connection that is held back has of TLS."""
-    monkeypatch.setattr("proxy.run.mounted_tunnel._AHEAD", len(LAST))
+    monkeypatch.setattr("proxy.run.mounted.tunnel._AHEAD", len(LAST))
     async with listening(tls=authority.server()) as (address, go, read):
         async with await TlsClient.open(address, trusting(authority)) as client:
             await begin(client)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen, CannotReload, CannotStart
+from proxy.run.sockets.listener import Listener
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

@@ -13,7 +13,7 @@ from proxy.core.stream_options import StreamOptions
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry.options import RetryOptions
-from proxy.run.failures import failures
+from proxy.run.explain.failures import failures
 
 
 def said(method: str, *fields: tuple[bytes, bytes], **options: Any) -> dict[str, str]:

@@ -4,8 +4,8 @@ How it works. aiohttp has read the head of a request. It is written out again fo
 the proxy's own, one half of a socket pair, whose other half is read and written here: what the
 proxy says there goes to the client byte for byte. So the request is checked, its body kept, its
 clocks run and its reply framed as on a listener. There is one such connection for each request.
-The path that the proxy is mounted at is taken off before (``run/mounted_path``), and what belongs
-to the client's own connection is kept beside that (``run/mounted_client``).
+The path that the proxy is mounted at is taken off before (``run/mounted/path``), and what belongs
+to the client's own connection is kept beside that (``run/mounted/client``).
 
 What aiohttp has done before cannot be undone: it has read the head with its own rules, which are
 more lenient, it drops the fields behind a chunked body, and it decompresses bodies, unless its
@@ -26,16 +26,16 @@ from aiohttp import web
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, ClientError, InternalError, ProxyError
+from proxy.core.ties import Ties
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.responses import error_response
-from proxy.http.logins import Ties
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
-from proxy.run.mounted_client import Client, client_of
-from proxy.run.mounted_path import MountPath
-from proxy.run.mounted_reply import SecondReplies, Sent, begun, cut, gone, write
-from proxy.run.mounted_request import (
+from proxy.run.mounted.client import Client, client_of
+from proxy.run.mounted.path import MountPath
+from proxy.run.mounted.reply import SecondReplies, Sent, begun, cut, gone, write
+from proxy.run.mounted.request import (
     ask_later,
     feed,
     leave_asking,
@@ -43,7 +43,7 @@ from proxy.run.mounted_request import (
     target_of,
     watched,
 )
-from proxy.run.mounted_tunnel import Offer, leave, tunnels
+from proxy.run.mounted.tunnel import Offer, leave, tunnels
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)

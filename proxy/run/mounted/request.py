@@ -17,7 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
-from proxy.run.mounted_tunnel import Offer, leave
+from proxy.run.mounted.tunnel import Offer, leave
 
 log = logging.getLogger(__name__)
 

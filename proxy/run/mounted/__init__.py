@@ -1,0 +1,1 @@
+"""The proxy within an application of aiohttp."""

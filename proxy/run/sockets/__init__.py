@@ -1,0 +1,1 @@
+"""The sockets that clients and operators come by."""
