@@ -11,8 +11,7 @@ import pytest
 from proxy.admin.state import state
 from proxy.config.load import check
 from proxy.config.schema import schema
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 TOP: Final = Path(__file__).parents[1]
 PAGES: Final = [
@@ -160,10 +159,7 @@ def test_the_table_of_the_log_has_every_key() -> None:
 
 
 async def test_every_part_of_the_state_has_a_row_and_every_row_a_part() -> None:
-    async with (
-        RawUpstream([]) as upstream,
-        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
-    ):
+    async with fronted([], admin={"listen": "127.0.0.1:0"}) as (_, proxy):
         parts = set(state(proxy.runtime.describe()))
     rows = set(re.findall(r"^\| `/api/(\w+)` \|", TEXTS["docs/operations.md"], re.MULTILINE))
     assert rows == parts

@@ -14,7 +14,7 @@ import pytest
 from proxy.admin.api import OPERATIONS, openapi
 from tests.support.client import Response, ask
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script
 
 ADMIN = {"listen": "127.0.0.1:0"}
@@ -49,7 +49,7 @@ async def until(proxy: Proxy, path: str, key: str) -> Any:
 
 
 async def test_a_call_that_failed_is_explained_by_its_id() -> None:
-    async with RawUpstream(BUSY) as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(BUSY, admin=ADMIN) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 500
         [found] = (await until(proxy, "/api/exchanges", "exchanges"))["exchanges"]
         assert (found["status"], found["cause"], found["failed"]) == (500, "answer", True)
@@ -78,14 +78,14 @@ async def test_a_call_that_failed_is_explained_by_its_id() -> None:
     ],
 )
 async def test_what_cannot_be_asked_for_is_said(path: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         response = await call(proxy, "GET", path)
         assert response.status == 400
         assert "expected" in json.loads(response.body)["error"] or "x" in path
 
 
 async def test_a_call_in_flight_can_be_ended() -> None:
-    async with RawUpstream(SILENT) as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(SILENT, admin=ADMIN) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             flying = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
@@ -111,11 +111,7 @@ async def test_a_call_in_flight_can_be_ended() -> None:
 
 
 async def test_a_connection_goes_on_after_one_of_its_calls_was_ended() -> None:
-    async with (
-        RawUpstream(SILENT, HEALTHY) as upstream,
-        proxied(upstream, admin=ADMIN) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(SILENT, HEALTHY, admin=ADMIN) as (_, proxy, client):
         await client.send(get())
         [found] = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
         await call(proxy, "POST", f"/api/exchanges/{found['id']}/cancel")
@@ -125,11 +121,7 @@ async def test_a_connection_goes_on_after_one_of_its_calls_was_ended() -> None:
 
 
 async def test_a_reply_that_has_begun_is_cut() -> None:
-    async with (
-        RawUpstream(HOLD) as upstream,
-        proxied(upstream, admin=ADMIN) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HOLD, admin=ADMIN) as (_, proxy, client):
         await client.send(get())
         await client.read_until(b"\r\n\r\n123")
         [found] = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
@@ -140,7 +132,7 @@ async def test_a_reply_that_has_begun_is_cut() -> None:
 
 
 async def test_an_id_that_nobody_knows_is_not_found() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         assert (await call(proxy, "GET", "/api/exchanges/nobody")).status == 404
         assert (await call(proxy, "POST", "/api/exchanges/nobody/cancel")).status == 404
 
@@ -185,14 +177,14 @@ async def _withdrawn(proxy: Proxy) -> list[bool]:
     ids=["server", "upstream", "missing", "type", "unknown", "negative", "nothing"],
 )
 async def test_what_cannot_be_done_to_a_server_is_said(body: Any, status: int, error: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         response = await call(proxy, "POST", "/api/servers/drain", body)
         assert response.status == status
         assert error in json.loads(response.body)["error"]
 
 
 async def test_the_only_server_is_not_withdrawn() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (upstream, proxy):
         which = {"upstream": "api", "server": upstream.url}
         response = await call(proxy, "POST", "/api/servers/drain", which)
         assert response.status == 409
@@ -222,7 +214,7 @@ async def test_the_level_of_the_log_can_be_changed() -> None:
 
 
 async def test_the_options_in_force_are_shown_with_their_defaults() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (upstream, proxy):
         options = await told(proxy, "/api/configuration")
         assert options["retry"]["attempts"] == 3
         assert options["upstreams"][0]["servers"] == [upstream.url]
@@ -288,5 +280,5 @@ def test_the_description_is_whole() -> None:
 async def test_what_is_no_text_is_refused(method: str, path: str) -> None:
     body = b'{"level":"\xff\xfe"}'
     head = f"{method} {path} HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: {len(body)}\r\n\r\n"
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         assert (await ask(proxy.admin, head.encode() + body)).status == 400

@@ -8,8 +8,7 @@ from aiohttp.web_protocol import RequestHandler
 from proxy.admin import door
 from tests.support.client import RawClient, ask
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 ADMIN = {"admin": {"listen": "127.0.0.1:0"}}
 
@@ -21,8 +20,7 @@ async def test_who_asks_nothing_is_cut(sent: bytes, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(door, "FIRST", 0.2)
     monkeypatch.setattr(door, "NEXT", 0.2)
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, **ADMIN) as proxy,
+        fronted(**ADMIN) as (_, proxy),
         await RawClient.connect(proxy.admin) as client,
     ):
         await client.send(sent)
@@ -31,7 +29,7 @@ async def test_who_asks_nothing_is_cut(sent: bytes, monkeypatch: pytest.MonkeyPa
 
 
 async def test_who_holds_all_connections_locks_nobody_out() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (_, proxy):
         clients = [await RawClient.connect(proxy.admin) for _ in range(door.MOST + 20)]
         assert (await ask(proxy.admin, get("/healthz"))).status == 200
         for client in clients:
@@ -55,7 +53,7 @@ async def test_who_holds_all_connections_locks_nobody_out() -> None:
 )
 async def test_no_answer_tells_the_versions_of_what_serves(sent: bytes, status: int) -> None:
     admin = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0"}
-    async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
+    async with fronted(admin=admin) as (_, proxy):
         answer = await ask(proxy.admin, sent)
         assert (answer.status, answer.value("Server")) == (status, b"sidecar-proxy")
         answer = await ask(proxy.probes, sent)
@@ -78,7 +76,7 @@ def test_aiohttp_calls_what_we_override() -> None:
 
 async def test_what_is_no_http_is_no_fault_of_the_proxy(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (_, proxy):
         for sent in (b"\x16\x03\x01\x02\x00", get(fields=b"X: \x00\r\n")):
             assert (await ask(proxy.admin, sent)).status == 400
     assert not [record for record in caplog.records if record.name.startswith("aiohttp")]

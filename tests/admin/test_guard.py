@@ -8,7 +8,7 @@ from proxy.config.load import ConfigError, from_upstream
 from proxy.run.reasons import CannotStart
 from proxy.run.runtime import Runtime
 from tests.support.client import ask
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0", "hosts": ["ops.example"]}
@@ -33,7 +33,7 @@ def request(path: str, *lines: str, version: str = "1.1") -> bytes:
     ],
 )
 async def test_the_operators_own_requests_are_answered(lines: list[str]) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         for path in ("/api/state", "/healthz", "/readyz"):
             assert (await ask(proxy.admin, request(path, *lines))).status == 200
 
@@ -57,7 +57,7 @@ async def test_the_operators_own_requests_are_answered(lines: list[str]) -> None
     ],
 )
 async def test_a_foreign_host_or_origin_is_refused(lines: list[str]) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         for path in ("/api/state", "/healthz", "/nothing"):
             response = await ask(proxy.admin, request(path, *lines))
             assert response.status == 403
@@ -65,7 +65,7 @@ async def test_a_foreign_host_or_origin_is_refused(lines: list[str]) -> None:
 
 
 async def test_a_client_of_old_needs_no_host() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         assert (await ask(proxy.admin, request("/healthz", version="1.0"))).status == 200
 
 
@@ -74,12 +74,12 @@ async def test_a_client_of_old_needs_no_host() -> None:
     [("/healthz", 200), ("/readyz", 200), ("/api/state", 404), ("/metrics", 404), ("/", 404)],
 )
 async def test_the_listener_for_probes_shows_nothing_else(path: str, status: int) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         assert (await ask(proxy.probes, request(path, "Host: any.name"))).status == status
 
 
 async def test_probes_fail_their_readiness_while_the_proxy_drains() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         proxy.runtime.ready = False
         assert (await ask(proxy.probes, request("/readyz", "Host: a"))).status == 503
         assert (await ask(proxy.probes, request("/healthz", "Host: a"))).status == 200
@@ -87,7 +87,7 @@ async def test_probes_fail_their_readiness_while_the_proxy_drains() -> None:
 
 async def test_without_the_option_there_is_no_such_listener() -> None:
     admin = {"listen": "127.0.0.1:0"}
-    async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
+    async with fronted(admin=admin) as (_, proxy):
         assert proxy.probes == ""
 
 
@@ -108,7 +108,7 @@ LINK = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
     ids=["own page", "typed", "link", "fetch", "other port", "image", "frame"],
 )
 async def test_what_a_browser_says_of_its_page_is_heard(lines: list[str], status: int) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         asked = request("/api/state", "Host: localhost", *lines)
         assert (await ask(proxy.admin, asked)).status == status
 
@@ -119,7 +119,7 @@ def changing(*lines: str) -> bytes:
 
 
 async def test_a_link_changes_nothing() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         asked = changing("Host: localhost", "Sec-Fetch-Site: cross-site", *LINK)
         assert (await ask(proxy.admin, asked)).status == 403
 
@@ -128,7 +128,7 @@ async def test_a_link_changes_nothing() -> None:
 async def test_on_loopback_no_token_is_asked_for(tmp_path: Path, listen: str) -> None:
     (tmp_path / "token").write_text("secret")
     options = {"listen": listen, "token_file": str(tmp_path / "token")}
-    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+    async with fronted(admin=options) as (_, proxy):
         assert (await ask(proxy.admin, changing("Host: localhost"))).status == 400  # the body is
 
 
@@ -148,7 +148,7 @@ async def test_elsewhere_what_changes_something_needs_the_token(
 ) -> None:
     (tmp_path / "token").write_text("secret\n")
     options = {"listen": "0.0.0.0:0", "token_file": str(tmp_path / "token")}
-    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+    async with fronted(admin=options) as (_, proxy):
         where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
         assert (await ask(where, request("/api/log", "Host: localhost"))).status == 200
         response = await ask(where, changing("Host: localhost", f"Authorization: {given}"))
@@ -164,7 +164,7 @@ async def test_elsewhere_what_changes_something_needs_the_token(
 
 
 async def test_elsewhere_nothing_is_changed_without_a_token_file() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin={"listen": "0.0.0.0:0"}) as proxy:
+    async with fronted(admin={"listen": "0.0.0.0:0"}) as (_, proxy):
         where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
         response = await ask(where, changing("Host: localhost", "Authorization: Bearer "))
         assert response.status == 403
@@ -193,7 +193,7 @@ async def test_a_token_file_that_is_emptied_keeps_its_token(
     token = tmp_path / "token"
     token.write_text("secret\n")
     options = {"listen": "0.0.0.0:0", "token_file": str(token)}
-    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+    async with fronted(admin=options) as (_, proxy):
         where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
         for text in ("\n", None):
             token.unlink() if text is None else token.write_text(text)
@@ -205,7 +205,7 @@ async def test_a_token_file_that_is_emptied_keeps_its_token(
 
 
 async def test_the_authority_of_a_whole_url_counts() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         for authority, status in (("evil.example", 403), ("127.0.0.1:9901", 200)):
             line = request(f"http://{authority}/api/state", "Host: 127.0.0.1:9901")
             assert (await ask(proxy.admin, line)).status == status
@@ -213,5 +213,5 @@ async def test_the_authority_of_a_whole_url_counts() -> None:
 
 async def test_a_second_word_of_a_browser_is_heard_too() -> None:
     lines = ["Host: localhost", "Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"]
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         assert (await ask(proxy.admin, request("/api/state", *lines))).status == 403

@@ -13,7 +13,7 @@ from proxy.admin.source import Local
 from proxy.telemetry.history import History
 from tests.support.client import RawClient, ask
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.seconds import call, cell, second
 from tests.support.upstream import RawUpstream, Script
 
@@ -40,8 +40,7 @@ async def news(client: RawClient) -> dict[str, Any]:
 
 async def test_each_second_is_told() -> None:
     async with (
-        RawUpstream(SILENT) as upstream,
-        proxied(upstream, admin=ADMIN) as proxy,
+        fronted(SILENT, admin=ADMIN) as (upstream, proxy),
         await listen(proxy) as operator,
         await proxy.connect() as client,
     ):
@@ -70,7 +69,7 @@ async def test_who_listens_is_told_that_the_proxy_ends() -> None:
 async def test_more_than_some_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LISTENERS", 1)
     assert LISTENERS > 1
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         async with await listen(proxy):
             assert (await ask(proxy.admin, get("/api/live"))).status == 503
         async with asyncio.timeout(30):  # it is noticed when something is told
@@ -113,14 +112,14 @@ async def test_a_listener_that_takes_nothing_is_cut() -> None:
 async def test_a_listener_is_not_cut_for_asking_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other visitors are, after a while: ``admin/door``."""
     monkeypatch.setattr(door, "NEXT", 0.2)
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         async with await listen(proxy) as operator:
             first, second_ = await news(operator), await news(operator)
         assert second_["at"] > first["at"]
 
 
 async def test_a_listener_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         async with await listen(proxy) as operator:
             await news(operator)
         async with await listen(proxy) as operator:
@@ -131,8 +130,7 @@ async def test_a_listener_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixtu
 
 async def test_who_asks_for_the_head_alone_has_no_events() -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, admin=ADMIN) as proxy,
+        fronted(admin=ADMIN) as (_, proxy),
         await RawClient.connect(proxy.admin) as client,
     ):
         head = b"HEAD /api/live HTTP/1.1\r\nHost: proxy.test\r\nConnection: close\r\n\r\n"

@@ -9,8 +9,8 @@ import pytest
 from tests.support.client import RawClient, ask
 from tests.support.message import CHUNKED_HEAD, get, length
 from tests.support.metrics import families as parsed
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
+from tests.support.proxy import Proxy, dialled, fronted
+from tests.support.upstream import HEALTHY, PATIENCE, Script
 
 OPEN = b"Accept: application/openmetrics-text; version=1.0.0\r\n"
 BUSY: Script = ["wait-body", length(b"busy", b"503 Busy")]
@@ -46,10 +46,7 @@ async def until(proxy: Proxy, name: str, value: float) -> dict[str, float]:
 async def test_requests_attempts_and_retries_are_counted() -> None:
     options = {**ADMIN, "retry": {"on": ["503"], "backoff_base": "1ms"}}
     routes = [{"path": "/v1", "upstream": "api"}]
-    async with (
-        RawUpstream(BUSY, HEALTHY) as upstream,
-        proxied(upstream, **options, routes=routes) as proxy,
-    ):
+    async with fronted(BUSY, HEALTHY, **options, routes=routes) as (upstream, proxy):
         assert (await proxy.ask(get("/v1/x"))).status == 200
         assert (await proxy.ask(get("/v1/x"))).status == 200
         assert (await proxy.ask(get("/else"))).status == 404
@@ -73,7 +70,7 @@ async def test_requests_attempts_and_retries_are_counted() -> None:
 
 async def test_times_have_the_trace_as_an_example() -> None:
     field = f"traceparent: 00-{TRACE}-00f067aa0ba902b7-01\r\n".encode()
-    async with RawUpstream([0.02, *HEALTHY]) as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted([0.02, *HEALTHY], **ADMIN) as (_, proxy):
         assert (await proxy.ask(get("/", field))).status == 200
         family = (await families(proxy))["sidecar_proxy_request_duration_seconds"]
         [example] = [each.exemplar for each in family.samples if each.exemplar]
@@ -95,7 +92,7 @@ async def test_a_timeout_is_counted_by_its_option(
     script: Script, options: dict[str, Any], clock: str
 ) -> None:
     tables = {**ADMIN, **options, "retry": {"attempts": 1}}
-    async with RawUpstream(script) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(script, **tables) as (_, proxy):
         await proxy.ask(get())
         await until(proxy, f"timeouts_total {clock} / api", 1)
 
@@ -115,7 +112,7 @@ async def test_a_timeout_is_counted_by_its_option(
 async def test_slow_clients_are_counted_by_the_option(
     options: dict[str, Any], sent: bytes, clock: str
 ) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **ADMIN, server=options) as p:
+    async with fronted(["hold"], **ADMIN, server=options) as (_, p):
         assert (await p.ask(sent)).status == 408
         found = await until(p, f"timeouts_total {clock}", 1)
         assert not [name for name in found if name.startswith("refusals_total")]
@@ -124,7 +121,7 @@ async def test_slow_clients_are_counted_by_the_option(
 async def test_a_body_that_drips_is_counted_by_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.edge.http1.body_clock.RATE_GRACE", 0.1)
     server = {"body_idle_timeout": "30s", "body_min_rate": "1KiB"}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **ADMIN, server=server) as p:
+    async with fronted(["hold"], **ADMIN, server=server) as (_, p):
         sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx"
         assert (await p.ask(sent)).status == 408
         await until(p, "timeouts_total body_min_rate / api", 1)
@@ -133,9 +130,7 @@ async def test_a_body_that_drips_is_counted_by_its_rate(monkeypatch: pytest.Monk
 async def test_who_waits_and_who_is_refused_can_be_seen() -> None:
     options = {"concurrency": {"max_requests": 1}, "queue": {"size": 1}}
     async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **ADMIN, **options) as proxy,
-        await proxy.connect() as first,
+        dialled(["hold"], **ADMIN, **options) as (_, proxy, first),
         await proxy.connect() as second,
     ):
         for client in (first, second):
@@ -151,11 +146,7 @@ async def test_who_waits_and_who_is_refused_can_be_seen() -> None:
 
 async def test_too_many_connections_are_a_refusal() -> None:
     server = {"max_connections": 1}
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **ADMIN, server=server) as proxy,
-        await proxy.connect() as one,
-    ):
+    async with dialled(["hold"], **ADMIN, server=server) as (upstream, proxy, one):
         await one.send(get())
         await upstream.until(lambda: upstream.requests)
         assert (await proxy.ask(b"")).status == 503
@@ -166,7 +157,7 @@ async def test_too_many_connections_are_a_refusal() -> None:
 
 
 async def test_the_answer_is_packed_for_those_who_ask_for_it() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (_, proxy):
         await proxy.ask(get())
         packed = await ask(proxy.admin, get("/metrics", b"Accept-Encoding: gzip\r\n"))
         assert packed.value("Content-Encoding") == b"gzip"
@@ -177,7 +168,7 @@ async def test_the_answer_is_packed_for_those_who_ask_for_it() -> None:
 
 
 async def test_pages_of_other_sites_cannot_read_it() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (_, proxy):
         async with await RawClient.connect(proxy.admin) as client:
             answer = await client.ask(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n")
         assert answer.status == 403
@@ -224,7 +215,7 @@ NEW_PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores
 )
 async def test_the_format_is_the_one_that_weighs_more(accept: str, answered: str) -> None:
     field = f"Accept: {accept}\r\nAccept-Encoding: gzip;q=0\r\n".encode()
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (_, proxy):
         answer = await ask(proxy.admin, get("/metrics", field))
         assert (answer.value("Content-Type") or b"").decode() == answered
         assert answer.value("Content-Encoding") is None

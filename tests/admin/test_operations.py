@@ -5,8 +5,7 @@ import json
 import pytest
 
 from tests.admin.test_api import ADMIN, call, told
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 
 async def test_a_request_is_explained_with_the_options_in_force() -> None:
@@ -14,10 +13,7 @@ async def test_a_request_is_explained_with_the_options_in_force() -> None:
         {"path": "/", "upstream": "api"},
         {"path": "/v1", "upstream": "api", "headers": {"X-Tenant": "acme"}, "methods": ["POST"]},
     ]
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, admin=ADMIN, routes=routes, retry={"attempts": 4}) as proxy,
-    ):
+    async with fronted(admin=ADMIN, routes=routes, retry={"attempts": 4}) as (_, proxy):
         asked = "/api/explain?method=POST&url=/v1/x"
         lines = (await told(proxy, asked))["lines"]
         assert lines[0] == "POST http://localhost/v1/x"
@@ -40,7 +36,7 @@ async def test_a_request_is_explained_with_the_options_in_force() -> None:
     ],
 )
 async def test_a_target_is_read_as_the_log_shows_it_and_escaped(query: str, target: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         lines = (await told(proxy, f"/api/explain?url={query}"))["lines"]
         assert lines[0] == f"GET http://localhost{target}"
 
@@ -58,7 +54,7 @@ async def test_a_target_is_read_as_the_log_shows_it_and_escaped(query: str, targ
     ],
 )
 async def test_what_cannot_be_explained_is_said(query: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         response = await call(proxy, "GET", f"/api/explain{query}")
         assert response.status == 400
         assert json.loads(response.body)["error"]

@@ -9,8 +9,8 @@ import pytest
 from proxy.admin import top
 from proxy.cli import main
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream, Script, closed_port
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import Script, closed_port
 
 BUSY: Script = ["wait-body", b"HTTP/1.1 500 Busy\r\nContent-Length: 4\r\n\r\nbusy"]
 SILENT: Script = ["hold"]
@@ -22,11 +22,7 @@ async def _printed(*words: str) -> int:
 
 async def test_it_shows_what_is_wrong_and_where(capsys: pytest.CaptureFixture[str]) -> None:
     tables: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}, "concurrency": {}}
-    async with (
-        RawUpstream(BUSY, SILENT) as upstream,
-        proxied(upstream, retry=False, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(BUSY, SILENT, retry=False, **tables) as (upstream, proxy, client):
         await proxy.ask(get("/first%1B[2J"))
         await client.send(get("/held"))
         server = upstream.url.removeprefix("http://")
@@ -53,7 +49,7 @@ async def test_several_proxies_are_shown_and_one_is_not_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     nobody = f"127.0.0.1:{closed_port()}"
-    async with RawUpstream() as up, proxied(up, admin={"listen": "127.0.0.1:0"}) as proxy:
+    async with fronted(admin={"listen": "127.0.0.1:0"}) as (_, proxy):
         assert await _printed("--admin", nobody, "--admin", proxy.runtime.admin) == 0
         out = capsys.readouterr().out
         assert f"{nobody}: not reached: Connection refused\n" in out
@@ -72,7 +68,7 @@ async def test_a_proxy_that_refuses_is_told_from_one_that_is_away(
         lambda host, *more: found("127.0.0.1" if host == "machine" else host, *more),
     )
     nobody = f"127.0.0.1:{closed_port()}"
-    async with RawUpstream() as up, proxied(up, admin={"listen": "127.0.0.1:0"}) as proxy:
+    async with fronted(admin={"listen": "127.0.0.1:0"}) as (_, proxy):
         refusing = proxy.runtime.admin.replace("127.0.0.1", "machine")
         assert await _printed("--admin", nobody, "--admin", refusing) == 2
         said = capsys.readouterr()

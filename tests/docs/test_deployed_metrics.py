@@ -17,7 +17,7 @@ import pytest
 from proxy.telemetry.metric_table import METRICS, STATES, TIMES, Type
 from tests.support.client import ask
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script
 
 ALERTS = Path("deploy/alerts.yaml")
@@ -161,7 +161,7 @@ TABLES: dict[str, Any] = {
 
 @wants_promtool
 async def test_promtool_finds_no_fault_in_the_metrics() -> None:
-    async with RawUpstream(BUSY, HEALTHY) as upstream, proxied(upstream, **TABLES) as proxy:
+    async with fronted(BUSY, HEALTHY, **TABLES) as (_, proxy):
         await proxy.ask(get())
         text = (await ask(proxy.admin, get("/metrics"))).body
     checker = await asyncio.create_subprocess_exec(

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 PAGE = Path("docs/requests.md").read_text(encoding="utf-8")
 LIMIT = 16 << 10
@@ -99,7 +98,7 @@ def test_every_row_has_its_requests() -> None:
 
 @pytest.mark.parametrize("start", REFUSED)
 async def test_what_the_table_says_is_refused(start: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         for request, status in REFUSED[start]:
             response = await proxy.ask(request)
             assert (response.status, response.value("Connection")) == (status, b"close"), request
@@ -117,16 +116,12 @@ async def test_what_the_table_says_is_refused(start: str) -> None:
     ],
 )
 async def test_what_the_page_says_is_served(request_: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         assert (await proxy.ask(request_)).status == 200
 
 
 async def test_complete_requests_before_a_malformed_one_are_answered_first() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (_, _, client):
         await client.send(get("/1") + get("/2") + b"GET  / HTTP/1.1\r\n\r\n")
         answers = [(await client.receive()).status for _ in range(3)]
         assert answers == [200, 200, 400]
@@ -134,11 +129,7 @@ async def test_complete_requests_before_a_malformed_one_are_answered_first() -> 
 
 
 async def test_what_follows_a_request_whose_reply_ends_the_connection_is_ignored() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(head(b"Connection: close") + b"GET  junk\r\n\r\n" + get("/2"))
         assert (await client.receive()).status == 200
         assert await client.closed() == "fin"
@@ -151,10 +142,7 @@ ABSOLUTE = head(first=b"GET http://b.test/v1?q HTTP/1.1")
 @pytest.mark.parametrize("strict", [False, True])
 async def test_the_host_of_an_absolute_target_counts(strict: bool) -> None:
     routes = [{"host": "b.test", "upstream": "api"}]
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, routes=routes, server={"strict": strict}) as proxy,
-    ):
+    async with fronted(routes=routes, server={"strict": strict}) as (upstream, proxy):
         assert (await proxy.ask(ABSOLUTE)).status == (400 if strict else 200)
         if not strict:
             (request,) = upstream.requests
@@ -165,7 +153,7 @@ async def test_the_host_of_an_absolute_target_counts(strict: bool) -> None:
 @pytest.mark.parametrize(("strict", "status"), [(False, 200), (True, 400)])
 async def test_raw_bytes_pass_unless_strict(strict: bool, status: int) -> None:
     target = "/é".encode()
-    async with RawUpstream() as upstream, proxied(upstream, server={"strict": strict}) as proxy:
+    async with fronted(server={"strict": strict}) as (upstream, proxy):
         answer = await proxy.ask(head(first=b"GET %b HTTP/1.1" % target))
         assert answer.status == status
         assert [request.line.split(b" ")[1] for request in upstream.requests] == (
@@ -178,7 +166,7 @@ async def test_raw_bytes_pass_unless_strict(strict: bool, status: int) -> None:
     [b"/a/..%2f", b"/a/..;x", b"/a/..%5c", b"/%c0%ae%c0%ae/", b"//..", b"/;x/..", b"/a%2fb/.."],
 )
 async def test_dot_segments_that_servers_read_differently_are_refused(target: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(head(first=b"GET %b HTTP/1.1" % target))).status == 400
         assert upstream.requests == []
 
@@ -198,7 +186,7 @@ async def test_fields_pass_in_their_order_but_for_host_and_what_frames_a_body(
     reply = sent.replace(b"POST / HTTP/1.1", b"HTTP/1.1 200 OK") + body
     request = sent.replace(b"\r\n\r\n", b"\r\nhOst: a\r\n\r\n") + body
     passed = [b"b: 1", b"A: \xe9", b"B: 2", b"date: today"]
-    async with RawUpstream(["wait-body", reply]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", reply]) as (upstream, proxy):
         response = await proxy.ask(request)
         assert response.body == b"hi"
         assert response.lines[:4] == passed
@@ -209,7 +197,7 @@ async def test_fields_pass_in_their_order_but_for_host_and_what_frames_a_body(
 
 
 async def test_methods_are_as_the_page_says() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         for method in (b"CONNECT a:1", b"TRACE /", b"TRACK /"):
             assert (await proxy.ask(head(first=method + b" HTTP/1.1"))).status == 405
         options = head(b"Max-Forwards: 0", first=b"OPTIONS * HTTP/1.1")
@@ -225,7 +213,7 @@ async def test_methods_are_as_the_page_says() -> None:
 
 async def test_trace_is_answered_here_without_credentials_where_a_route_names_it() -> None:
     routes = [{"methods": ["TRACE"], "upstream": "api"}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         request = head(b"Max-Forwards: 0", b"Authorization: secret", first=b"TRACE /x HTTP/1.1")
         answered = await proxy.ask(request)
         assert answered.status == 200
@@ -245,7 +233,7 @@ FOREIGN = [
 
 
 async def test_a_stranger_says_nothing_about_who_it_is() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(head(*FOREIGN))).status == 200
         (request,) = upstream.requests
         assert request.head.value("X-Forwarded-For") == b"127.0.0.1"
@@ -260,7 +248,7 @@ async def test_a_stranger_says_nothing_about_who_it_is() -> None:
 async def test_of_what_a_trusted_proxy_says_the_last_stranger_is_the_client() -> None:
     trusted = {"trusted_proxies": ["127.0.0.1/32", "10.0.0.0/8"]}
     fields = [b"X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.0.0.9", b"Forwarded: for=7.7.7.7"]
-    async with RawUpstream() as upstream, proxied(upstream, server=trusted) as proxy:
+    async with fronted(server=trusted) as (upstream, proxy):
         assert (await proxy.ask(head(*fields))).status == 200
         assert (await proxy.record()).client == "192.0.2.7"  # X-Forwarded-For counts
         told = upstream.requests[0].head.value("X-Forwarded-For") or b""
@@ -269,7 +257,7 @@ async def test_of_what_a_trusted_proxy_says_the_last_stranger_is_the_client() ->
 
 @pytest.mark.parametrize("kind", ["both", "x", "forwarded", "off"])
 async def test_one_family_of_fields_or_both_may_be_left_out(kind: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, server={"forwarded": kind}) as proxy:
+    async with fronted(server={"forwarded": kind}) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         names = {name.lower() for name in upstream.requests[0].head.names()}
         assert (b"x-forwarded-for" in names) is (kind in ("both", "x"))

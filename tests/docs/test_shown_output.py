@@ -14,8 +14,7 @@ from proxy.edge.connections import UnderWay
 from proxy.telemetry.log import JsonFormatter
 from tests.docs.test_operations import run, shown
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 TOP = Path(__file__).parents[2]
 OPERATIONS = (TOP / "docs/operations.md").read_text(encoding="utf-8")
@@ -93,15 +92,12 @@ async def test_a_change_of_state_is_the_line_that_is_shown(
 ) -> None:
     [line] = re.findall(r"```json\n(.*)\n```", OPERATIONS)
     broken = {"consecutive_failures": 1, "base_ejection_time": "5s"}
-    async with (
-        RawUpstream(["wait-body", length(b"no", b"500 No")]) as upstream,
-        proxied(
-            upstream,
-            circuit_breaker=broken,
-            retry={"attempts": 1},
-            routes=[{"path": "/v1", "upstream": "api"}],
-        ) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", length(b"no", b"500 No")],
+        circuit_breaker=broken,
+        retry={"attempts": 1},
+        routes=[{"path": "/v1", "upstream": "api"}],
+    ) as (upstream, proxy):
         await proxy.ask(get("/v1"))
         [record] = [each for each in caplog.records if vars(each).get("event") == "ejected"]
         written = JsonFormatter().format(record).replace(upstream.url, "http://10.0.0.2:9000")

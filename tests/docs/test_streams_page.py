@@ -9,8 +9,7 @@ import pytest
 from proxy.core.stream_options import StreamOptions
 from tests.support.client import RawClient
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 PAGE = Path("docs/streams.md").read_text(encoding="utf-8")
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -39,11 +38,9 @@ def test_the_table_of_accept_is_read() -> None:
 async def test_streams_are_opened_early_for_whom_the_page_says(accept: str, opened: bool) -> None:
     fields = b"" if accept == "none" else f"Accept: {accept}\r\n".encode()
     # The upstream answers only behind what the client has seen, or behind a while.
-    async with (
-        RawUpstream(["hold"] if opened else [0.1, SSE + b"data: 1\n\n", "fin"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["hold"] if opened else [0.1, SSE + b"data: 1\n\n", "fin"], stream={"heartbeat": "20ms"}
+    ) as (_, _, client):
         await client.send(get(fields=fields))
         came = await client.read_until(b": heartbeat\n\n" if opened else b"data: 1\n\n")
         assert came.startswith(EARLY)
@@ -73,11 +70,10 @@ async def rest(client: RawClient) -> bytes:
 
 @pytest.mark.parametrize("choice", LAST)
 async def test_a_stream_that_breaks_ends_as_the_page_says(choice: str) -> None:
-    async with (
-        RawUpstream([SSE, b"data: 1\n\n", 0.05, "rst"]) as upstream,
-        proxied(upstream, stream={"on_error": choice}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [SSE, b"data: 1\n\n", 0.05, "rst"],
+        stream={"on_error": choice},
+    ) as (_, _, client):
         await client.send(get())
         came = await rest(client)
     assert not came.endswith(b"0\r\n\r\n")  # cut, whatever was said
@@ -99,10 +95,6 @@ def test_a_hold_lasts_as_long_as_the_page_says() -> None:
 
 @pytest.mark.parametrize("option", [{"heartbeat": "1h"}, {"on_error": "event"}, {"resume": "1h"}])
 async def test_without_commit_head_and_pings_go_through_at_once(option: dict[str, str]) -> None:
-    async with (
-        RawUpstream([SSE, b"event: ping\ndata: 1\n\n", "hold"]) as upstream,
-        proxied(upstream, stream=option) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([SSE, b"event: ping\ndata: 1\n\n", "hold"], stream=option) as (_, _, client):
         await client.send(get())
         assert b"event: ping\n" in await client.read_until(b"data: 1\n\n")

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 TRACES: list[dict[str, Any]] = [{"methods": ["GET", "TRACE"], "upstream": "api"}]
 
@@ -31,11 +30,7 @@ def asked(method: bytes, fields: bytes = b"", target: bytes = b"/a") -> bytes:
 async def test_trace_is_refused_where_no_route_names_it(
     method: bytes, routes: list[dict[str, Any]]
 ) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, routes=routes) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(routes=routes) as (upstream, _, client):
         response = await client.ask(asked(method, b"Authorization: secret\r\n"))
         assert response.status == 405
         allow = (response.value("Allow") or b"").split(b", ")
@@ -47,7 +42,7 @@ async def test_trace_is_refused_where_no_route_names_it(
 
 
 async def test_trace_goes_through_where_a_route_names_it() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, routes=TRACES) as proxy:
+    async with fronted(routes=TRACES) as (upstream, proxy):
         assert (await proxy.ask(asked(b"TRACE"))).status == 200
         assert upstream.requests[0].line == b"TRACE /a HTTP/1.1"
         assert (await proxy.ask(asked(b"TRACK"))).status == 405
@@ -69,7 +64,7 @@ async def test_hops_are_counted_down_for_options_and_trace(
     method: bytes, value: bytes, sent: bytes
 ) -> None:
     routes = [{"methods": ["GET", "OPTIONS", "TRACE"], "upstream": "api"}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         for number in range(2):
             fields = b"X-A: 1\r\nmax-forwards: %b\r\nX-B: 2\r\n" % value
             assert (await proxy.ask(asked(method, fields))).status == 200
@@ -79,7 +74,7 @@ async def test_hops_are_counted_down_for_options_and_trace(
 
 @pytest.mark.parametrize("value", [b"x", b"-1", b"+1", b"1.0", b"", b"1\r\nMax-Forwards: 2"])
 async def test_a_number_of_hops_that_is_none_is_refused(value: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         response = await proxy.ask(asked(b"OPTIONS", b"Max-Forwards: %b\r\n" % value))
         assert response.status == 400
         assert upstream.requests == []
@@ -92,11 +87,7 @@ async def test_options_with_no_hop_left_is_answered_here(target: bytes) -> None:
         {"path": "/a", "methods": ["PUT"], "upstream": "api"},
         {"upstream": "api"},
     ]
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, routes=routes) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(routes=routes) as (upstream, proxy, client):
         for _ in range(2):
             response = await client.ask(asked(b"OPTIONS", b"Max-Forwards: 0\r\n", target))
             assert (response.status, response.body, response.ended) == (200, b"", "complete")
@@ -113,7 +104,7 @@ async def test_trace_with_no_hop_left_shows_the_request_without_its_credentials(
         b"Max-Forwards: 0\r\nX-A: 1\r\nAuthorization: secret\r\nCookie: secret\r\n"
         b"X-Api-Key: secret\r\nX-Auth-Token: secret\r\nProxy-Authorization: secret\r\n"
     )
-    async with RawUpstream() as upstream, proxied(upstream, routes=TRACES) as proxy:
+    async with fronted(routes=TRACES) as (upstream, proxy):
         response = await proxy.ask(asked(b"TRACE", fields))
         assert (response.status, response.value("Content-Type")) == (200, b"message/http")
         assert response.body == b"TRACE /a HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nX-A: 1\r\n\r\n"

@@ -31,7 +31,7 @@ from tests.support.client import RawClient
 from tests.support.garbage import living
 from tests.support.message import get, length
 from tests.support.peer import idle
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.tunnel import tunnel
 from tests.support.upstream import RawUpstream
 
@@ -92,11 +92,7 @@ async def filled(client: RawClient, method: bytes) -> None:
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT"])
 async def test_an_upload_that_is_not_taken_costs_two_reads(method: bytes) -> None:
-    async with (
-        RawUpstream(["read-nothing", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["read-nothing", "hold"]) as (_, _, client):
         await filled(client, method)
         sizes = await still()
         assert sum(sizes) <= 2 * (LARGEST + 2 * READ_BUFFER)
@@ -104,8 +100,7 @@ async def test_an_upload_that_is_not_taken_costs_two_reads(method: bytes) -> Non
 
 async def test_a_reply_goes_on_where_its_client_does() -> None:
     async with (
-        RawUpstream([length(b"y" * (3 * MIB) + b"end")]) as upstream,
-        proxied(upstream) as proxy,
+        fronted([length(b"y" * (3 * MIB) + b"end")]) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(get())
@@ -125,11 +120,7 @@ async def test_an_upload_goes_on_where_its_api_does() -> None:
     body = b"y" * (3 * MIB) + b"end"
     read_on = asyncio.Event()
     script: list[Any] = ["read-nothing", read_on, "read-on", "wait-body", length(b"")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, proxy, client):
         sending = asyncio.ensure_future(client.send(HEAD % (b"PUT", len(body)) + body))
         await upstream.until(lambda: len(upstream.connections) == 1)
         await still()
@@ -156,11 +147,7 @@ def others(held: int) -> Iterator[None]:
 @pytest.mark.parametrize("method", [b"POST", b"PUT"])
 async def test_no_more_is_read_ahead_than_one_read_where_others_hold_much(method: bytes) -> None:
     with others(TOTAL):
-        async with (
-            RawUpstream(["read-nothing", "hold"]) as upstream,
-            proxied(upstream) as proxy,
-            await proxy.connect() as client,
-        ):
+        async with dialled(["read-nothing", "hold"]) as (_, _, client):
             await filled(client, method)
             assert max(await still(), default=0) <= SMALLEST + HIGH_WATER
 
@@ -168,11 +155,7 @@ async def test_no_more_is_read_ahead_than_one_read_where_others_hold_much(method
 async def test_what_comes_with_a_head_is_read_in_small_pieces_too_where_others_hold_much() -> None:
     """It waits for a server, or for its turn in a queue."""
     with others(TOTAL):
-        async with (
-            RawUpstream([length(b"")]) as upstream,
-            proxied(upstream) as proxy,
-            await proxy.connect() as client,
-        ):
+        async with dialled([length(b"")]) as (_, _, client):
             await client.send(get())
             assert (await client.receive()).status == 200
             (connection,) = [thing for thing in living(Connection) if thing.transport is not None]
@@ -189,8 +172,7 @@ async def test_a_body_goes_on_whatever_others_hold(held: int) -> None:
     body = b"y" * (2 * MIB) + b"end"
     with others(held):
         async with (
-            RawUpstream(["wait-body", length(body)]) as upstream,
-            proxied(upstream) as proxy,
+            fronted(["wait-body", length(body)]) as (upstream, proxy),
             await proxy.connect(receive_buffer=4096) as client,
         ):
             sending = asyncio.ensure_future(client.send(HEAD % (b"PUT", len(body)) + body))
@@ -203,10 +185,7 @@ async def test_a_body_goes_on_whatever_others_hold(held: int) -> None:
 
 
 async def test_a_client_that_leaves_holds_nothing_more() -> None:
-    async with (
-        RawUpstream(["read-nothing", "hold"], [length(b"y" * LONG)]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted(["read-nothing", "hold"], [length(b"y" * LONG)]) as (_, proxy):
         async with await proxy.connect() as client:
             await filled(client, b"PUT")
             await still()
@@ -249,11 +228,7 @@ async def test_a_body_that_came_with_its_head_takes_room_too(
     """Where there is none it is sent all the same, and let go of."""
     monkeypatch.setattr("proxy.edge.intake.Room", lambda: Room(memory=room))
     answer = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", answer, length(b"")]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", answer, length(b"")]) as (upstream, proxy, client):
         rooms = living(Room)
         body = b"y" * 60_000
         await client.send(HEAD % (b"POST", len(body)) + body)
@@ -268,11 +243,7 @@ async def test_a_body_that_came_with_its_head_takes_room_too(
 async def test_an_upload_without_end_leaves_the_disk_alone() -> None:
     """It goes on its way; what is over the bounds of kept bodies is not kept."""
     options = {"retry": {"max_body": "1KiB"}}
-    async with (
-        RawUpstream([("wait-body", MIB), length(b"")]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([("wait-body", MIB), length(b"")], **options) as (_, proxy, client):
         rooms = living(Room)
         assert rooms
         for room in rooms:

@@ -12,7 +12,7 @@ import pytest
 from proxy.run.memory import COLLECT, settle_memory
 from tests.support.client import RawClient
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 TIMES = 10
@@ -122,7 +122,7 @@ ARMED: Final = {
 
 
 async def test_requests_that_wait_for_each_other_leave_no_cycles_behind() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ARMED) as proxy:
+    async with fronted(**ARMED) as (_, proxy):
 
         async def one() -> None:
             async with await proxy.connect() as client:

@@ -10,8 +10,7 @@ import pytest
 
 from proxy.edge.http1 import write_stall as writing
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 BODY = b"x" * 20_000_000
 
@@ -22,8 +21,7 @@ async def test_the_last_reply_is_whole_however_slowly_it_is_read(
 ) -> None:
     monkeypatch.setattr(writing, "LINGER", 0.01)
     async with (
-        RawUpstream([length(BODY)]) as upstream,
-        proxied(upstream) as proxy,
+        fronted([length(BODY)]) as (_, proxy),
         await proxy.connect(receive_buffer=65536) as client,
     ):
         request = get(fields=b"Connection: close\r\n").replace(b"HTTP/1.1", b"HTTP/" + version)
@@ -46,8 +44,7 @@ async def test_a_client_that_does_not_take_its_last_reply_is_let_go(
     monkeypatch.setattr(writing, "LINGER", 0.01)
     options = {"server": {"write_idle_timeout": "100ms"}}
     async with (
-        RawUpstream([length(b"x" * 60_000)]) as upstream,
-        proxied(upstream, **options) as proxy,
+        fronted([length(b"x" * 60_000)], **options) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(get(fields=b"Connection: close\r\n"))

@@ -9,8 +9,8 @@ import asyncio
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import HEALTHY
 
 FIRST = get("/1")
 SECOND = b"GET /2 HTTP/1.1\r\nHost: proxy.test\r\nX-Text: hello my world\r\n\r\n"
@@ -20,11 +20,7 @@ UPLOAD = b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 @pytest.mark.parametrize("first", [FIRST, UPLOAD])
 @pytest.mark.parametrize("cut", [2, 4, 16, 50, len(SECOND) - 2])
 async def test_the_rest_of_a_head_is_not_taken_for_a_method(first: bytes, cut: int) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(first + SECOND[:cut])
         assert (await client.receive()).status == 200
         await client.send(SECOND[cut:])
@@ -35,11 +31,7 @@ async def test_the_rest_of_a_head_is_not_taken_for_a_method(first: bytes, cut: i
 
 async def test_a_second_head_that_has_begun_has_its_clock() -> None:
     options = {"server": {"request_headers_timeout": "100ms"}}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(**options) as (_, _, client):
         await client.send(FIRST + SECOND[:20])
         assert (await client.receive()).status == 200
         assert (await client.receive()).status == 408
@@ -48,11 +40,7 @@ async def test_a_second_head_that_has_begun_has_its_clock() -> None:
 @pytest.mark.parametrize("method", [b"GET", b"BREW"])
 async def test_empty_lines_before_a_request_are_ignored(method: bytes) -> None:
     options = {"server": {"request_headers_timeout": "50ms"}}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(**options) as (upstream, _, client):
         assert (await client.ask(UPLOAD)).status == 200
         await client.send(b"\r\n")
         await asyncio.sleep(0.1)
@@ -62,7 +50,7 @@ async def test_empty_lines_before_a_request_are_ignored(method: bytes) -> None:
 
 
 async def test_a_client_that_leaves_its_pipeline_is_noticed() -> None:
-    async with RawUpstream(["hold"], HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"], HEALTHY) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(FIRST * 200)
         await upstream.until(lambda: len(upstream.requests) == 1)

@@ -9,18 +9,13 @@ import pytest
 from proxy.edge.http1.request_body import ClientBody
 from tests.support.garbage import living
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 
 async def test_a_finished_upload_keeps_nothing() -> None:
     """Its clock kept the body, and what was kept for another attempt, for half a minute."""
     head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         await client.send(head + b"x" * 1000)
         await upstream.until(lambda: len(upstream.received) > 1000)
         await client.send(b"x" * 199_000)
@@ -33,7 +28,7 @@ async def test_a_finished_upload_keeps_nothing() -> None:
 
 async def test_a_connect_that_was_given_up_owns_no_descriptor() -> None:
     """One was closed much later, when it belonged to somebody else's connection."""
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (_, proxy):
         for _ in range(50):
             client = await proxy.connect()
             await client.send(get())
@@ -56,8 +51,7 @@ async def test_a_drain_waits_for_replies_to_be_read(version: bytes) -> None:
     """The access log says that all is written while the transport still holds the end of it."""
     body = b"x" * 8_000_000
     async with (
-        RawUpstream([length(body)]) as upstream,
-        proxied(upstream) as proxy,
+        fronted([length(body)]) as (_, proxy),
         await proxy.connect(receive_buffer=65536) as client,
     ):
         await client.send(get().replace(b"HTTP/1.1", b"HTTP/" + version))
@@ -74,7 +68,7 @@ async def test_a_drain_waits_for_replies_to_be_read(version: bytes) -> None:
 async def test_the_end_of_the_grace_period_does_not_look_like_the_end_of_a_reply() -> None:
     options = {"shutdown": {"grace_period": "50ms"}}
     stream = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nsome", "hold"]
-    async with RawUpstream(stream) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(stream, **options) as (_, proxy):
         async with await proxy.connect() as client:
             await client.send(get().replace(b"HTTP/1.1", b"HTTP/1.0"))
             await client.read_until(b"some")
@@ -89,11 +83,7 @@ async def test_the_end_of_the_grace_period_does_not_look_like_the_end_of_a_reply
 
 async def test_who_still_waits_at_the_end_of_the_grace_period_gets_an_answer() -> None:
     options = {"shutdown": {"grace_period": "50ms"}}
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], **options) as (upstream, proxy, client):
         await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
         assert not await proxy.runtime.drain()
@@ -103,13 +93,13 @@ async def test_who_still_waits_at_the_end_of_the_grace_period_gets_an_answer() -
 
 
 async def test_a_status_that_is_none_is_refused_at_once() -> None:
-    async with RawUpstream([length(b"", status=b"099 X")]) as upstream, proxied(upstream) as proxy:
+    async with fronted([length(b"", status=b"099 X")]) as (_, proxy):
         assert (await proxy.ask(get())).status == 502
 
 
 async def test_a_head_may_be_of_any_size_where_the_limit_is_off() -> None:
     options = {"server": {"max_header_size": "0"}}
     fields = b"X-A: %s\r\n" % (b"a" * 100_000)
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (upstream, proxy):
         await proxy.ask(get(fields=fields))
         assert len(upstream.requests) == 1

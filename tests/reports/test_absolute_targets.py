@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 CASES = [
@@ -22,11 +22,7 @@ CASES = [
 async def test_the_target_decides_and_host_follows_it(
     target: bytes, host: bytes, sent: bytes, named: bytes
 ) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         for number in range(2):
             data = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host)
             assert (await client.ask(data)).status == 200
@@ -53,7 +49,7 @@ async def test_the_route_is_that_of_the_target() -> None:
 
 @pytest.mark.parametrize("case", CASES[:6])
 async def test_strict_refuses_the_contradiction(case: tuple[bytes, ...]) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, server={"strict": True}) as proxy:
+    async with fronted(server={"strict": True}) as (upstream, proxy):
         data = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % case[:2]
         assert (await proxy.ask(data)).status == 400
         assert upstream.requests == []
@@ -61,7 +57,7 @@ async def test_strict_refuses_the_contradiction(case: tuple[bytes, ...]) -> None
 
 @pytest.mark.parametrize("case", CASES[6:])
 async def test_strict_takes_the_same_host_in_another_spelling(case: tuple[bytes, ...]) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, server={"strict": True}) as proxy:
+    async with fronted(server={"strict": True}) as (upstream, proxy):
         data = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % case[:2]
         assert (await proxy.ask(data)).status == 200
         assert len(upstream.requests) == 1
@@ -70,6 +66,6 @@ async def test_strict_takes_the_same_host_in_another_spelling(case: tuple[bytes,
 @pytest.mark.parametrize("fields", [b"", b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n", b"Host:\r\n"])
 async def test_host_must_be_there_and_valid_all_the_same(fields: bytes) -> None:
     """RFC 9112 3.2."""
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(b"GET http://a/ HTTP/1.1\r\n%b\r\n" % fields)).status == 400
         assert upstream.requests == []

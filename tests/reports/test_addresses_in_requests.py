@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 LONG = 30.0
@@ -53,10 +53,10 @@ DESTINATIONS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
 async def test_a_destination_is_the_upstreams(
     route: dict[str, Any], options: dict[str, Any], given: str, told: str, method: str
 ) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, routes=[{"upstream": "api", **route}], upstream_options=options) as proxy,
-    ):
+    async with fronted(
+        routes=[{"upstream": "api", **route}],
+        upstream_options=options,
+    ) as (upstream, proxy):
         answer = await proxy.ask(ask(f"destination: {given}", method), patience=LONG)
         assert answer.status == 200
         own = upstream.url.removeprefix("http://")
@@ -76,7 +76,7 @@ async def test_a_destination_is_the_upstreams(
 )
 async def test_nothing_is_written_where_the_route_does_not_reach(given: str) -> None:
     routes = [{"upstream": "api", **STRIP}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         assert (await proxy.ask(ask(f"Destination: {given}"), patience=LONG)).status == 400
         assert not upstream.requests
 
@@ -104,7 +104,7 @@ async def test_servers_with_names_of_their_own_are_told_a_path() -> None:
 )
 async def test_tags_of_if_are_addresses_too(given: str, told: str) -> None:
     routes = [{"upstream": "api", **STRIP}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         await proxy.ask(ask(f"If: {given}", "PUT"), patience=LONG)
         assert upstream.requests[0].head.value("If") == told.encode()
 
@@ -130,7 +130,7 @@ async def test_a_prefix_that_was_stripped_is_told(
 ) -> None:
     routes = [{"upstream": "api", **route}]
     forged = b"X-Forwarded-Prefix: /forged\r\n"
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         for _ in range(2):
             await proxy.ask(get(target, forged), patience=LONG)
         for request in upstream.requests:
@@ -140,9 +140,6 @@ async def test_a_prefix_that_was_stripped_is_told(
 async def test_what_a_trusted_proxy_stripped_stands_before() -> None:
     routes = [{"upstream": "api", **STRIP}]
     server = {"trusted_proxies": ["127.0.0.0/8"]}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, routes=routes, server=server) as proxy,
-    ):
+    async with fronted(routes=routes, server=server) as (upstream, proxy):
         await proxy.ask(get("/v1/a", b"x-forwarded-prefix: /api\r\n"), patience=LONG)
         assert upstream.requests[0].head.values("X-Forwarded-Prefix") == [b"/api, /v1"]

@@ -11,8 +11,7 @@ import pytest
 from proxy.core.errors import ProtocolViolation, ReplyHeadTooLarge
 from tests.support.message import CHUNKED_HEAD, get
 from tests.support.outcome import connected, outcome
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\n"
 REPLIES: Final = {
@@ -118,10 +117,7 @@ async def test_chunks_that_break_are_cut_at_once(right: bytes, wrong: bytes) -> 
 @pytest.mark.parametrize(("right", "wrong"), BREAKS[::3])
 async def test_the_client_sees_the_cut(right: bytes, wrong: bytes) -> None:
     script = [CHUNKED_HEAD + right, 0.02, wrong, "hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(script, retry={"attempts": 1}) as (_, proxy):
         response = await proxy.ask(get(), patience=30)
         assert (response.status, response.ended) == (200, "fin-short")
         assert (await proxy.record()).error == "http_response_incomplete"
@@ -213,7 +209,7 @@ UNUSUAL: Final[list[tuple[bytes, Any]]] = [
 async def test_what_is_only_unusual_is_read(data: bytes, body: bytes) -> None:
     for cut in range(1, len(data)):
         assert outcome(data[:cut], data[cut:], ends=False) == ("whole", 200, body), cut
-    async with RawUpstream([data]) as upstream, proxied(upstream) as proxy:
+    async with fronted([data]) as (_, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.body, response.ended) == (200, body, "complete")
 
@@ -222,13 +218,9 @@ async def test_what_is_only_unusual_is_read(data: bytes, body: bytes) -> None:
 async def test_a_426_keeps_what_it_asks_for(name: bytes) -> None:
     """RFC 9110 15.5.22: it has to say which protocol is required."""
     data = b"HTTP/1.1 426 Upgrade Required\r\n%b: websocket\r\nConnection: Upgrade\r\n" % name
-    async with (
-        RawUpstream(
-            [data + b"Sec-WebSocket-Version: 13\r\nContent-Length: 2\r\n\r\nno"]
-        ) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [data + b"Sec-WebSocket-Version: 13\r\nContent-Length: 2\r\n\r\nno"],
+    ) as (_, _, client):
         for _ in range(2):
             response = await client.ask(get())
             assert (response.status, response.body) == (426, b"no")
@@ -249,10 +241,7 @@ async def test_a_426_keeps_what_it_asks_for(name: bytes) -> None:
     ],
 )
 async def test_details_say_what_is_wrong_with_the_framing(head: bytes, words: str) -> None:
-    async with (
-        RawUpstream([HEAD + head + b"\r\n"]) as upstream,
-        proxied(upstream, errors={"details": True}) as proxy,
-    ):
+    async with fronted([HEAD + head + b"\r\n"], errors={"details": True}) as (_, proxy):
         response = await proxy.ask(get())
         assert response.status == 502
         assert words in response.body.decode()

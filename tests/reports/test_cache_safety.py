@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.client import Response
 from tests.support.message import chunked, get, length, post
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.upstream import RawUpstream
 
 LIFE = b"Cache-Control: max-age=60\r\n"
@@ -28,7 +28,7 @@ def not_modified(fields: bytes) -> bytes:
 async def cached(*scripts: Any, **options: Any) -> AsyncIterator[tuple[Proxy, RawUpstream]]:
     """A proxy with `[cache]` and the upstream that plays ``scripts``."""
     tables: dict[str, Any] = {"cache": options, "retry": {"attempts": 1}}
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(*scripts, **tables) as (upstream, proxy):
         yield proxy, upstream
 
 

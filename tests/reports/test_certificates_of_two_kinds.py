@@ -13,9 +13,8 @@ import pytest
 
 from proxy.net.der import kind_of_key
 from tests.support.authority import RSA, Authority
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.tls_client import client_of, encrypted, trusting
-from tests.support.upstream import RawUpstream
 
 CIPHERS = {"ec": "ECDHE-ECDSA-AES128-GCM-SHA256", "rsa": "ECDHE-RSA-AES128-GCM-SHA256"}
 
@@ -34,7 +33,7 @@ def both(authority: Authority) -> Authority:
 @asynccontextmanager
 async def showing(authority: Authority, *certificates: str) -> AsyncIterator[Proxy]:
     server = encrypted(authority, *certificates)
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         yield proxy
 
 

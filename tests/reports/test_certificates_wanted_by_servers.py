@@ -16,8 +16,8 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.message import get, post
-from tests.support.proxy import proxied
-from tests.support.upstream import PATIENCE, RawUpstream
+from tests.support.proxy import fronted
+from tests.support.upstream import PATIENCE
 
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -66,7 +66,7 @@ async def refused(asked: bytes, port: int, tls: dict[str, Any]) -> bytes:
     """The body of the answer."""
     options = {"servers": [f"https://127.0.0.1:{port}"], "tls": tls}
     tables = {"upstream_options": options, "errors": {"details": True}}
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         answer = await proxy.ask(asked)
         assert answer.status == 502
         assert b"error=tls_protocol_error" in (answer.value("Proxy-Status") or b"")

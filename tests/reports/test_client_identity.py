@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.upstream import RawUpstream
 
 TRUSTING = ["127.0.0.0/8"]
@@ -18,7 +18,7 @@ TRUSTING = ["127.0.0.0/8"]
 
 async def told(fields: bytes, **server: Any) -> tuple[RawUpstream, str]:
     """The upstream after one request with these fields, and the client that is logged."""
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         assert (await proxy.ask(get(fields=fields))).status == 200
         return upstream, (await proxy.record()).client
 
@@ -121,7 +121,7 @@ async def test_a_host_of_the_other_family_that_is_none_is_not_converted() -> Non
 
 
 async def test_a_host_with_delimiters_is_not_said_in_forwarded() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(get(host=b"x;for=6.6.6.6"))).status == 200
         head = upstream.requests[0].head
         assert head.value("Forwarded") == b"for=127.0.0.1;proto=http"

@@ -12,7 +12,7 @@ import pytest
 from proxy.http.logins import names_login
 from tests.support.client import RawClient, Response
 from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import Connection, RawUpstream, Request
 
 BACK_TO_BACK = 5
@@ -63,7 +63,7 @@ async def log_in(client: RawClient, user: bytes, scheme: bytes = b"NTLM") -> Res
 @pytest.mark.parametrize("scheme", [b"NTLM", b"Negotiate", b"negotiate"])
 async def test_nobody_is_answered_as_the_user_of_another_connection(scheme: bytes) -> None:
     server = Directory(scheme)
-    async with RawUpstream([server]) as upstream, proxied(upstream) as proxy:
+    async with fronted([server]) as (_, proxy):
         async with await proxy.connect() as first:
             assert (await log_in(first, b"alice", scheme)).body == b"alice"
             for _ in range(BACK_TO_BACK):
@@ -78,7 +78,7 @@ async def test_nobody_is_answered_as_the_user_of_another_connection(scheme: byte
 
 async def test_many_clients_log_in_side_by_side() -> None:
     server = Directory()
-    async with RawUpstream([server]) as upstream, proxied(upstream) as proxy:
+    async with fronted([server]) as (_, proxy):
 
         async def user(name: bytes) -> None:
             async with await proxy.connect() as client:
@@ -92,10 +92,7 @@ async def test_many_clients_log_in_side_by_side() -> None:
 async def test_the_connection_is_closed_with_the_client_and_not_before() -> None:
     server = Directory()
     options = {"keepalive_timeout": "50ms"}  # for what anybody may use
-    async with (
-        RawUpstream([server]) as upstream,
-        proxied(upstream, upstream_options=options) as proxy,
-    ):
+    async with fronted([server], upstream_options=options) as (_, proxy):
         async with await proxy.connect() as client:
             await log_in(client, b"alice")
             (bound,) = server.users
@@ -121,7 +118,7 @@ async def test_the_connection_is_closed_with_the_client_and_not_before() -> None
 )
 async def test_a_server_that_only_mentions_such_a_login_is_believed(challenge: bytes) -> None:
     reply = length(b"ok", fields=challenge)
-    async with RawUpstream([reply]) as upstream, proxied(upstream) as proxy:
+    async with fronted([reply]) as (upstream, proxy):
         async with await proxy.connect() as one, await proxy.connect() as other:
             for client in (one, other, one, other):
                 assert (await client.ask(get())).status == 200
@@ -138,7 +135,7 @@ async def test_a_server_that_only_mentions_such_a_login_is_believed(challenge: b
     ],
 )
 async def test_a_client_that_mentions_such_a_login_is_believed(fields: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         async with await proxy.connect() as one, await proxy.connect() as other:
             assert (await one.ask(get(fields=fields))).status == 200
             assert (await other.ask(get())).status == 200
@@ -183,7 +180,7 @@ async def test_the_next_request_finds_the_same_server() -> None:
 )
 async def test_nothing_shares_copies_or_moves_a_login(tables: dict[str, Any]) -> None:
     server = Directory()
-    async with RawUpstream([server]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([server], **tables) as (_, proxy):
 
         async def user(name: bytes) -> None:
             async with await proxy.connect() as client:
@@ -197,11 +194,12 @@ async def test_nothing_shares_copies_or_moves_a_login(tables: dict[str, Any]) ->
 async def test_a_handshake_is_not_repeated_on_another_connection() -> None:
     """The second message means nothing to a connection that has not seen the first."""
     challenge = length(b"", b"401 Unauthorized", b"WWW-Authenticate: NTLM challenge\r\n")
-    async with (
-        RawUpstream([challenge], ["rst"], [length(b"again")]) as upstream,
-        proxied(upstream, retry={"on": ["reset", "stale-connection", "connect-failure"]}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [challenge],
+        ["rst"],
+        [length(b"again")],
+        retry={"on": ["reset", "stale-connection", "connect-failure"]},
+    ) as (upstream, _, client):
         assert (await client.ask(get(fields=said(b"hello")))).status == 401
         assert (await client.ask(get(fields=said(b"alice")))).status == 502
         assert len(upstream.connections) == 1
@@ -209,11 +207,7 @@ async def test_a_handshake_is_not_repeated_on_another_connection() -> None:
 
 async def test_a_client_whose_connection_has_ended_begins_anew() -> None:
     server = Directory()
-    async with (
-        RawUpstream([server]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([server]) as (_, _, client):
         assert (await log_in(client, b"alice")).body == b"alice"
         (bound,) = server.users
         bound.transport.close()
@@ -226,11 +220,7 @@ async def test_a_client_whose_connection_has_ended_begins_anew() -> None:
 async def test_the_age_of_a_connection_does_not_end_a_login_on_the_way() -> None:
     server = Directory()
     options = {"max_connection_age": "1ms"}
-    async with (
-        RawUpstream([server]) as upstream,
-        proxied(upstream, upstream_options=options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([server], upstream_options=options) as (upstream, _, client):
         for _ in range(BACK_TO_BACK):
             assert (await log_in(client, b"alice")).body == b"alice"
             await asyncio.sleep(0.005)
@@ -239,10 +229,7 @@ async def test_the_age_of_a_connection_does_not_end_a_login_on_the_way() -> None
 
 async def test_a_limit_of_connections_counts_what_is_in_use() -> None:
     server = Directory()
-    async with (
-        RawUpstream([server]) as upstream,
-        proxied(upstream, upstream_options={"limit": 1}) as proxy,
-    ):
+    async with fronted([server], upstream_options={"limit": 1}) as (_, proxy):
         clients = [await proxy.connect() for _ in range(3)]
         for number, client in enumerate(clients):
             assert (await log_in(client, b"user%d" % number)).body == b"user%d" % number
@@ -265,10 +252,7 @@ async def test_a_stream_of_a_logged_in_client_is_kept_for_nobody() -> None:
                 await connection.send(chunked(event, end=b""))
             await connection.closed.wait()
 
-    async with (
-        RawUpstream([Streaming()]) as upstream,
-        proxied(upstream, stream={"resume": "60s"}) as proxy,
-    ):
+    async with fronted([Streaming()], stream={"resume": "60s"}) as (_, proxy):
         async with await proxy.connect() as client:
             assert (await log_in(client, b"alice")).body == b"alice"
             await client.send(get("/events"))
@@ -279,7 +263,7 @@ async def test_a_stream_of_a_logged_in_client_is_kept_for_nobody() -> None:
 
 
 async def test_a_connection_that_waits_for_its_user_is_not_in_use() -> None:
-    async with RawUpstream([Directory()]) as upstream, proxied(upstream) as proxy:
+    async with fronted([Directory()]) as (upstream, proxy):
         (server,) = proxy.tree.endpoints["api"].members
         async with await proxy.connect() as client:
             for _ in range(2):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.upstream import RawUpstream
 
 
@@ -28,10 +28,7 @@ async def shown(proxy: Any, upstream: RawUpstream) -> bytes | None:
 async def test_the_next_requests_show_what_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "token"
     turn(path, "Bearer one\n")
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, upstream_options=options(path)) as proxy,
-    ):
+    async with fronted(upstream_options=options(path)) as (upstream, proxy):
         assert await shown(proxy, upstream) == b"Bearer one"
         for text in ("Bearer two\n", "Bearer three"):
             turn(path, text)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from proxy.http.grammar import Malformed
 from proxy.http.target import normal_path
 from proxy.middleware.rewrite.paths import PathRewriter
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 ROUTES = [{"path": "/api", "strip_prefix": "/api", "add_prefix": "/v1", "upstream": "api"}]
 
@@ -60,7 +59,7 @@ ROUTES = [{"path": "/api", "strip_prefix": "/api", "add_prefix": "/v1", "upstrea
     ],
 )
 async def test_a_disguised_dot_segment_is_refused(path: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, routes=ROUTES) as proxy:
+    async with fronted(routes=ROUTES) as (upstream, proxy):
         data = b"GET /api%b HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode()
         assert (await proxy.ask(data)).status in (400, 404)  # some end above the route
         assert upstream.requests == []
@@ -81,7 +80,7 @@ async def test_a_disguised_dot_segment_is_refused(path: str) -> None:
     ],
 )
 async def test_what_every_server_reads_alike_goes_through(path: str, sent: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, routes=ROUTES) as proxy:
+    async with fronted(routes=ROUTES) as (upstream, proxy):
         data = b"GET /api%b HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode()
         assert (await proxy.ask(data)).status == 200
         assert upstream.requests[0].line == b"GET %b HTTP/1.1" % sent.encode()

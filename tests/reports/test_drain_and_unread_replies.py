@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.client import RawClient
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import PATIENCE, RawUpstream
+from tests.support.proxy import Proxy, dialled, fronted
+from tests.support.upstream import PATIENCE
 
 BODY = b"too large " * 20_000
 REFUSED = length(BODY, b"413 Content Too Large")
@@ -31,8 +31,7 @@ async def send_on(client: RawClient) -> None:
 @pytest.mark.parametrize("sends_on", [True, False])
 async def test_a_reply_that_was_written_is_read_whole(sends_on: bool) -> None:
     async with (
-        RawUpstream(["read-nothing", REFUSED]) as upstream,
-        proxied(upstream, shutdown={"grace_period": "30s"}) as proxy,
+        fronted(["read-nothing", REFUSED], shutdown={"grace_period": "30s"}) as (_, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(HEAD)
@@ -67,11 +66,7 @@ def open_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("open_ended")
 async def test_one_that_was_read_whole_is_in_flight_no_more() -> None:
     """Its client keeps its own end open for a moment: a stop cut it, and ended with 1."""
-    async with (
-        RawUpstream([length(b"ok")]) as upstream,
-        proxied(upstream, shutdown={"grace_period": "1ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([length(b"ok")], shutdown={"grace_period": "1ms"}) as (_, proxy, client):
         assert (await client.ask(LAST)).body == b"ok"
         assert await client.closed() == "fin"
         await over(proxy)
@@ -81,8 +76,7 @@ async def test_one_that_was_read_whole_is_in_flight_no_more() -> None:
 @pytest.mark.usefixtures("open_ended")
 async def test_one_that_is_still_being_read_is_in_flight() -> None:
     async with (
-        RawUpstream([length(BODY)]) as upstream,
-        proxied(upstream, shutdown={"grace_period": "1ms"}) as proxy,
+        fronted([length(BODY)], shutdown={"grace_period": "1ms"}) as (_, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(LAST)
@@ -98,11 +92,9 @@ async def test_one_that_is_still_being_read_is_in_flight() -> None:
 @pytest.mark.usefixtures("open_ended")
 async def test_one_whose_upload_is_ignored_is_in_flight_until_its_client_leaves() -> None:
     """It has its reply, but to close on it now would reset it."""
-    async with (
-        RawUpstream(["read-nothing", length(b"no", b"413 Content Too Large")]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["read-nothing", length(b"no", b"413 Content Too Large")],
+    ) as (_, proxy, client):
         await client.send(HEAD)
         assert (await client.receive()).status == 413
         await asyncio.sleep(0.1)  # longer than a kernel takes to say that all has been read

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Request
 
 TRUSTING = {"trusted_proxies": ["127.0.0.0/8"]}
@@ -22,11 +22,7 @@ KEY = {"credentials": {"header": "X-Api-Key", "value": "value-of-the-key"}}
 
 async def sent(*fields: bytes, **tables: Any) -> list[Request]:
     """What the upstream gets of requests with these lines, one after the other."""
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY, **tables) as (upstream, _, client):
         for lines in fields:
             assert (await client.ask(get("/public/admin", fields=lines))).status == 200
         return upstream.requests
@@ -84,7 +80,7 @@ async def test_a_field_that_a_route_removes_is_gone(name: bytes) -> None:
 @pytest.mark.parametrize("name", [b"X_Request_Id", b"x_request-id"])
 async def test_there_is_one_request_id_in_all_writings(name: bytes) -> None:
     theirs = b"%b: theirs\r\n" % name
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(HEALTHY) as (upstream, proxy):
         for lines in (theirs, theirs, b"X-Request-Id: mine\r\n" + theirs):
             answer = await proxy.ask(get(fields=lines))
             found = taken_for(b"x-request-id", upstream.requests[-1].head.lines)
@@ -104,11 +100,7 @@ async def test_nor_does_a_trailer_say_what_the_head_may_not(pause: bool) -> None
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     body = b"5\r\nhello\r\n0\r\n%b\r\n\r\n" % b"\r\n".join(TRAILERS)
     tables: dict[str, Any] = {"routes": [RULED], "upstream_options": KEY}
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY, **tables) as (upstream, _, client):
         await client.send(head)
         if pause:  # the body comes when its head has gone on
             await upstream.until(lambda: upstream.requests)
@@ -120,6 +112,6 @@ async def test_nor_does_a_trailer_say_what_the_head_may_not(pause: bool) -> None
 
 async def test_a_trailer_that_no_rule_names_passes() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(HEALTHY) as (upstream, proxy):
         assert (await proxy.ask(head + b"0\r\nX_User: a\r\nX-Sum: 1\r\n\r\n")).status == 200
         assert upstream.requests[0].chunks.trailers == [b"X_User: a", b"X-Sum: 1"]

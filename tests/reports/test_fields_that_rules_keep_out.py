@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, chunked, get
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import fronted
+from tests.support.upstream import HEALTHY
 
 TAKES = b"TE: trailers\r\nConnection: TE\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nX-Secret: 1\r\nLink: </a>\r\nx-set: theirs\r\n\r\n"
@@ -29,10 +29,7 @@ UPLOAD = (
 @pytest.mark.parametrize("tables", [{}, {"coalesce": {}}], ids=["alone", "shared"])
 async def test_a_reply_says_it_neither_before_nor_behind_its_body(tables: dict[str, Any]) -> None:
     routes = [{"upstream": "api", "response_headers": RULES}]
-    async with (
-        RawUpstream([HINTS + HEAD + BODY]) as upstream,
-        proxied(upstream, routes=routes, **tables) as proxy,
-    ):
+    async with fronted([HINTS + HEAD + BODY], routes=routes, **tables) as (_, proxy):
         answer = await proxy.ask(get(fields=TAKES))
         assert [hints.lines for hints in answer.interim] == [[b"Link: </a>"]]
         assert answer.values("Trailer") == [b"x-sum"]
@@ -43,10 +40,7 @@ async def test_a_reply_says_it_neither_before_nor_behind_its_body(tables: dict[s
 async def test_a_request_announces_no_trailer_that_is_left_out() -> None:
     key = {"credentials": {"header": "X-Key", "value": "value-of-the-key"}}
     routes = [{"upstream": "api", "request_headers": RULES}]
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, routes=routes, upstream_options=key) as proxy,
-    ):
+    async with fronted(HEALTHY, routes=routes, upstream_options=key) as (upstream, proxy):
         assert (await proxy.ask(UPLOAD)).status == 200
         [request] = upstream.requests
         assert request.head.values("Trailer") == [b"X-Sum"]

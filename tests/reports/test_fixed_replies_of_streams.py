@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.event_wire import ACCEPT
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream, Script
+from tests.support.proxy import dialled
+from tests.support.upstream import Script
 
 BUSY: Script = [length(b"no", b"503 Busy")]
 OWN: Script = [length(b'{"error": {"message": "full", "type": "busy"}}', b"503 Busy")]
@@ -61,11 +61,10 @@ async def test_what_it_stands_in_for_is_told(
         "routes": [{"upstream": "api", "fallback": {"status": fixed, "file": str(file)}}],
     }
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, *late]) as upstream,
-        proxied(upstream, **options | tables | shared) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", go, *late],
+        **options | tables | shared,
+    ) as (upstream, proxy, client):
         await client.send(get(fields=ACCEPT))
         await client.read_until(b": heartbeat\n\n")
         go.set()

@@ -14,7 +14,7 @@ from tests.support.client import RawClient
 from tests.support.event_wire import EVENTS, said
 from tests.support.fronts import FRONTS, front, installed, part
 from tests.support.message import get, length, post
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import RawUpstream, Script
 
 LONG = 30.0
@@ -59,8 +59,7 @@ async def stand(name: str, home: Path, *scripts: Script) -> AsyncIterator[Stand]
     """With the options that the page gives the proxy."""
     server = tomllib.loads(part("toml"))["server"] | {"listen": "127.0.0.1:0"}
     async with (
-        RawUpstream(*scripts or (HEALTHY,)) as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(*scripts or (HEALTHY,), server=server) as (upstream, proxy),
         front(name, home, proxy.runtime.http[0]) as address,
     ):
         stood = Stand(address, proxy, upstream)
@@ -173,8 +172,7 @@ async def test_a_front_that_passes_connections_on_says_who_the_client_is(tmp_pat
     section = "A front that passes connections on"
     server = tomllib.loads(part("toml", section))["server"] | {"listen": "127.0.0.1:0"}
     async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(HEALTHY, server=server) as (upstream, proxy),
         front("haproxy", tmp_path, proxy.runtime.http[0], part("haproxy", section)) as address,
     ):
         stood = Stand(address, proxy, upstream)

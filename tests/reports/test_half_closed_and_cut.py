@@ -9,19 +9,14 @@ import asyncio
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, chunked
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 
 @pytest.mark.parametrize("policy", ["auto", "answer", "leave"])
 async def test_a_reply_without_a_length_is_whole_or_reset(policy: str) -> None:
     go = asyncio.Event()
     script = [CHUNKED_HEAD, chunked(b"first", end=b""), go, chunked(b"last")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, server={"half_close": policy}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, server={"half_close": policy}) as (_, proxy, client):
         await client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
         await client.read_until(b"first")
         client.half_close()

@@ -12,8 +12,8 @@ import pytest
 from proxy.edge.http1.connection import Connection
 from tests.support.client import RawClient
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import Proxy, dialled, fronted
+from tests.support.upstream import HEALTHY
 
 PATIENCE = 30.0
 MUCH = 24 << 20
@@ -47,11 +47,7 @@ async def flood(client: RawClient, data: bytes) -> None:
 )
 async def test_what_comes_while_a_request_is_served_waits_with_the_client(ahead: bytes) -> None:
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, *HEALTHY], HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", go, *HEALTHY], HEALTHY) as (upstream, proxy, client):
         await client.send(get("/1"))
         await upstream.until(lambda: upstream.requests)
         flooding = asyncio.create_task(flood(client, ahead))
@@ -76,7 +72,7 @@ async def test_what_comes_while_a_request_is_served_waits_with_the_client(ahead:
 )
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_trailers_without_end_are_refused(trailers: bytes, pieces: int) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(CHUNKS + b"5\r\nhello\r\n0\r\n")
             await upstream.until(lambda: upstream.requests)
@@ -90,11 +86,7 @@ async def test_trailers_without_end_are_refused(trailers: bytes, pieces: int) ->
 
 async def test_trailers_of_another_size_go_by() -> None:
     options = {"server": {"max_header_size": "1KiB"}}
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY], **options) as (upstream, _, client):
         for _ in range(2):
             data = CHUNKS + b"5\r\nhello\r\n0\r\nX-A: " + b"a" * 1000 + b"\r\n\r\n"
             assert (await client.ask(data)).status == 200
@@ -111,7 +103,7 @@ async def test_which_limit_was_met_is_told_by_what_was_received(
 ) -> None:
     """Not by the words of a parser; a client that goes on sending reads its answer all the same."""
     options = {"server": {"max_header_size": "512B"}}
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (upstream, proxy):
         for pieces in (1, 7):
             async with await proxy.connect() as client:
                 data = start + b"a" * size
@@ -126,7 +118,7 @@ async def test_which_limit_was_met_is_told_by_what_was_received(
 
 async def test_a_head_of_exactly_the_limit_goes_through() -> None:
     options = {"server": {"max_header_size": "512B"}}
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (_, proxy):
         head = get(fields=b"X-A: %b\r\n")
         fits = head.replace(b"%b", b"a" * (512 - len(head) + 2))
         assert len(fits) == 512

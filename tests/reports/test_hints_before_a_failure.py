@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import HEALTHY
 
 INTERIM = {
     100: b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -32,11 +32,7 @@ ONCE: dict[str, Any] = {"retry": {"attempts": 1}, "timeouts": {"first_byte": "1s
 @pytest.mark.parametrize("code", INTERIM)
 async def test_what_fails_behind_it_is_answered(code: int, fault: str) -> None:
     script, status = FAULTS[fault]
-    async with (
-        RawUpstream([INTERIM[code], *script], HEALTHY) as upstream,
-        proxied(upstream, **ONCE) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([INTERIM[code], *script], HEALTHY, **ONCE) as (_, _, client):
         response = await client.ask(get())
         assert (response.status, response.ended) == (status, "complete")
         # Nobody has asked for a 100, so nobody is told.
@@ -46,11 +42,7 @@ async def test_what_fails_behind_it_is_answered(code: int, fault: str) -> None:
 
 async def test_a_client_that_was_told_to_go_on_learns_that_it_took_too_long() -> None:
     request = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
-    async with (
-        RawUpstream([INTERIM[100], "hold"]) as upstream,
-        proxied(upstream, **ONCE) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([INTERIM[100], "hold"], **ONCE) as (_, _, client):
         await client.send(request)
         assert b" 100 " in await client.read_until(b"\r\n\r\n")
         await client.send(b"abc")
@@ -86,7 +78,7 @@ async def test_a_client_is_told_what_is_new_of_later_attempts(failure: str, said
     scripts: list[list[Any]] = [["wait-body", *heads, FAILURES[failure]] for heads in attempts]
     scripts[-1][-1] = length(b"ok")
     options = {"attempts": len(attempts), "backoff_base": "1ms"}
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, retry=options) as proxy:
+    async with fronted(*scripts, retry=options) as (upstream, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.body) == (200, b"ok")
         assert len(upstream.requests) == len(attempts)

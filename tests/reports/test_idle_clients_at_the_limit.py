@@ -18,7 +18,7 @@ from proxy.run.runtime import Runtime
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import OK, get, length
-from tests.support.proxy import Proxy, parsed, proxied
+from tests.support.proxy import Proxy, dialled, fronted, parsed
 from tests.support.tls_client import client_of, encrypted
 from tests.support.upstream import RawUpstream
 
@@ -53,8 +53,7 @@ async def test_the_client_that_has_been_idle_longest_makes_room(tls: bool, tmp_p
     authority = Authority(tmp_path)
     server = {**FOUR, **(encrypted(authority) if tls else {})}
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(server=server) as (_, proxy),
         AsyncExitStack() as stack,
     ):
 
@@ -78,8 +77,7 @@ async def test_the_client_that_has_been_idle_longest_makes_room(tls: bool, tmp_p
 
 async def test_whoever_has_never_said_a_word_makes_room_too() -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=FOUR) as proxy,
+        fronted(server=FOUR) as (_, proxy),
         AsyncExitStack() as stack,
     ):
         for number in range(4):
@@ -94,8 +92,7 @@ async def test_whoever_has_never_said_a_word_makes_room_too() -> None:
 async def test_nobody_who_is_served_makes_room_however_many_come() -> None:
     held = asyncio.Event()
     async with (
-        RawUpstream(["wait-body", held, OK]) as upstream,
-        proxied(upstream, server=FOUR) as proxy,
+        fronted(["wait-body", held, OK], server=FOUR) as (upstream, proxy),
         AsyncExitStack() as stack,
     ):
         served = [await stack.enter_async_context(await proxy.connect()) for _ in range(3)]
@@ -117,8 +114,7 @@ async def test_who_is_still_reading_its_reply_makes_no_room() -> None:
     """It has been written, and asks for nothing more from here; it is not the client's yet."""
     body = b"x" * 200_000
     async with (
-        RawUpstream([length(body)]) as upstream,
-        proxied(upstream, server={"max_connections": 1}) as proxy,
+        fronted([length(body)], server={"max_connections": 1}) as (_, proxy),
         await proxy.connect(receive_buffer=4096) as reading,
     ):
         await reading.send(get())
@@ -131,11 +127,7 @@ async def test_who_is_still_reading_its_reply_makes_no_room() -> None:
 
 
 async def test_a_request_that_the_loop_has_not_seen_yet_is_answered() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"max_connections": 1}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server={"max_connections": 1}) as (_, proxy, client):
         assert (await client.ask(get())).status == 200
         await resting(proxy, 1)
         tracker = proxy.runtime._tracker

@@ -6,9 +6,8 @@ import pytest
 
 from proxy.middleware.coalesce.coalesce import Coalesce
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.scope import watched
-from tests.support.upstream import RawUpstream
 
 LIFE = b"Cache-Control: max-age=60\r\n"
 NOTHING = b"Content-Length: 0\r\n"
@@ -17,7 +16,7 @@ NOTHING = b"Content-Length: 0\r\n"
 @pytest.mark.parametrize("fields", [[NOTHING, b""], [b"", NOTHING], [NOTHING, NOTHING]])
 async def test_it_is_stored_and_answered_from_the_store(fields: list[bytes]) -> None:
     script = [length(b"body", fields=LIFE)]
-    async with RawUpstream(script) as upstream, proxied(upstream, cache={}) as proxy:
+    async with fronted(script, cache={}) as (_, proxy):
         first, second = [await proxy.ask(get(fields=each)) for each in fields]
         assert (first.body, second.body) == (b"body", b"body")
         assert b"; stored" in (first.value("Cache-Status") or b"")
@@ -29,7 +28,7 @@ async def test_it_is_stored_and_answered_from_the_store(fields: list[bytes]) -> 
 async def test_it_shares_a_call() -> None:
     gate = asyncio.Event()
     script = [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", gate, b"body"]
-    async with RawUpstream(script) as upstream, proxied(upstream, coalesce={}) as proxy:
+    async with fronted(script, coalesce={}) as (upstream, proxy):
         asks = [asyncio.create_task(proxy.ask(get(fields=each))) for each in (NOTHING, b"")]
         [shared] = watched(proxy, Coalesce)
         await upstream.until(lambda: shared.counts["joined"] or len(upstream.requests) == 2)
@@ -40,7 +39,7 @@ async def test_it_shares_a_call() -> None:
 
 async def test_one_with_content_passes_by_and_says_so() -> None:
     scripts = [length(b"body", fields=LIFE)], [length(b"other", fields=LIFE)]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, cache={}) as proxy:
+    async with fronted(*scripts, cache={}) as (_, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b"Content-Length: 1\r\n") + b"x")
         assert answer.body == b"other"

@@ -18,8 +18,7 @@ from tests.support.events import Feed
 from tests.support.loop import Script, get
 from tests.support.message import CHUNKED_HEAD
 from tests.support.message import get as request
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 from tests.support.work import grows_like
 
 BOUND = 1.7
@@ -41,21 +40,14 @@ def dripped(data: bytes) -> Callable[[Any, Any], Awaitable[None]]:
 
 async def answered(*steps: Any, **options: Any) -> None:
     """A client asks, and reads all of it."""
-    async with (
-        RawUpstream(["wait-body", *steps]) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted(["wait-body", *steps], **options) as (_, proxy):
         answer = await proxy.ask(request(), patience=LONG)
         assert answer.ended == "complete"
 
 
 async def asked(data: bytes) -> None:
     """A client sends byte by byte; what it sends behind its request may find nobody any more."""
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"request_headers_timeout": "10m"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server={"request_headers_timeout": "10m"}) as (_, _, client):
         with contextlib.suppress(ConnectionError):
             for i in range(len(data)):
                 await client.send(data[i : i + 1])

@@ -7,8 +7,7 @@ and waited until ``body_idle_timeout``.
 import pytest
 
 from tests.support.message import OK
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 PATIENCE = 30.0
 
@@ -26,11 +25,7 @@ PATIENCE = 30.0
 )
 async def test_who_waits_for_100_gets_it(expect: bytes) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n" + expect + b"\r\n"
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         await client.send(head)
         received = await client.read_until(b"\r\n\r\n", patience=PATIENCE)
         assert received.startswith(b"HTTP/1.1 100 ")

@@ -6,8 +6,8 @@ nginx leaves gzip out for whoever has a Via (``gzip_proxied off`` is its default
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream, closed_port
+from tests.support.proxy import fronted, proxied
+from tests.support.upstream import closed_port
 
 LONG = 30.0
 OFF = {"via": False}
@@ -17,7 +17,7 @@ OFF = {"via": False}
     "theirs", [b"", b"Via: 1.1 front\r\n", b"vIa: 1.0 a, 1.1 b\r\nVia: 1.1 c\r\n"]
 )
 async def test_no_via_goes_upstream(theirs: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, server=OFF) as proxy:
+    async with fronted(server=OFF) as (upstream, proxy):
         for _ in range(3):
             answer = await proxy.ask(get(fields=theirs), patience=LONG)
             assert answer.value("Via") is not None  # the client is told
@@ -29,7 +29,7 @@ async def test_no_via_goes_upstream(theirs: bytes) -> None:
 
 
 async def test_with_via_there_is_no_mark() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         await proxy.ask(get(), patience=LONG)
         assert upstream.requests[0].head.values("X-Sidecar-Proxy") == []
         assert upstream.requests[0].head.values("Via") != []
@@ -54,8 +54,7 @@ async def test_a_loop_is_found_by_the_mark(through: int, connection: bytes) -> N
 
 async def test_one_sidecar_may_stand_behind_another() -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=OFF) as far,
+        fronted(server=OFF) as (upstream, far),
         proxied(f"http://{far.runtime.http[0]}", server=OFF) as near,
     ):
         assert (await near.ask(get(), patience=LONG)).body == b"ok"

@@ -7,7 +7,7 @@ that was never met, and a rate limit for each way of writing.
 import pytest
 
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ALIKE = [
@@ -22,7 +22,7 @@ async def test_a_client_has_one_share(writings: list[str]) -> None:
         "server": {"trusted_proxies": ["127.0.0.0/8"]},
         "rate_limit": {"average": 1, "period": "1h", "burst": 1, "key": "client_addr"},
     }
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (_, proxy):
         for number, writing in enumerate(writings):
             response = await proxy.ask(get("/", f"X-Forwarded-For: {writing}\r\n".encode()))
             assert response.status == (429 if number else 200), writing
@@ -31,7 +31,7 @@ async def test_a_client_has_one_share(writings: list[str]) -> None:
 @pytest.mark.parametrize("trusted", ["127.0.0.0/8", "::ffff:127.0.0.0/104", "::ffff:7f00:1"])
 async def test_a_trusted_proxy_is_believed(trusted: str) -> None:
     server = {"trusted_proxies": [trusted]}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         assert (await proxy.ask(get("/", b"X-Forwarded-For: 192.0.2.7\r\n"))).status == 200
         assert (await proxy.record()).client == "192.0.2.7"
 

@@ -26,7 +26,7 @@ from proxy.upstream.connector import Connector
 from tests.support.client import RawClient
 from tests.support.message import OK
 from tests.support.process import PATIENCE, started
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -59,7 +59,7 @@ def no_descriptors() -> Iterator[None]:
 async def test_without_descriptors_the_answer_is_503_and_the_server_stays(
     complaints: list[str],
 ) -> None:
-    async with RawUpstream([OK]) as upstream, proxied(upstream, **NERVOUS) as proxy:
+    async with fronted([OK], **NERVOUS) as (_, proxy):
         async with await proxy.connect() as client:
             with no_descriptors():
                 for _ in range(3):
@@ -75,7 +75,7 @@ async def test_without_descriptors_the_answer_is_503_and_the_server_stays(
 async def test_whatever_runs_out_here_is_told_apart_from_a_failing_server(
     number: int, complaints: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with RawUpstream([OK]) as upstream, proxied(upstream, **NERVOUS) as proxy:
+    async with fronted([OK], **NERVOUS) as (_, proxy):
 
         async def fails(*_: Any, req: Any, **__: Any) -> Any:
             raise ClientConnectorError(req.connection_key, OSError(number, os.strerror(number)))
@@ -110,11 +110,7 @@ async def test_a_health_check_that_could_not_be_made_says_nothing_of_the_server(
 ) -> None:
     check = {"interval": "10ms", "unhealthy_threshold": 1, "healthy_threshold": 1}
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    async with (
-        RawUpstream([closing]) as upstream,
-        proxied(upstream, health_check=check) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([closing], health_check=check) as (upstream, _, client):
         await upstream.until(lambda: len(upstream.requests) > 1)
         with no_descriptors():
             async with asyncio.timeout(PATIENCE):
@@ -132,11 +128,7 @@ async def test_a_full_disk_costs_the_other_tries_and_not_the_request(
     monkeypatch.setattr(os, "pwrite", pwrite)
     body = b"x" * 100_000
     head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, retry={"max_body": "1KiB"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(retry={"max_body": "1KiB"}) as (upstream, _, client):
         await client.send(head)
         await upstream.until(lambda: len(upstream.requests) == 1)
         await client.send(body)

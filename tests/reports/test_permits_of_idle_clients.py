@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import OK, get, length
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 LIMITED: dict[str, Any] = {
@@ -33,11 +33,7 @@ async def other_is_served(proxy: Proxy) -> bool:
 @pytest.mark.parametrize("queue", [True, False])
 async def test_an_upload_that_drips_does_not_keep_others_waiting(queue: bool) -> None:
     tables = LIMITED if queue else {"concurrency": {"max_requests": 1}}
-    async with (
-        RawUpstream(["wait-body", OK], [OK]) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as slow,
-    ):
+    async with dialled(["wait-body", OK], [OK], **tables) as (upstream, proxy, slow):
         await slow.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
         await upstream.until(lambda: upstream.requests)
         if queue:
@@ -60,8 +56,7 @@ async def test_a_reply_that_is_not_read_does_not_keep_others_waiting(
 ) -> None:
     large = length(b"x" * (20 << 20), fields=fields)
     async with (
-        RawUpstream([large], [OK]) as upstream,
-        proxied(upstream, **LIMITED, **tables) as proxy,
+        fronted([large], [OK], **LIMITED, **tables) as (_, proxy),
         await proxy.connect(receive_buffer=4096) as slow,
     ):
         await slow.send(get())
@@ -76,8 +71,7 @@ async def test_a_reply_that_is_shared_and_not_read_does_not_keep_others_waiting(
 ) -> None:
     size = 15 << 20  # longer ones are for one client
     async with (
-        RawUpstream([length(b"x" * size)], [OK]) as upstream,
-        proxied(upstream, **LIMITED, **tables) as proxy,
+        fronted([length(b"x" * size)], [OK], **LIMITED, **tables) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as one,
         await proxy.connect(receive_buffer=4096) as other,
     ):
@@ -92,11 +86,7 @@ async def test_a_reply_that_is_shared_and_not_read_does_not_keep_others_waiting(
 
 async def test_a_tunnel_that_is_silent_does_not_keep_others_waiting() -> None:
     switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
-    async with (
-        RawUpstream([switch, "hold"], [OK]) as upstream,
-        proxied(upstream, **LIMITED) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([switch, "hold"], [OK], **LIMITED) as (_, proxy, client):
         await client.send(get(fields=b"Connection: Upgrade\r\nUpgrade: x\r\n"))
         await client.read_until(b"\r\n\r\n")
         assert await other_is_served(proxy)
@@ -104,10 +94,11 @@ async def test_a_tunnel_that_is_silent_does_not_keep_others_waiting() -> None:
 
 async def test_an_api_that_is_slow_itself_keeps_its_permits() -> None:
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, OK], [OK]) as upstream,
-        proxied(upstream, **{**LIMITED, "timeouts": {"queue": "1s"}}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", go, OK],
+        [OK],
+        **{**LIMITED, "timeouts": {"queue": "1s"}},
+    ) as (upstream, proxy):
         first = asyncio.ensure_future(proxy.ask(get()))
         await upstream.until(lambda: upstream.requests)
         assert not await other_is_served(proxy)

@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.client import ask
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 STORED: dict[str, Any] = {"cache": {}, "admin": {"listen": "127.0.0.1:0"}}
 FRESH = length(b"kept", fields=b"Cache-Control: max-age=60\r\n")
@@ -35,7 +34,7 @@ FRESH = length(b"kept", fields=b"Cache-Control: max-age=60\r\n")
     ],
 )
 async def test_a_path_is_found_as_the_log_shows_it_and_escaped(target: str, asked: str) -> None:
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **STORED) as proxy:
+    async with fronted([FRESH], **STORED) as (upstream, proxy):
         for each in (target, "/other"):
             await proxy.ask(get(each))
         remove = f"DELETE /api/cache?path={asked} HTTP/1.1\r\nHost: proxy.test\r\n\r\n"

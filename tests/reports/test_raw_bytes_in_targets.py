@@ -4,8 +4,7 @@ import pytest
 
 from proxy.telemetry.access_log_line import escaped
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 TARGETS = {
     b"/caf\xc3\xa9": "/caf%C3%A9",
@@ -18,11 +17,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("target", TARGETS)
 async def test_raw_bytes_go_through_and_are_logged_escaped(target: bytes) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         for number in range(2):
             data = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target
             assert (await client.ask(data)).status == 200
@@ -33,11 +28,7 @@ async def test_raw_bytes_go_through_and_are_logged_escaped(target: bytes) -> Non
 @pytest.mark.parametrize("target", TARGETS)
 async def test_strict_refuses_them(target: bytes) -> None:
     """Also where the fields of the request came before."""
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"strict": True}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server={"strict": True}) as (upstream, _, client):
         for _ in range(2):
             assert (await client.ask(get("/a[0]?b[]=%C3%A9"))).status == 200
         data = b"GET %b HTTP/1.1\r\nHost: proxy.test\r\n\r\n" % target
@@ -56,7 +47,7 @@ async def test_a_route_knows_a_path_however_its_bytes_are_spelled(
     target: bytes, route: str
 ) -> None:
     routes = [{"path": route, "strip_prefix": route, "upstream": "api"}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         data = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target
         assert (await proxy.ask(data)).status == 200
         assert upstream.requests[0].line == b"GET /x HTTP/1.1"

@@ -14,8 +14,7 @@ import pytest
 
 from tests.support.event_wire import EVENTS, said
 from tests.support.libraries import LONG, library, url
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import Proxy, fronted
 
 BUSY = b'{"error": {"message": "the model is asleep", "type": "overloaded_error", "code": "zzz"}}'
 LATE_429 = (
@@ -78,20 +77,17 @@ async def chat(openai: Any, proxy: Proxy) -> list[str]:
 async def test_openai_reads_a_stream_with_heartbeats() -> None:
     openai = library("openai")
     script = stream(data(CHUNK), data(CHUNK), said(b"data: [DONE]\n\n"), end=b"0\r\n\r\n")
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": "openai"}) as proxy,
-    ):
+    async with fronted(script, stream={"heartbeat": "30ms", "on_error": "openai"}) as (_, proxy):
         assert await chat(openai, proxy) == ["hi", "hi"]
 
 
 @pytest.mark.parametrize("shape", ["openai", "event"])
 async def test_openai_raises_what_the_last_event_says(shape: str) -> None:
     openai = library("openai")
-    async with (
-        RawUpstream(stream(data(CHUNK))) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": shape}) as proxy,
-    ):
+    async with fronted(
+        stream(data(CHUNK)),
+        stream={"heartbeat": "30ms", "on_error": shape},
+    ) as (_, proxy):
         if shape == "event":  # the reason why there are others
             with pytest.raises(TypeError):
                 await chat(openai, proxy)
@@ -107,10 +103,9 @@ def test_openai_reads_it_without_asyncio_too() -> None:
     openai = library("openai")
 
     async def main() -> None:
-        async with (
-            RawUpstream(stream(data(CHUNK))) as upstream,
-            proxied(upstream, stream={"heartbeat": "30ms", "on_error": "openai"}) as proxy,
-        ):
+        async with fronted(
+            stream(data(CHUNK)), stream={"heartbeat": "30ms", "on_error": "openai"}
+        ) as (_, proxy):
 
             def read() -> None:
                 with openai.OpenAI(
@@ -127,10 +122,9 @@ def test_openai_reads_it_without_asyncio_too() -> None:
 
 async def test_openai_is_told_the_word_of_the_api_where_a_stream_was_opened_early() -> None:
     openai = library("openai")
-    async with (
-        RawUpstream(["wait-body", 0.3, LATE_429]) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": "openai"}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", 0.3, LATE_429], stream={"heartbeat": "30ms", "on_error": "openai"}
+    ) as (_, proxy):
         async with openai.AsyncOpenAI(
             api_key="k", base_url=url(proxy), max_retries=0, timeout=LONG
         ) as client:
@@ -163,19 +157,15 @@ async def test_anthropic_reads_a_stream_with_heartbeats() -> None:
     anthropic = library("anthropic")
     stop = {"type": "message_stop"}
     script = stream(data(START, "message_start"), data(stop, "message_stop"), end=b"0\r\n\r\n")
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": "anthropic"}) as proxy,
-    ):
+    async with fronted(script, stream={"heartbeat": "30ms", "on_error": "anthropic"}) as (_, proxy):
         assert await message(anthropic, proxy) == ["message_start", "message_stop"]
 
 
 async def test_anthropic_raises_what_the_last_event_says() -> None:
     anthropic = library("anthropic")
-    async with (
-        RawUpstream(stream(data(START, "message_start"))) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": "anthropic"}) as proxy,
-    ):
+    async with fronted(
+        stream(data(START, "message_start")), stream={"heartbeat": "30ms", "on_error": "anthropic"}
+    ) as (_, proxy):
         with pytest.raises(anthropic.APIStatusError, match="status 502") as caught:
             await message(anthropic, proxy)
         body: Any = caught.value.body
@@ -185,10 +175,9 @@ async def test_anthropic_raises_what_the_last_event_says() -> None:
 
 async def test_anthropic_is_told_the_word_of_the_api_where_a_stream_was_opened_early() -> None:
     anthropic = library("anthropic")
-    async with (
-        RawUpstream(["wait-body", 0.3, LATE_429]) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": "anthropic"}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", 0.3, LATE_429], stream={"heartbeat": "30ms", "on_error": "anthropic"}
+    ) as (_, proxy):
         with pytest.raises(anthropic.APIStatusError, match="asleep"):
             await message(anthropic, proxy, extra_headers={"Accept": "text/event-stream"})
 
@@ -242,10 +231,9 @@ READERS = [through_httpx_sse, through_sseclient, through_aiohttp]
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("shape", ["event", "graphql"])
 async def test_readers_of_events_see_the_last_one(read: Callable[[str], Any], shape: str) -> None:
-    async with (
-        RawUpstream(stream(data({"n": 1}, "next"))) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms", "on_error": shape}) as proxy,
-    ):
+    async with fronted(
+        stream(data({"n": 1}, "next")), stream={"heartbeat": "30ms", "on_error": shape}
+    ) as (_, proxy):
         first, last, *more = await asyncio.wait_for(read(url(proxy)), LONG)
         assert first == ("next", '{"n": 1}')
         said_last = json.loads(last[1])

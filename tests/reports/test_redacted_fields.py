@@ -9,8 +9,7 @@ import pytest
 from proxy.telemetry.log import JsonFormatter
 from tests.support.client import ask
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 FIELDS = (
@@ -35,11 +34,7 @@ async def test_what_is_redacted_is_shown_nowhere(redact: list[str]) -> None:
     tunnel = [b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"]
     options = {"log": {"redact": redact}, "admin": {"listen": "127.0.0.1:0"}}
     try:
-        async with (
-            RawUpstream(tunnel, [b"nonsense\r\n\r\n"]) as upstream,
-            proxied(upstream, **options) as proxy,
-            await proxy.connect() as client,
-        ):
+        async with dialled(tunnel, [b"nonsense\r\n\r\n"], **options) as (_, proxy, client):
             request = get(fields=FIELDS).replace(b"Host: ", b"Host: secret.test\r\nX-Was: ", 1)
             offer = b"Connection: Upgrade\r\nUpgrade: foo\r\n\r\n"
             await client.send(request[:-2] + offer)

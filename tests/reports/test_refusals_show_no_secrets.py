@@ -4,8 +4,7 @@ import logging
 
 import pytest
 
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 CHUNKS = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -41,7 +40,7 @@ async def test_neither_the_answer_nor_standard_error_shows_it(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     options = {"errors": {"details": True}}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (_, proxy):
         response = await proxy.ask(request_)
         assert response.status == 400
         assert b"sekret" not in response.body + response.head.raw

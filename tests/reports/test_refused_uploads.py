@@ -8,8 +8,7 @@ import pytest
 
 from proxy.edge.http1 import write_stall as writing
 from tests.support.message import length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 PATIENCE = 30.0
 SIZE = 40 << 20
@@ -31,11 +30,7 @@ async def test_a_client_that_reads_behind_its_upload_has_its_reply(
     monkeypatch.setattr(writing, "UPLOADING", 0)  # a busy machine may take any time between two
     target, server = CASES[name]
     head = f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n".encode()
-    async with (
-        RawUpstream([REFUSED, "fin"]) as upstream,
-        proxied(upstream, server=server) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([REFUSED, "fin"], server=server) as (_, proxy, client):
         await client.send(head)
         for _ in range(SIZE >> 18):
             await client.send(b"x" * (1 << 18))
@@ -47,11 +42,7 @@ async def test_a_client_that_reads_behind_its_upload_has_its_reply(
 
 async def test_what_comes_behind_a_refusal_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "LINGER", 1000.0)
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"max_body": "1KiB"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server={"max_body": "1KiB"}) as (_, proxy, client):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n")
         assert (await client.receive(patience=PATIENCE)).status == 413
         (connection,) = proxy.runtime._tracker.connections

@@ -9,8 +9,8 @@ import asyncio
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import Proxy, dialled, fronted
+from tests.support.upstream import HEALTHY
 
 PATIENCE = 30.0
 
@@ -30,11 +30,7 @@ CHUNKS = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 async def test_a_request_in_two_segments_is_the_same_request(name: str) -> None:
     data = RIGHT[name]
     body = b"hello" if b"hel" in data else b""
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY]) as (upstream, _, client):
         for number, cut in enumerate(range(1, len(data))):
             await client.send(data[:cut])
             await asyncio.sleep(0)
@@ -47,11 +43,7 @@ async def test_a_request_in_two_segments_is_the_same_request(name: str) -> None:
 
 @pytest.mark.parametrize("name", RIGHT)
 async def test_a_request_byte_by_byte_is_the_same_request(name: str) -> None:
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY]) as (upstream, proxy, client):
         for byte in RIGHT[name]:
             await client.send(bytes((byte,)))
             await proxy.breathe()
@@ -87,7 +79,7 @@ BOUNDARIES = [
 async def test_junk_at_each_boundary_of_a_chunked_body_is_answered(
     places: tuple[int, ...], junk: tuple[bytes, ...]
 ) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         for at in places:
             for what in (*junk, b"\x00", b"\x7f"):
                 assert await answered(proxy, CHUNKS + BODY[:at], what) == 400, (at, what)
@@ -96,7 +88,7 @@ async def test_junk_at_each_boundary_of_a_chunked_body_is_answered(
 
 async def test_junk_at_each_place_of_a_head_is_answered() -> None:
     head = b"GET /a HTTP/1.1\r\nHost: a\r\nX-A: b\r\n\r\n"
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         for at in range(len(head) - 1):
             for junk in (b"\x00", b"\x7f"):
                 assert await answered(proxy, head[:at], junk) == 400, head[:at]
@@ -115,11 +107,7 @@ async def test_what_follows_a_request_that_ends_its_connection_does_not_spoil_th
     """RFC 9112 2.2: old clients send a line break behind a POST, and browsers sent more."""
     go = asyncio.Event()
     request = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
-    async with (
-        RawUpstream(["wait-body", go, *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", go, *HEALTHY]) as (upstream, _, client):
         if apart:
             await client.send(request)
             await upstream.until(lambda: upstream.requests)
@@ -151,11 +139,7 @@ async def test_what_came_whole_before_a_malformed_request_is_served_first(
 ) -> None:
     """As nginx has it; all of them used to be refused together."""
     requests = get("/1") + RIGHT["chunks"] + RIGHT["a length"] + get("/4")
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY]) as (upstream, _, client):
         if apart:
             await client.send(requests)
             await client.send(bad)
@@ -174,11 +158,7 @@ async def test_what_came_whole_before_a_malformed_request_is_served_first(
 @pytest.mark.parametrize("line", [b"GET /a HTTP/1.2", b"GET /a HTTP/1.9"])
 async def test_a_later_minor_version_is_served_as_1_1(line: bytes) -> None:
     """RFC 9110 2.5; and what goes on speaks our version (RFC 9110 6.2)."""
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         for _ in range(2):  # the connection stays
             assert (await client.ask(line + b"\r\nHost: a\r\n\r\n")).status == 200
         assert upstream.requests[0].line == b"GET /a HTTP/1.1"
@@ -186,7 +166,7 @@ async def test_a_later_minor_version_is_served_as_1_1(line: bytes) -> None:
 
 
 async def test_the_log_says_of_a_malformed_request_what_could_be_read_of_it() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         await proxy.ask(b"PUT /path HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n")
         exchange = await proxy.record()
         assert (exchange.method, exchange.raw_target, exchange.status) == ("PUT", b"/path", 400)

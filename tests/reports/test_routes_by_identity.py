@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.message import get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.tls_client import client_of, encrypted, trusting
 from tests.support.upstream import RawUpstream, Script
 
@@ -66,7 +66,7 @@ async def test_without_tls_a_certificate_is_what_a_trusted_proxy_says_of_it(
 
 async def test_a_limit_by_certificate_is_not_evaded_by_saying_another() -> None:
     limit = {"average": 1, "period": "1h", "burst": 1, "key": "header:X-Client-Cert-Subject"}
-    async with RawUpstream() as upstream, proxied(upstream, rate_limit=limit) as proxy:
+    async with fronted(rate_limit=limit) as (_, proxy):
         statuses = [
             (await proxy.ask(get(fields=b"X-Client-Cert-Subject: CN=%d\r\n" % number))).status
             for number in range(3)

@@ -18,7 +18,7 @@ from proxy.edge.responses import sentence
 from proxy.edge.statuses import FAILURES, SENTENCES
 from tests.support.client import RawClient
 from tests.support.message import OK, get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import RawUpstream, closed_port
 
 HELLO = b"GET /v1/x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -252,10 +252,7 @@ async def test_exchanges_that_were_cut_have_their_sentence_too(
     script: tuple[Any, ...],
     what: str,
 ) -> None:
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **tables, routes=ROUTE) as proxy,
-    ):
+    async with fronted(script, **tables, routes=ROUTE) as (upstream, proxy):
         await act(proxy, upstream)
         await proxy.record()
     (logged,) = told(caplog)
@@ -278,10 +275,7 @@ async def test_exchanges_that_were_cut_have_their_sentence_too(
 async def test_refusals_show_no_internals(
     caplog: pytest.LogCaptureFixture, request_: bytes, details: bool
 ) -> None:
-    async with (
-        RawUpstream([OK]) as upstream,
-        proxied(upstream, errors={"details": details}) as proxy,
-    ):
+    async with fronted([OK], errors={"details": details}) as (_, proxy):
         response = await proxy.ask(request_)
         status = HTTPStatus(response.status)
         detail = json.loads(response.body)["detail"]

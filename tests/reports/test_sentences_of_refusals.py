@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.message import OK, get
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 REFUSED: list[tuple[bytes, str]] = [
@@ -70,20 +70,18 @@ REFUSED: list[tuple[bytes, str]] = [
 async def test_a_refused_request_is_told_what_is_wrong_in_a_sentence(
     request_: bytes, words: str
 ) -> None:
-    async with (
-        RawUpstream([OK]) as upstream,
-        proxied(upstream, server={"max_body": "1KiB"}, errors={"details": True}) as proxy,
-    ):
+    async with fronted([OK], server={"max_body": "1KiB"}, errors={"details": True}) as (_, proxy):
         response = await proxy.ask(request_)
     assert words in json.loads(response.body)["detail"]
 
 
 async def test_a_reply_whose_head_is_too_large_is_named_with_its_server() -> None:
     head = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"
-    async with (
-        RawUpstream([head]) as upstream,
-        proxied(upstream, errors={"details": True}, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(
+        [head],
+        errors={"details": True},
+        retry={"attempts": 1},
+    ) as (upstream, proxy):
         response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert response.status == 502
         detail = json.loads(response.body)["detail"]
@@ -106,11 +104,7 @@ async def test_a_certificate_of_an_unknown_authority_is_told_with_the_option_for
 
 async def test_one_connection_too_many_is_told_which_limit_it_met() -> None:
     """By the log and the page; the client is told that none is free."""
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, server={"max_connections": 1}) as proxy,
-        await proxy.connect() as one,
-    ):
+    async with dialled(["hold"], server={"max_connections": 1}) as (upstream, proxy, one):
         await one.send(get())
         await upstream.until(lambda: upstream.requests)
         assert (await proxy.ask(b"")).status == 503
@@ -143,14 +137,9 @@ LONG_ANSWERED: list[bytes] = [
 
 @pytest.mark.parametrize("number", range(len(LONG_ASKED)))
 async def test_a_refusal_shows_little_of_a_long_request(number: int) -> None:
-    async with (
-        RawUpstream([OK]) as upstream,
-        proxied(
-            upstream,
-            server={"strict": True, "max_header_size": "32KiB"},
-            errors={"details": True},
-        ) as proxy,
-    ):
+    async with fronted(
+        [OK], server={"strict": True, "max_header_size": "32KiB"}, errors={"details": True}
+    ) as (_, proxy):
         response = await proxy.ask(LONG_ASKED[number])
     assert response.status in (400, 501)
     assert len(response.body) < 700
@@ -159,10 +148,7 @@ async def test_a_refusal_shows_little_of_a_long_request(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(len(LONG_ANSWERED)))
 async def test_a_refusal_shows_little_of_a_long_reply(number: int) -> None:
-    async with (
-        RawUpstream([LONG_ANSWERED[number]]) as upstream,
-        proxied(upstream, errors={"details": True}) as proxy,
-    ):
+    async with fronted([LONG_ANSWERED[number]], errors={"details": True}) as (_, proxy):
         response = await proxy.ask(get())
     assert response.status == 502
     assert len(response.body) < 700

@@ -18,8 +18,8 @@ from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
 from proxy.telemetry.options import LogOptions
 from tests.support.client import ask
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream, Script
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import Script
 
 SECRET = "sk-live-4f9a8d77c1"
 ADMIN = {"listen": "127.0.0.1:0"}
@@ -41,7 +41,7 @@ async def state(address: Any) -> str:
 )
 async def test_keys_of_rate_limits_are_shown_as_hashes(key: str, field: str) -> None:
     tables = {"rate_limit": {"average": 100, "key": key}, "admin": ADMIN}
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         assert (await proxy.ask(get(fields=field.encode() + b"\r\n"))).status == 200
         text = await state(proxy.admin)
         assert SECRET not in text
@@ -59,9 +59,7 @@ async def test_keys_of_queues_are_shown_as_hashes(order: str) -> None:
     }
     request = get(fields=f"Authorization: Bearer {SECRET}\r\n".encode())
     async with (
-        RawUpstream(HOLD) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as one,
+        dialled(HOLD, **tables) as (upstream, proxy, one),
         await proxy.connect() as other,
     ):
         await one.send(request)
@@ -77,7 +75,7 @@ async def test_keys_that_the_configuration_calls_harmless_are_shown() -> None:
         "rate_limit": {"average": 100, "key": "header:X-Tenant"},
         "admin": {**ADMIN, "show_keys": ["header:x-tenant"]},
     }
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         await proxy.ask(get(fields=b"X-Tenant: acme\r\n"))
         assert "acme" in json.loads(await state(proxy.admin))["rate_limits"]["/"]["left"]
 
@@ -112,7 +110,7 @@ async def test_a_fault_of_ours_shows_nothing_of_the_request(
         raise KeyError(dict(exchange.headers)[b"X-Api-Key"])
 
     tables = {"errors": {"details": True}}
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         chain = proxy.tree.router.find("GET", "h", "/", [])
         monkeypatch.setattr(chain, "handle", broken)
         response = await proxy.ask(get(fields=f"X-Api-Key: {SECRET}\r\n".encode()))
@@ -229,10 +227,7 @@ def test_the_command_line_is_repeated_without_secrets() -> None:
 
 async def test_a_configured_secret_is_shown_nowhere() -> None:
     options = {"credentials": {"value": f"Bearer {SECRET}"}}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, upstream_options=options, admin=ADMIN) as proxy,
-    ):
+    async with fronted(upstream_options=options, admin=ADMIN) as (_, proxy):
         await proxy.ask(get())
         assert SECRET not in await state(proxy.admin)
         assert SECRET not in conceal(f"somewhere {SECRET} stands")

@@ -25,7 +25,7 @@ from tests.support.authority import Authority
 from tests.support.credentials import oauth2, token
 from tests.support.message import CHUNKED_HEAD, OK, get, post
 from tests.support.peer import SWITCHING
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, proxied
 from tests.support.tls_client import encrypted
 from tests.support.tunnel import OFFER
 from tests.support.upstream import Connection, RawUpstream
@@ -126,11 +126,7 @@ async def test_connections_of_clients_are_watched_from_the_beginning(
     server: dict[str, Any] = {}
     if how == "tls":
         server = encrypted(Authority(tmp_path))
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=server) as (_, proxy, client):
         if how == "plain":
             assert (await client.ask(get())).status == 200
         else:
@@ -144,11 +140,7 @@ async def vanishes(connection: Connection, _: object) -> None:
 
 
 async def test_a_client_that_half_closes_is_asked_sooner() -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, server={"half_close": "answer"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], server={"half_close": "answer"}) as (upstream, proxy, client):
         await client.send(get())
         await upstream.until(lambda: upstream.requests)
         port = int(proxy.address[1])
@@ -192,11 +184,7 @@ async def test_a_reply_whose_server_is_gone_is_cut(
 ) -> None:
     caplog.set_level("INFO")
     monkeypatch.setattr("proxy.upstream.http1.transport.SILENT", SOON)
-    async with (
-        RawUpstream([framing, vanishes]) as server,
-        proxied(server, stream={"commit": "headers"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([framing, vanishes], stream={"commit": "headers"}) as (_, proxy, client):
         await client.send(get())
         await client.read_until(b"hello")
         await client.rest(LONG)
@@ -211,11 +199,7 @@ async def test_a_client_whose_host_is_gone_has_left(
 ) -> None:
     monkeypatch.setattr("proxy.run.sockets.tcp.SILENT", SOON)
     script = [CHUNKED_HEAD, b"5\r\nhello\r\n", "hold"] if begun else ["hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, proxy, client):
         await client.send(get())
         if begun:
             await client.read_until(b"hello")

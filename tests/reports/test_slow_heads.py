@@ -15,9 +15,8 @@ from proxy.telemetry.call import Call, Teller
 from proxy.telemetry.phases import Phases, phases
 from tests.support.client import RawClient
 from tests.support.message import OK
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled
 from tests.support.timing import taking_at_least
-from tests.support.upstream import RawUpstream
 
 PAUSE = 0.2
 LEAST = 0.9 * PAUSE
@@ -46,11 +45,7 @@ def told(exchange: Exchange) -> Call:
 
 @pytest.mark.parametrize("rest", [b"\r\n", b"Expect: nothing\r\nContent-Length: 0\r\n\r\n"])
 async def test_a_head_in_two_parts_counts_from_the_first_one(rest: bytes) -> None:
-    async with (
-        RawUpstream([OK]) as upstream,
-        proxied(upstream, server={"server_timing": True}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([OK], server={"server_timing": True}) as (_, proxy, client):
         await slowly(proxy, client)
         answer = await client.ask(rest)
         assert answer.status == 200
@@ -70,11 +65,7 @@ async def test_a_head_in_two_parts_counts_from_the_first_one(rest: bytes) -> Non
 
 async def test_a_head_that_stalls_took_as_long_as_its_client_was_waited_for() -> None:
     options = {"server": {"request_headers_timeout": "200ms"}}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(**options) as (_, proxy, client):
         with taking_at_least(PAUSE):
             assert (await client.ask(PART)).status == 408
         exchange, spent_on, seconds = await spent(proxy)
@@ -90,11 +81,7 @@ async def test_a_head_that_stalls_took_as_long_as_its_client_was_waited_for() ->
     [(b"Host: b\r\n\r\n", 400), (b"A B: c\r\n\r\n", 400), (b"X: " + b"x" * 20_000, 431)],
 )
 async def test_a_head_that_is_refused_counts_from_its_first_part(rest: bytes, status: int) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (_, proxy, client):
         await slowly(proxy, client)
         assert (await client.ask(rest)).status == status
         _, spent_on, seconds = await spent(proxy)
@@ -104,11 +91,7 @@ async def test_a_head_that_is_refused_counts_from_its_first_part(rest: bytes, st
 async def test_a_head_behind_a_reply_counts_from_that_reply_on() -> None:
     """Nobody waits for it before: its client may have sent it whenever it liked."""
     go = asyncio.Event()
-    async with (
-        RawUpstream([go, OK], [OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([go, OK], [OK]) as (upstream, proxy, client):
         await client.send(PART + b"\r\n" + PART)
         await upstream.until(lambda: upstream.requests)
         await proxy.breathe()
@@ -122,11 +105,7 @@ async def test_a_head_behind_a_reply_counts_from_that_reply_on() -> None:
 
 
 async def test_a_head_that_came_whole_has_taken_no_time() -> None:
-    async with (
-        RawUpstream([OK], [OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([OK], [OK]) as (_, proxy, client):
         for number in range(2):
             assert (await client.ask(PART + b"\r\n")).status == 200
             assert (await proxy.record(number)).record.head_s == 0.0
@@ -137,11 +116,7 @@ async def test_what_a_client_takes_for_its_head_takes_nothing_from_its_limits(
     field: bytes,
 ) -> None:
     tables = {"timeouts": {"total": "30s"}, "deadline": {}}
-    async with (
-        RawUpstream([OK]) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([OK], **tables) as (_, proxy, client):
         await slowly(proxy, client, PART + field)
         assert (await client.ask(b"\r\n")).status == 200
         exchange = await proxy.record()
@@ -155,11 +130,7 @@ async def test_a_fin_right_behind_a_slow_head_belongs_to_it(
     """Of clients on other hosts nobody can tell whether they wait; this FIN came at once."""
     monkeypatch.setattr(half_close, "peer_left", lambda _: None)
     monkeypatch.setattr(transport, "AT_ONCE", PAUSE)
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream, server={"half_close": "auto"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK], server={"half_close": "auto"}) as (_, proxy, client):
         await slowly(proxy, client)
         await slowly(proxy, client, b"X-More: 1\r\n")
         await client.send(b"\r\n")

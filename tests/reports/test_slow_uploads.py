@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream
 
 BOUND = 0.2
@@ -45,7 +45,7 @@ async def test_a_slow_upload_is_sent_once_and_blamed_on_no_server(head: bytes) -
 
 @pytest.mark.parametrize("head", HEADS)
 async def test_a_server_that_is_silent_after_a_slow_upload_is_timed(head: bytes) -> None:
-    async with RawUpstream(["hold"], HEALTHY) as upstream, proxied(upstream, **CLOCK) as proxy:
+    async with fronted(["hold"], HEALTHY, **CLOCK) as (_, proxy):
         assert await drip(proxy, head) == 200
         (ended,) = proxy.records
         assert [attempt.outcome for attempt in ended.record.attempt_log] == ["timeout", "200"]
@@ -55,11 +55,12 @@ async def test_an_attempt_goes_on_where_its_server_was_ejected_meanwhile() -> No
     """The only one: another attempt would find nobody."""
     go = asyncio.Event()
     breaker = {"circuit_breaker": {"consecutive_failures": 1, "base_ejection_time": "1m"}}
-    async with (
-        RawUpstream(["wait-body", go, *HEALTHY], ["wait-body", "rst"]) as upstream,
-        proxied(upstream, **CLOCK, **breaker) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", go, *HEALTHY],
+        ["wait-body", "rst"],
+        **CLOCK,
+        **breaker,
+    ) as (upstream, proxy, client):
         await client.send(get("/slow"))
         await upstream.until(lambda: upstream.requests)
         assert (await proxy.ask(get("/reset"))).status == 502

@@ -11,7 +11,7 @@ from tests.support.client import RawClient, Response
 from tests.support.event_wire import ACCEPT, EVENTS, TYPE, last_words, said
 from tests.support.message import get, length, post
 from tests.support.peer import SWITCHING
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import RawUpstream, closed_port
 
 LONG = 30.0
@@ -39,21 +39,14 @@ def accept(value: str) -> bytes:
 )
 async def test_a_client_that_takes_json_as_well_is_told_the_truth(value: str) -> None:
     """Heartbeats broke clients of MCP, which were given a stream where JSON was to come."""
-    async with (
-        RawUpstream(["wait-body", 0.2, JSON]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-    ):
+    async with fronted(["wait-body", 0.2, JSON], stream={"heartbeat": "20ms"}) as (_, proxy):
         answer = await proxy.ask(post(b"{}", fields=accept(value)), patience=LONG)
         assert (answer.value("Content-Type"), answer.body) == (b"application/json", b"{}")
 
 
 @pytest.mark.parametrize("value", ["text/event-stream", "text/event-stream, */*;q=0.1"])
 async def test_a_client_that_prefers_events_is_not_kept_waiting(value: str) -> None:
-    async with (
-        RawUpstream(["wait-body", "hold"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", "hold"], stream={"heartbeat": "20ms"}) as (_, _, client):
         await client.send(get(fields=accept(value)))
         await client.read_until(b": heartbeat\n\n", LONG)
 
@@ -61,10 +54,9 @@ async def test_a_client_that_prefers_events_is_not_kept_waiting(value: str) -> N
 @pytest.mark.parametrize("coding", ["gzip, deflate, br", "*", "gzip\r\naccept-encoding: br"])
 async def test_what_is_opened_early_is_asked_for_without_a_coding(coding: str) -> None:
     fields = ACCEPT + b"Accept-Encoding: %b\r\n" % coding.encode()
-    async with (
-        RawUpstream(["wait-body", EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "1h"}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"], stream={"heartbeat": "1h"}
+    ) as (upstream, proxy):
         assert (await proxy.ask(get(fields=fields), patience=LONG)).ended == "complete"
         assert upstream.requests[0].head.values("accept-encoding") == [b"identity"]
 
@@ -80,10 +72,7 @@ async def test_what_is_opened_early_is_asked_for_without_a_coding(coding: str) -
 async def test_other_requests_keep_their_codings(
     fields: bytes, heartbeat: str, seen: list[bytes]
 ) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, stream={"heartbeat": heartbeat}) as proxy,
-    ):
+    async with fronted(stream={"heartbeat": heartbeat}) as (upstream, proxy):
         await proxy.ask(get(fields=fields), patience=LONG)
         assert upstream.requests[0].head.values("accept-encoding") == seen
 
@@ -103,11 +92,9 @@ INSTEAD: list[tuple[list[Any], int, str]] = [
 async def test_no_error_is_called_ok(late: list[Any], status: int, word: str) -> None:
     """An error called OK ended a stream that came compressed."""
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, *late]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, retry={"attempts": 1}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", go, *late], stream={"heartbeat": "20ms"}, retry={"attempts": 1}
+    ) as (upstream, _, client):
         await client.send(get(fields=ACCEPT))
         await upstream.until(lambda: upstream.requests)
         go_on = asyncio.get_running_loop().call_later(0.3, go.set)
@@ -149,8 +136,7 @@ async def test_a_client_that_waits_with_its_body_is_asked_for_it_before_200(
     """Client and upstream waited for each other: 100 came to be sent behind 200, and was not."""
     go = asyncio.Event()
     async with (
-        RawUpstream([go, *asks, *DONE]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
+        fronted([go, *asks, *DONE], stream={"heartbeat": "20ms"}) as (upstream, proxy),
         strict(proxy),
     ):
         go.set()
@@ -178,10 +164,9 @@ async def test_a_body_that_comes_while_its_request_waits_in_the_queue_is_sent_on
 
 async def test_a_body_that_comes_while_its_request_waits_for_its_turn_is_sent_on() -> None:
     tables = {"rate_limit": {"average": 2, "burst": 1, "max_wait": "60s"}}
-    async with (
-        RawUpstream(["wait-body", length(b"ok")], DONE) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, **tables) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", length(b"ok")], DONE, stream={"heartbeat": "20ms"}, **tables
+    ) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         async with strict(proxy):
             pass
@@ -203,8 +188,9 @@ async def test_a_body_that_comes_while_its_server_is_away_is_sent_on() -> None:
 
 async def test_a_body_that_an_attempt_has_lost_is_sent_again() -> None:
     async with (
-        RawUpstream(["wait-body", "rst"], DONE) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, retry={"backoff_base": "1ms"}) as proxy,
+        fronted(
+            ["wait-body", "rst"], DONE, stream={"heartbeat": "20ms"}, retry={"backoff_base": "1ms"}
+        ) as (upstream, proxy),
         strict(proxy, method=b"PUT"),
     ):
         pass
@@ -213,11 +199,7 @@ async def test_a_body_that_an_attempt_has_lost_is_sent_again() -> None:
 
 async def test_a_refusal_in_time_still_comes_without_the_body_being_asked_for() -> None:
     request_ = post(b"", fields=ACCEPT + b"Expect: 100-continue\r\n")
-    async with (
-        RawUpstream([length(b"no", b"401 No")]) as upstream,
-        proxied(upstream, stream={"heartbeat": "1h"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([length(b"no", b"401 No")], stream={"heartbeat": "1h"}) as (_, _, client):
         await client.send(request_.replace(b"Length: 0", b"Length: 5"))
         answer = await client.receive()
         assert (answer.status, answer.interim) == (401, [])
@@ -244,11 +226,10 @@ CHALLENGE = length(b"no", b"401 No", b"WWW-Authenticate: Negotiate d2h5\r\n")
 async def test_what_needs_the_head_of_the_upstream_is_not_opened_early(
     request_: bytes, late: bytes, status: int
 ) -> None:
-    async with (
-        RawUpstream(["wait-body", 0.3, late, "hold"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", 0.3, late, "hold"],
+        stream={"heartbeat": "20ms"},
+    ) as (_, _, client):
         await client.send(request_)
         assert (await client.receive(head_only=True, patience=LONG)).status == status
 
@@ -256,10 +237,6 @@ async def test_what_needs_the_head_of_the_upstream_is_not_opened_early(
 async def test_an_offer_that_ends_here_keeps_nobody_waiting() -> None:
     """HTTP/2 over cleartext is not offered to the upstream, so no 101 can come of it."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
-    async with (
-        RawUpstream(["wait-body", "hold"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", "hold"], stream={"heartbeat": "20ms"}) as (_, _, client):
         await client.send(get(fields=ACCEPT + offer))
         await client.read_until(BEAT, LONG)

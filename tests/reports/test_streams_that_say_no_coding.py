@@ -11,8 +11,7 @@ import pytest
 
 from tests.support.event_wire import ACCEPT, TYPE, said
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 
 LONG = 30.0
 BEAT = b": heartbeat\n\n"
@@ -28,11 +27,7 @@ def begin(coding: bytes) -> bytes:
 async def test_a_stream_that_was_opened_early_goes_on(coding: bytes) -> None:
     go = asyncio.Event()
     script: list[Any] = ["wait-body", go, begin(coding), said(b"data: 1\n\n"), b"0\r\n\r\n"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, stream={"heartbeat": "20ms"}) as (_, _, client):
         await client.send(get(fields=ACCEPT))
         await client.read_until(BEAT, LONG)
         go.set()
@@ -45,11 +40,7 @@ async def test_a_stream_that_was_not_opened_early_has_heartbeats_and_a_last_even
 ) -> None:
     go = asyncio.Event()
     script: list[Any] = ["wait-body", begin(coding), said(b"data: 1\n\n"), go, "fin"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms", "on_error": "event"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, stream={"heartbeat": "20ms", "on_error": "event"}) as (_, _, client):
         await client.send(get())
         head = await client.read_until(b"data: 1\n\n\r\n", LONG)
         assert b"\r\nContent-Encoding: %b\r\n" % coding in head

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, chunked, get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import HEALTHY
 
 TAKES = b"TE: trailers\r\nConnection: TE\r\n"
 FORBIDDEN = b"Content-Length: 0\r\nTransfer-Encoding: gzip\r\nSet-Cookie: a=b\r\nAge: 1\r\n"
@@ -26,11 +26,7 @@ def ended(trailers: bytes) -> bytes:
 @pytest.mark.parametrize("pause", [0.0, 0.01])
 async def test_fields_in_a_trailer_change_nothing(trailers: bytes, te: bytes, pause: float) -> None:
     body = ended(trailers)
-    async with (
-        RawUpstream([CHUNKED_HEAD + body[:9], pause, body[9:]]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([CHUNKED_HEAD + body[:9], pause, body[9:]]) as (upstream, _, client):
         for _ in range(2):  # and the connections are as good as before
             response = await client.ask(get(fields=te))
             assert (response.status, response.body, response.ended) == (200, b"hello", "complete")
@@ -44,10 +40,7 @@ async def test_fields_in_a_trailer_change_nothing(trailers: bytes, te: bytes, pa
 @pytest.mark.parametrize("pause", [0.0, 0.01])
 async def test_a_client_that_takes_trailers_is_told_and_given_them(pause: float) -> None:
     body = ended(b"X-Sum: caf\xe9 \r\n" + FORBIDDEN + b"X-Sum:\r\n")
-    async with (
-        RawUpstream([ANNOUNCED + body[:4], pause, body[4:]]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted([ANNOUNCED + body[:4], pause, body[4:]]) as (upstream, proxy):
         response = await proxy.ask(get(fields=TAKES))
         assert response.values("Trailer") == [b"X-Sum"]
         assert response.chunks.trailers == [b"X-Sum: caf\xe9", b"X-Sum: "]
@@ -57,30 +50,23 @@ async def test_a_client_that_takes_trailers_is_told_and_given_them(pause: float)
 
 @pytest.mark.parametrize("te", [b"", b"TE: gzip\r\n"])
 async def test_a_client_that_does_not_ask_gets_none(te: bytes) -> None:
-    async with (
-        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as (upstream, proxy):
         response = await proxy.ask(get(fields=te))
         assert (response.values("Trailer"), response.chunks.trailers) == ([], [])
         assert upstream.requests[0].head.values("TE") == []
 
 
 async def test_a_client_of_http_1_0_gets_none() -> None:
-    async with (
-        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as (_, proxy):
         response = await proxy.ask(get(fields=TAKES).replace(b"1.1", b"1.0"))
         assert (response.framing, response.body) == ("close", b"hello")
 
 
 async def test_trailers_of_one_reply_are_not_those_of_the_next() -> None:
-    async with (
-        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")], [CHUNKED_HEAD + ended(b"")]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [ANNOUNCED + ended(b"X-Sum: 1\r\n")],
+        [CHUNKED_HEAD + ended(b"")],
+    ) as (upstream, _, client):
         found = [(await client.ask(get(fields=TAKES))).chunks.trailers for _ in range(2)]
         assert found == [[b"X-Sum: 1"], []]
         assert len(upstream.connections) == 1
@@ -92,11 +78,7 @@ async def test_trailers_of_a_request_go_on(pause: bool) -> None:
         b"POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-Sum, Host\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     body = ended(b"X-Sum: 1\r\n" + FORBIDDEN + b"X-Forwarded-For: 6.6.6.6\r\n")
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY) as (upstream, _, client):
         for number in range(2):
             if pause:
                 await client.send(head + body[:6])
@@ -115,11 +97,11 @@ async def test_trailers_of_a_request_go_on(pause: bool) -> None:
 async def test_trailers_are_sent_again_with_their_body() -> None:
     head = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     busy = length(b"", b"503 Busy")
-    async with (
-        RawUpstream(["wait-body", busy], HEALTHY) as upstream,
-        proxied(upstream, retry={"on": ["503"]}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", busy],
+        HEALTHY,
+        retry={"on": ["503"]},
+    ) as (upstream, _, client):
         await client.send(head + b"5\r\nhello\r\n")
         await upstream.until(lambda: upstream.requests)
         await client.send(b"0\r\nX-Sum: 1\r\n\r\n")
@@ -147,11 +129,7 @@ async def test_whoever_passes_a_reply_on_passes_its_trailers_on(
 ) -> None:
     """A reply that is shared, held, watched or kept has the same end as any other."""
     body = chunked(b"data: hello\n\n", end=b"0\r\nX-Sum: 1\r\n\r\n")
-    async with (
-        RawUpstream([head + body[:9], pause, body[9:]]) as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([head + body[:9], pause, body[9:]], **tables) as (_, _, client):
         for _ in range(2):
             response = await client.ask(get(fields=TAKES))
             assert (response.body, response.ended) == (b"data: hello\n\n", "complete")
@@ -161,20 +139,14 @@ async def test_whoever_passes_a_reply_on_passes_its_trailers_on(
 
 async def test_each_client_of_a_shared_reply_is_given_its_trailers() -> None:
     body = ended(b"X-Sum: 1\r\n")
-    async with (
-        RawUpstream([ANNOUNCED + body[:4], 0.2, body[4:]]) as upstream,
-        proxied(upstream, coalesce={}) as proxy,
-    ):
+    async with fronted([ANNOUNCED + body[:4], 0.2, body[4:]], coalesce={}) as (_, proxy):
         responses = await asyncio.gather(*[proxy.ask(get(fields=TAKES)) for _ in range(5)])
         assert [response.chunks.trailers for response in responses] == [[b"X-Sum: 1"]] * 5
 
 
 async def test_a_stream_that_was_opened_early_ends_with_trailers_too() -> None:
     body = chunked(b"data: hello\n\n", end=b"0\r\nX-Sum: 1\r\n\r\n")
-    async with (
-        RawUpstream([0.3, EVENTS + body]) as upstream,
-        proxied(upstream, stream={"heartbeat": "100ms"}) as proxy,
-    ):
+    async with fronted([0.3, EVENTS + body], stream={"heartbeat": "100ms"}) as (_, proxy):
         response = await proxy.ask(get(fields=TAKES + b"Accept: text/event-stream\r\n"))
         assert response.body.endswith(b"data: hello\n\n")
         assert response.chunks.trailers == [b"X-Sum: 1"]
@@ -184,7 +156,7 @@ async def test_a_reply_with_trailers_is_not_stored_and_says_so() -> None:
     head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
     reply = head + b"4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n"
     asked = get(fields=b"TE: trailers\r\nConnection: TE\r\n")
-    async with RawUpstream([reply]) as upstream, proxied(upstream, cache={}) as proxy:
+    async with fronted([reply], cache={}) as (upstream, proxy):
         for _ in range(2):
             answer = await proxy.ask(asked)
             assert (answer.value("Cache-Status") or b"").endswith(b"; detail=trailers")

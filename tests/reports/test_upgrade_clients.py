@@ -15,8 +15,7 @@ import pytest
 
 from proxy.edge.connections import Tracked
 from tests.support.message import OK, length
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import Proxy, fronted, proxied
 
 PATIENCE = 60.0
 ASK = ["wait-body", OK]
@@ -82,7 +81,7 @@ def url(proxy: Proxy) -> str:
 
 @pytest.mark.skipif(no_http2(), reason="no curl that knows HTTP/2")
 async def test_curl_with_http2_keeps_its_connection() -> None:
-    async with RawUpstream(ASK) as upstream, proxied(upstream) as proxy:
+    async with fronted(ASK) as (upstream, proxy):
         words = ("curl", "--silent", "--http2", "--write-out", " %{http_code} %{num_connects}\n")
         output = await run(*words, *[url(proxy)] * 3)
         assert output == "ok 200 1\nok 200 0\nok 200 0\n"
@@ -106,7 +105,7 @@ class Counted(set[Tracked]):
 async def test_java_keeps_its_connection(tmp_path: Path) -> None:
     source = tmp_path / "Ask.java"
     source.write_text(JAVA)
-    async with RawUpstream(ASK) as upstream, proxied(upstream) as proxy:
+    async with fronted(ASK) as (upstream, proxy):
         connections = Counted()
         proxy.runtime._tracker.connections = connections
         assert await run("java", str(source), url(proxy)) == "200 ok\n" * 6

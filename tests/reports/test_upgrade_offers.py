@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.message import get, post
 from tests.support.peer import SWITCHING
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import dialled
+from tests.support.upstream import HEALTHY
 
 PATIENCE = 30.0
 TCP = b"Connection: Upgrade\r\nUpgrade: tcp\r\n"
@@ -49,11 +49,9 @@ async def test_a_body_goes_before_the_tunnel(
         await upstream.until(lambda: upstream.received.endswith(b"early"))
 
     protocol = b"SPDY/3.1" if b"SPDY" in request_ else b"tcp"
-    async with (
-        RawUpstream(["wait-body", SWITCHING % protocol, echo, b"late", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", SWITCHING % protocol, echo, b"late", "hold"],
+    ) as (upstream, proxy, client):
         if apart:
             cut = request_.index(b"\r\n\r\n") + 4
             await client.send(request_[:cut])
@@ -71,11 +69,7 @@ async def test_a_body_goes_before_the_tunnel(
 
 
 async def test_a_101_that_comes_before_the_body_waits_for_it() -> None:
-    async with (
-        RawUpstream([SWITCHING % b"tcp", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([SWITCHING % b"tcp", "hold"]) as (upstream, proxy, client):
         await client.send(post(b"0123456789", fields=TCP)[:-5])
         await upstream.until(lambda: upstream.requests)
         await proxy.breathe()
@@ -86,11 +80,7 @@ async def test_a_101_that_comes_before_the_body_waits_for_it() -> None:
 
 @pytest.mark.parametrize("body", [b"hello", b""])
 async def test_an_offer_with_a_body_that_is_refused_leaves_the_connection(body: bytes) -> None:
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY]) as (upstream, _, client):
         for _ in range(2):
             response = await client.ask(post(body, fields=TCP))
             assert (response.status, response.value("Connection")) == (200, None)
@@ -101,11 +91,7 @@ async def test_an_offer_with_a_body_that_is_refused_leaves_the_connection(body: 
 @pytest.mark.parametrize("made", [get, post], ids=["get", "post"])
 async def test_an_offer_of_h2c_is_dropped_and_the_connection_stays(offer: bytes, made) -> None:  # type: ignore[no-untyped-def]
     """RFC 9113 3.1: HTTP/2 over cleartext begins with prior knowledge, or not at all."""
-    async with (
-        RawUpstream(["wait-body", *HEALTHY]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", *HEALTHY]) as (upstream, _, client):
         for _ in range(3):
             response = await client.ask(made(fields=offer))
             assert (response.status, response.value("Connection")) == (200, None)
@@ -115,11 +101,7 @@ async def test_an_offer_of_h2c_is_dropped_and_the_connection_stays(offer: bytes,
 
 
 async def test_requests_behind_an_offer_of_h2c_are_served() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(get("/1", fields=CURL) + get("/2", fields=JAVA) + get("/3"))
         for _ in range(3):
             assert (await client.receive(patience=PATIENCE)).status == 200

@@ -11,8 +11,7 @@ from proxy.telemetry.log import AccessLog
 from proxy.telemetry.options import LogOptions
 from tests.support.event_wire import ACCEPT, EVENTS
 from tests.support.message import chunked, get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 LONG = 30.0
 MINE = b"X-Request-Id: mine\r\n"
@@ -41,7 +40,7 @@ async def test_the_name_that_the_upstream_gave_is_kept(
     fields: bytes, logged: str, shown: list[bytes], framing: bytes
 ) -> None:
     script = ["wait-body", b"HTTP/1.1 200 OK\r\n" + fields + framing]
-    async with RawUpstream(script) as upstream, proxied(upstream) as proxy:
+    async with fronted(script) as (_, proxy):
         for number in range(2):  # the second one by what was remembered of the first
             answer = await proxy.ask(get(fields=MINE), patience=LONG)
             assert answer.body == b"ok"
@@ -53,7 +52,7 @@ async def test_the_name_that_the_upstream_gave_is_kept(
 async def test_a_name_passes_where_a_route_changes_fields() -> None:
     reply = b"HTTP/1.1 200 OK\r\nX-Request-Id: theirs\r\nContent-Length: 0\r\n\r\n"
     routes = [{"upstream": "api", "response_headers": {"set": {"X-A": "b"}}}]
-    async with RawUpstream([reply]) as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted([reply], routes=routes) as (_, proxy):
         answer = await proxy.ask(get(fields=MINE), patience=LONG)
         assert answer.values("X-Upstream-Request-Id") == [b"theirs"]
         assert (await proxy.record()).record.upstream_request_id == "theirs"
@@ -68,11 +67,9 @@ async def test_a_name_passes_where_a_route_changes_fields() -> None:
 )
 async def test_the_log_has_it_where_a_stream_was_opened_before(late: bytes) -> None:
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, late]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, retry={"attempts": 1}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", go, late], stream={"heartbeat": "20ms"}, retry={"attempts": 1}
+    ) as (_, proxy, client):
         await client.send(get(fields=ACCEPT + b"Connection: close\r\n"))
         await client.read_until(b": heartbeat\n\n", LONG)
         go.set()

@@ -9,7 +9,7 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.client import ask
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, proxied
 from tests.support.upstream import RawUpstream
 from tests.wire.test_unix_tls import trusting
 
@@ -48,11 +48,7 @@ async def test_a_virtual_host_over_https_is_asked_for_by_its_name(
 
 @pytest.mark.parametrize(("rest", "connections"), [("0", 3), ("0s", 3), ("60s", 1)])
 async def test_no_rest_is_no_reuse(rest: str, connections: int) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, upstream_options={"keepalive_timeout": rest}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(upstream_options={"keepalive_timeout": rest}) as (upstream, _, client):
         for _ in range(3):
             assert (await client.ask(get())).status == 200
         assert len(upstream.connections) == connections

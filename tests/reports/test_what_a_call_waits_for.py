@@ -19,7 +19,7 @@ from proxy.telemetry.phases import phases
 from tests.support.client import ask
 from tests.support.message import get, length, post
 from tests.support.peer import Peer
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.tunnel import tunnel
 from tests.support.upstream import RawUpstream
 
@@ -51,9 +51,7 @@ def told(exchange: Exchange) -> Call:
 @pytest.mark.parametrize("table", ["coalesce", "cache"])
 async def test_a_stall_is_the_servers_also_where_calls_are_shared(table: str) -> None:
     async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, admin=ADMIN, **{table: {}}) as proxy,
-        await proxy.connect() as leader,
+        dialled(["hold"], admin=ADMIN, **{table: {}}) as (upstream, proxy, leader),
         await proxy.connect() as follower,
     ):
         await leader.send(named("first"))
@@ -111,18 +109,14 @@ async def test_a_follower_has_waited_in_log_and_timing_as_on_the_page() -> None:
 async def test_a_refusal_is_no_quota(
     request_: bytes, tables: dict[str, Any], status: int, text: str
 ) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         assert (await proxy.ask(request_)).status == status
         call = told(await proxy.record())
         assert (call.cause, call.why.startswith(text)) == ("request", True)
 
 
 async def test_what_an_operator_has_ended_has_waited_for_its_server() -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, admin=ADMIN) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], admin=ADMIN) as (upstream, proxy, client):
         await client.send(named("first"))
         await upstream.until(lambda: upstream.requests)
         await flying(proxy, 1, lambda call: call["cause"] == "first_byte")

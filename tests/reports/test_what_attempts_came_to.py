@@ -10,7 +10,7 @@ from proxy.middleware.concurrency.reconnection import Reconnection
 from proxy.telemetry.attempts import all_tries, attempts
 from tests.support.attempts import until
 from tests.support.message import get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.scope import watched
 from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
@@ -37,10 +37,7 @@ BUSY: Script = [length(b"bad", b"503 Busy")]
 async def test_of_what_is_stored_the_server_s_own_word_counts(
     second: Script, cache: dict[str, str], expected: dict[str, int]
 ) -> None:
-    async with (
-        RawUpstream(OLD, second) as upstream,
-        proxied(upstream, **ADMIN, cache=cache) as proxy,
-    ):
+    async with fronted(OLD, second, **ADMIN, cache=cache) as (_, proxy):
         for _ in range(2):
             answer = await proxy.ask(get())
             assert (answer.status, answer.body) == (200, b"old")
@@ -49,7 +46,7 @@ async def test_of_what_is_stored_the_server_s_own_word_counts(
 
 async def test_a_fixed_reply_is_no_word_of_the_server() -> None:
     routes = [{"upstream": "api", "fallback": {"status": 200, "file": "README.md"}}]
-    async with RawUpstream(BUSY) as upstream, proxied(upstream, **ADMIN, routes=routes) as proxy:
+    async with fronted(BUSY, **ADMIN, routes=routes) as (_, proxy):
         assert (await proxy.ask(get())).status == 200
         await until(proxy, {"503": 1})
 
@@ -57,7 +54,7 @@ async def test_a_fixed_reply_is_no_word_of_the_server() -> None:
 async def test_a_client_that_leaves_behind_the_head_has_abandoned_it() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsome"
     options = ADMIN | {"stream": {"commit": "headers"}}
-    async with RawUpstream([head, "hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted([head, "hold"], **options) as (_, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             await client.read_until(b"some")
@@ -117,15 +114,12 @@ async def test_what_waits_behind_an_attempt_that_was_not_made_is_counted_once() 
     """An attempt that a circuit breaker refused stood in the log, and was taken for one."""
     port = closed_port()
     options: dict[str, Any] = {**ADMIN, **OPENS, "retry": TWICE | {"wait_for_connect": "60s"}}
-    async with (
-        RawUpstream(LONG) as first,
-        proxied(
-            first,
-            **options,
-            routes=[{"upstream": "api", "fallback": ["other"]}],
-            others=[{"name": "other", "servers": [f"http://127.0.0.1:{port}"]}],
-        ) as proxy,
-    ):
+    async with fronted(
+        LONG,
+        **options,
+        routes=[{"upstream": "api", "fallback": ["other"]}],
+        others=[{"name": "other", "servers": [f"http://127.0.0.1:{port}"]}],
+    ) as (first, proxy):
         asked = asyncio.ensure_future(proxy.ask(get()))
         await first.until(lambda: any(each._queue.waiting for each in watched(proxy, Reconnection)))
         async with RawUpstream(port=port):
@@ -156,11 +150,7 @@ async def test_behind_a_heartbeat_the_server_s_own_word_counts(
     """The client has the head of a stream by then, and is told in an event."""
     go = asyncio.Event()
     script: Script = ["wait-body", go, *answer]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **{**ADMIN, **EARLY, **options}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, **{**ADMIN, **EARLY, **options}) as (_, proxy, client):
         await client.send(EVENTS)
         await client.read_until(b": heartbeat")
         go.set()
@@ -173,7 +163,7 @@ async def test_a_fixed_reply_behind_an_attempt_that_was_not_made() -> None:
     """``not-attempted`` is no outcome."""
     routes = [{"upstream": "api", "fallback": {"status": 200, "file": "README.md"}}]
     options: dict[str, Any] = {**ADMIN, **OPENS, "retry": TWICE}
-    async with RawUpstream(LONG) as upstream, proxied(upstream, **options, routes=routes) as proxy:
+    async with fronted(LONG, **options, routes=routes) as (_, proxy):
         assert (await proxy.ask(get())).status == 200
         await until(proxy, {"503": 1})
         assert (await proxy.record()).record.outcome == "503"
@@ -181,10 +171,7 @@ async def test_a_fixed_reply_behind_an_attempt_that_was_not_made() -> None:
 
 async def test_the_log_has_the_original_too_whose_client_left_its_copies() -> None:
     hedge = {"delay": "1ms", "budget_percent": 100}
-    async with (
-        RawUpstream(["hold"], BUSY, ["hold"]) as upstream,
-        proxied(upstream, **ADMIN, hedge=hedge) as proxy,
-    ):
+    async with fronted(["hold"], BUSY, ["hold"], **ADMIN, hedge=hedge) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             await upstream.until(lambda: len(upstream.requests) == 3)
@@ -194,10 +181,7 @@ async def test_the_log_has_the_original_too_whose_client_left_its_copies() -> No
 
 async def test_a_304_that_confirms_what_the_store_has_lost_is_one_too() -> None:
     long: Script = [length(b"x" * 200_000, fields=FIELDS)]
-    async with (
-        RawUpstream(long, NOT_MODIFIED, HEALTHY) as upstream,
-        proxied(upstream, **ADMIN, cache={}) as proxy,
-    ):
+    async with fronted(long, NOT_MODIFIED, HEALTHY, **ADMIN, cache={}) as (_, proxy):
         assert (await proxy.ask(get())).status == 200
         store: Any = proxy.tree.shared.store
         for entry in store._trial.values():

@@ -13,7 +13,7 @@ from proxy.store.memory import MemoryStore
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.health import HealthGuard
 from tests.support.message import OK, get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream
 
 
@@ -70,7 +70,7 @@ async def test_generations_are_swapped_under_load_and_each_ends_with_its_last_us
 
 
 async def test_routes_that_stay_keep_their_chain() -> None:
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(HEALTHY) as (upstream, proxy):
         routes = [{"upstream": "api", "path": "/a"}, {"upstream": "api", "path": "/b"}]
         await proxy.reload(routes=routes)
         before = {node.name: node for node in proxy.tree.nodes}
@@ -85,7 +85,7 @@ async def test_routes_that_stay_keep_their_chain() -> None:
 
 async def test_nothing_is_left_of_generations_that_have_ended() -> None:
     answer = asyncio.Event()
-    async with RawUpstream([answer, OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted([answer, OK]) as (upstream, proxy):
         async with AsyncExitStack() as stack:
             for number in range(3):
                 client = await stack.enter_async_context(await proxy.connect())
@@ -112,7 +112,7 @@ async def test_requests_are_served_while_hundreds_of_chains_are_made(
         turns += 1
         asyncio.get_running_loop().call_soon(turn)
 
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(HEALTHY) as (_, proxy):
         turn()
         before, routes = turns, [{"upstream": "api", "path": f"/{each}"} for each in range(50)]
         reloading = asyncio.ensure_future(proxy.reload(routes=routes))
@@ -161,10 +161,7 @@ async def test_what_cannot_be_closed_keeps_nothing_else_open(
     closes, fully = Endpoints.close, broken.close
     monkeypatch.setattr(Endpoints, "close", close)
     options: dict[str, Any] = {"health_check": {}}
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, cache={}, upstream_options=options) as proxy,
-    ):
+    async with fronted(HEALTHY, cache={}, upstream_options=options) as (upstream, proxy):
         monkeypatch.setattr(broken, "close", fail)
         if at == "reload":
             await proxy.reload(

@@ -18,9 +18,9 @@ from proxy.core.scope import Scope
 from proxy.run import later as later_module
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, missing
 from proxy.run.later import Later, load
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.scope import upstream_scope
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY
 
 QUOTAS = ["proxy.middleware.quota_wait", "proxy.middleware.upstream_quota"]
 
@@ -87,7 +87,7 @@ def test_what_is_missing_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_reload_loads_in_a_thread_while_the_loop_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as running:
+    async with fronted(HEALTHY) as (_, running):
         names = unload(monkeypatch)
         seen: list[tuple[str, bool]] = []
 

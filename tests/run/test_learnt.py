@@ -9,9 +9,9 @@ from proxy.middleware.hedge.hedge import Hedge
 from proxy.middleware.per_try import AttemptClock
 from proxy.middleware.retry.stalled import StalledAttempts
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.scope import watched
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY
 
 
 def hedge_delay(proxy: Proxy) -> float | None:
@@ -48,7 +48,7 @@ KINDS = [
 async def test_what_is_usual_is_known_after_a_reload_that_changes_the_route(
     tables: dict[str, Any], known: Known
 ) -> None:
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(HEALTHY, **tables) as (_, proxy):
         assert known(proxy) is None
         async with await proxy.connect() as client:
             for _ in range(20):
@@ -64,7 +64,7 @@ async def test_what_is_usual_is_known_after_a_reload_that_changes_the_route(
 async def test_what_is_usual_of_another_route_says_nothing(
     tables: dict[str, Any], known: Known
 ) -> None:
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(HEALTHY, **tables) as (_, proxy):
         async with await proxy.connect() as client:
             for _ in range(20):
                 assert (await client.ask(get())).status == 200
@@ -75,7 +75,7 @@ async def test_what_is_usual_of_another_route_says_nothing(
 async def test_copies_that_were_saved_are_there_after_a_reload_but_not_with_another_budget() -> (
     None
 ):
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream, hedge={}) as proxy:
+    async with fronted(HEALTHY, hedge={}) as (_, proxy):
         async with await proxy.connect() as client:
             for _ in range(40):
                 assert (await client.ask(get())).status == 200
@@ -92,7 +92,7 @@ async def test_copies_that_were_saved_are_there_after_a_reload_but_not_with_anot
 async def test_a_server_that_is_reached_in_another_way_is_left_alone_as_it_has_asked() -> None:
     busy = b"HTTP/1.1 429 No\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n"
     table: dict[str, Any] = {"rate_limit": {}}
-    async with RawUpstream((busy,), HEALTHY) as upstream, proxied(upstream, **table) as proxy:
+    async with fronted((busy,), HEALTHY, **table) as (upstream, proxy):
         async with await proxy.connect() as client:
             assert (await client.ask(get())).status == 429
         upstream_options = {"servers": [upstream.url], "keepalive_timeout": "7s"}

@@ -15,7 +15,7 @@ from proxy.run.changes import Report
 from proxy.run.runtime import Runtime
 from proxy.run.tree import Tree
 from tests.support.client import Address, RawClient, Response, ask
-from tests.support.upstream import PATIENCE, RawUpstream
+from tests.support.upstream import PATIENCE, RawUpstream, Script
 
 Tables: TypeAlias = Mapping[str, Any]
 
@@ -175,6 +175,22 @@ async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterato
         raise
     finally:
         await proxy.runtime.close()
+
+
+@contextlib.asynccontextmanager
+async def fronted(*scripts: Script, **tables: Any) -> AsyncIterator[tuple[RawUpstream, Proxy]]:
+    """A server that plays these scripts, and the proxy in front of it."""
+    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+        yield upstream, proxy
+
+
+@contextlib.asynccontextmanager
+async def dialled(
+    *scripts: Script, **tables: Any
+) -> AsyncIterator[tuple[RawUpstream, Proxy, RawClient]]:
+    """Likewise, with a client that has connected."""
+    async with fronted(*scripts, **tables) as (upstream, proxy), await proxy.connect() as client:
+        yield upstream, proxy, client
 
 
 def _told(exchange: Exchange) -> str:

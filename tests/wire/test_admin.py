@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.client import RawClient, ask
 from tests.support.message import get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN = {"admin": {"listen": "127.0.0.1:0"}}
@@ -21,7 +21,7 @@ ADMIN = {"admin": {"listen": "127.0.0.1:0"}}
     ],
 )
 async def test_health_and_readiness_are_told(request_: bytes, status: int) -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (upstream, proxy):
         response = await ask(proxy.admin, request_)
         assert (response.status, response.ended) == (status, "complete")
         assert upstream.requests == []
@@ -35,7 +35,7 @@ async def test_health_needs_no_upstream() -> None:
 
 
 async def test_clients_do_not_reach_it() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+    async with fronted(**ADMIN) as (upstream, proxy):
         for path in ("/healthz", "/readyz"):
             assert (await proxy.ask(get(path))).body == b"ok"
         lines = [request.line for request in upstream.requests]
@@ -43,7 +43,7 @@ async def test_clients_do_not_reach_it() -> None:
 
 
 async def test_without_its_table_there_is_none() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         assert proxy.runtime.admin == ""
 
 

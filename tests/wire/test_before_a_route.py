@@ -6,7 +6,7 @@ import pytest
 
 from proxy.telemetry.access_log_line import named_by
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ROUTES = [{"path": "/a", "upstream": "api", "methods": ["GET"]}]
@@ -36,7 +36,7 @@ async def test_every_refusal_has_its_sentence(
     request_: bytes, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        async with RawUpstream() as upstream, proxied(upstream, routes=ROUTES) as proxy:
+        async with fronted(routes=ROUTES) as (_, proxy):
             assert (await proxy.ask(request_)).status == status
             name = (await proxy.record()).request_id
     assert [record for record in caplog.records if getattr(record, "request_id", "") == name]
@@ -44,7 +44,7 @@ async def test_every_refusal_has_its_sentence(
 
 async def test_the_target_is_logged_as_it_came() -> None:
     routes = [{"path": "/v1", "upstream": "api", "strip_prefix": "/v1", "add_prefix": "/x"}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         for target in ("/v1/abc?d", "/v1/abc?d", "http://a/v1/%41"):
             assert (await proxy.ask(get(target, host=b"a"))).status == 200
         asked = [exchange.raw_target for exchange in proxy.records]
@@ -66,7 +66,7 @@ async def test_the_log_of_a_refusal_says_who_asked_for_what(
     line: str, more: str, status: int
 ) -> None:
     asked = f"{line} HTTP/1.1\r\nHost: a.test\r\nUser-Agent: curl\r\n{more}\r\n".encode()
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         assert (await proxy.ask(asked)).status == status
         exchange = await proxy.record()
     assert (exchange.host, named_by(exchange)[0]) == ("a.test", "curl")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.client import Response, ask
 from tests.support.message import chunked, get, length, post
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import RawUpstream, closed_port
 
 LIFE = b"Cache-Control: max-age=60\r\n"
@@ -34,7 +34,7 @@ async def counts(proxy: Proxy) -> Any:
 
 
 async def test_a_second_request_is_answered_from_the_store() -> None:
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([FRESH], **cached()) as (upstream, proxy):
         first, second = await proxy.ask(get()), await proxy.ask(get())
         assert first.value("Cache-Status") == b"sidecar-proxy; fwd=uri-miss; fwd-status=200; stored"
         assert second.body == b"body"
@@ -59,7 +59,7 @@ async def test_a_hit_needs_no_server_no_permit_and_no_token() -> None:
     }
     gate = asyncio.Event()
     scripts = [FRESH], [gate, FRESH]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(*scripts, **tables) as (upstream, proxy):
         await proxy.ask(get("/a"))
         waiting = asyncio.create_task(proxy.ask(get("/b")))
         while len(upstream.requests) < 2:  # noqa: ASYNC110 - the permit is taken now
@@ -75,7 +75,7 @@ async def test_a_hit_needs_no_server_no_permit_and_no_token() -> None:
 
 async def test_a_rate_limit_of_clients_counts_hits() -> None:
     tables = cached() | {"rate_limit": {"average": 2, "period": "1h"}}
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([FRESH], **tables) as (_, proxy):
         assert [(await proxy.ask(get())).status for _ in range(3)] == [200, 200, 429]
 
 
@@ -91,7 +91,7 @@ async def test_a_rate_limit_of_clients_counts_hits() -> None:
     ids=range(5),
 )
 async def test_what_may_be_cut_is_never_stored(reply: list[Any]) -> None:
-    async with RawUpstream(reply, [FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted(reply, [FRESH], **cached()) as (upstream, proxy):
         await proxy.ask(get())
         assert (await proxy.ask(get())).body == b"body"
         assert len(upstream.requests) == 2
@@ -99,7 +99,7 @@ async def test_what_may_be_cut_is_never_stored(reply: list[Any]) -> None:
 
 async def test_a_chunked_reply_is_stored_whole() -> None:
     whole = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"one", b"two")
-    async with RawUpstream([whole]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([whole], **cached()) as (upstream, proxy):
         assert (await proxy.ask(get())).body == b"onetwo"
         again = await proxy.ask(get())
         assert (again.body, again.value("Content-Length")) == (b"onetwo", b"6")
@@ -109,7 +109,7 @@ async def test_a_chunked_reply_is_stored_whole() -> None:
 async def test_a_client_that_leaves_takes_nothing_from_those_that_share_and_store() -> None:
     gate = asyncio.Event()
     reply = [HEAD + b"Content-Length: 8\r\n\r\nhalf", gate, b"half"]
-    async with RawUpstream(reply) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted(reply, **cached()) as (upstream, proxy):
         leaver = await proxy.connect()
         await leaver.send(get())
         await leaver.read_until(b"half")
@@ -126,7 +126,7 @@ async def test_a_client_that_leaves_takes_nothing_from_those_that_share_and_stor
 
 async def test_a_crowd_of_hundreds_asks_once() -> None:
     gate = asyncio.Event()
-    async with RawUpstream([gate, FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([gate, FRESH], **cached()) as (upstream, proxy):
         clients = [asyncio.create_task(proxy.ask(get())) for _ in range(300)]
         while (await _joined(proxy)) < 299:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -144,7 +144,7 @@ async def test_a_stale_reply_stands_in_for_an_upstream_that_is_off() -> None:
     options = cached(stale_if_error="1h")
     async with proxied(f"http://127.0.0.1:{closed_port()}", **options) as proxy:
         assert (await proxy.ask(get())).status == 502
-    async with RawUpstream([STALE], ["rst"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted([STALE], ["rst"], **options) as (_, proxy):
         assert (await proxy.ask(get())).body == b"old"
         answer = await proxy.ask(get())
         assert (answer.status, answer.body) == (200, b"old")
@@ -159,7 +159,7 @@ async def test_a_validation_sends_both_validators_and_answers_with_the_new_field
     modified = b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
     old = length(b"old", fields=b'Cache-Control: max-age=0\r\nETag: "a"\r\n' + modified)
     same = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nX-New: 1\r\n' + LIFE + b"\r\n"
-    async with RawUpstream([old], [same]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([old], [same], **cached()) as (upstream, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b'If-None-Match: "mine"\r\n'))
         assert (answer.status, answer.body, answer.value("X-New")) == (200, b"old", b"1")
@@ -170,7 +170,7 @@ async def test_a_validation_sends_both_validators_and_answers_with_the_new_field
 
 
 async def test_conditions_and_ranges_are_answered_from_the_store() -> None:
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([FRESH], **cached()) as (upstream, proxy):
         await proxy.ask(get())
         same = await proxy.ask(get(fields=b'If-None-Match: "a"\r\n'))
         assert (same.status, same.body, same.value("Content-Length")) == (304, b"", None)
@@ -185,7 +185,7 @@ async def test_a_part_is_passed_on_and_never_given_for_the_whole() -> None:
     part = length(
         b"od", b"206 Partial Content", LIFE + b'ETag: "a"\r\nContent-Range: bytes 1-2/4\r\n'
     )
-    async with RawUpstream([part], [FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([part], [FRESH], **cached()) as (upstream, proxy):
         answer = await proxy.ask(get(fields=b"Range: bytes=1-2\r\n"))
         assert (answer.status, answer.body) == (206, b"od")
         assert (await proxy.ask(get())).body == b"body"
@@ -194,7 +194,7 @@ async def test_a_part_is_passed_on_and_never_given_for_the_whole() -> None:
 
 async def test_a_write_makes_what_is_stored_invalid() -> None:
     scripts = [FRESH], ["wait-body", FRESH]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted(*scripts, **cached()) as (upstream, proxy):
         await proxy.ask(get("/a"))
         await proxy.ask(post(b"x", "/a"))
         await proxy.ask(get("/a"))
@@ -210,7 +210,7 @@ async def test_a_stream_of_a_model_is_replayed() -> None:
     scripts = ["wait-body", events]
     for replay in ("fast", "paced"):
         tables = cached(post=True, ttl="1h", replay=replay)
-        async with RawUpstream(scripts) as upstream, proxied(upstream, **tables) as proxy:
+        async with fronted(scripts, **tables) as (upstream, proxy):
             for question in (b'{"stream": true}', b'{"stream":true}'):
                 answer = await proxy.ask(post(question, fields=fields))
                 assert (answer.body, answer.ended) == (b"data: a\n\ndata: b\n\n", "complete")
@@ -220,7 +220,7 @@ async def test_a_stream_of_a_model_is_replayed() -> None:
 
 
 async def test_an_operator_removes_what_is_stored() -> None:
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([FRESH], **cached()) as (_, proxy):
         for target in ("/a?x", "/b"):
             await proxy.ask(get(target))
         remove = b"DELETE /api/cache%b HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
@@ -232,7 +232,7 @@ async def test_an_operator_removes_what_is_stored() -> None:
 
 
 async def test_only_if_cached_is_answered_by_the_proxy() -> None:
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([FRESH], **cached()) as (upstream, proxy):
         answer = await proxy.ask(get(fields=b"Cache-Control: only-if-cached\r\n"))
         assert answer.status == 504
         assert answer.value("Proxy-Status") == b"sidecar-proxy; error=http_request_denied"
@@ -241,7 +241,7 @@ async def test_only_if_cached_is_answered_by_the_proxy() -> None:
 
 async def test_hints_before_an_answer_reach_the_client_that_asks() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    async with RawUpstream([early, FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+    async with fronted([early, FRESH], **cached()) as (_, proxy):
         answer = await proxy.ask(get())
         assert [head.first for head in answer.interim] == [b"HTTP/1.1 103 Early Hints"]
         assert (await proxy.ask(get())).interim == []
@@ -273,7 +273,7 @@ async def test_a_store_in_a_file_survives_a_restart_and_is_shared(tmp_path: Path
     tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'store.db'}", "timeout": "0"}}
     body = bytes(range(256)) * 1000
     scripts = [length(body, fields=LIFE)], ["rst"]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(*scripts, **tables) as (upstream, proxy):
         assert (await proxy.ask(get())).body == body
         again = await proxy.ask(get())
         assert (is_hit(again), again.body) == (True, body)
@@ -281,14 +281,14 @@ async def test_a_store_in_a_file_survives_a_restart_and_is_shared(tmp_path: Path
         assert (part.status, part.body) == (206, body[65530:65541])
         async with proxied(upstream, **tables) as other:
             assert is_hit(await other.ask(get()))
-    async with RawUpstream(["rst"]) as later, proxied(later, **tables) as proxy:
+    async with fronted(["rst"], **tables) as (_, proxy):
         answer = await proxy.ask(get())
         assert (is_hit(answer), answer.body) == (True, body)
 
 
 async def test_a_store_that_cannot_be_used_means_misses(tmp_path: Path) -> None:
     tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'none' / 'store.db'}"}}
-    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([FRESH], **tables) as (upstream, proxy):
         for _ in range(2):
             answer = await proxy.ask(get())
             assert answer.body == b"body"

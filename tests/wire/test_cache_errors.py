@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 NOW = time.time()
@@ -54,7 +54,7 @@ PASSES = [
 @pytest.mark.parametrize("fields", STAYS, ids=range(len(STAYS)))
 async def test_an_error_that_says_that_it_stays_is_the_answer(fields: str, status: int) -> None:
     bad = failing(fields, status)
-    async with RawUpstream([bad], [GOOD]) as upstream, proxied(upstream, **CACHED) as proxy:
+    async with fronted([bad], [GOOD], **CACHED) as (upstream, proxy):
         answer = await proxy.ask(get())
         assert (answer.status, answer.body) == (status, b"bad")
         assert len(upstream.requests) == 1
@@ -80,7 +80,7 @@ async def test_where_nothing_is_stored_it_is_tried_again(
 ) -> None:
     bad = failing("Cache-Control: max-age=60")
     scripts = ["wait-body", bad], ["wait-body", GOOD]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(*scripts, **tables) as (_, proxy):
         assert (await proxy.ask(request_)).body == b"good"
 
 
@@ -121,7 +121,7 @@ async def test_a_stale_reply_is_the_answer_at_once(failure: Any) -> None:
 async def test_one_that_may_not_be_used_is_tried_for_again() -> None:
     tables = CACHED | {"cache": {"stale_if_error": "1h"}}
     scripts = [STALE], [failing("")], [GOOD]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(*scripts, **tables) as (_, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b"Cache-Control: no-cache\r\n"))
         assert answer.body == b"good"
@@ -146,7 +146,7 @@ async def test_a_stale_reply_does_not_wait_for_a_connection() -> None:
         "retry": {"attempts": 1, "wait_for_connect": "1h"},
         "server": {"listen": "127.0.0.1:0"},
     }
-    async with RawUpstream([STALE, "close"]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([STALE, "close"], **tables) as (upstream, proxy):
         await proxy.ask(get())
         await upstream.__aexit__(None, None, None)
         answer = await asyncio.wait_for(proxy.ask(get()), 15)
@@ -166,10 +166,7 @@ async def test_each_failure_behind_a_stale_reply_has_one_sentence(
     if fallback:
         routes[0]["fallback"] = {"status": 200, "file": str(file)}
     options: dict[str, Any] = {"cache": table, "retry": False, "routes": routes}
-    async with (
-        RawUpstream([STALE], [failing("")]) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted([STALE], [failing("")], **options) as (upstream, proxy):
         for _ in range(2):
             assert (await proxy.ask(get())).body == b"old"
         sentence = f"{upstream.url} answered 503 on route /"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.client import Response
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.upstream import RawUpstream
 
 HIT, ASKED, VALIDATED = "hit", "asked", "validated"
@@ -143,7 +143,7 @@ ROWS: list[tuple[str, str, str]] = [
 async def second(reply: bytes, first: str, then: str) -> tuple[Response, RawUpstream]:
     """The answer to the second of two requests."""
     tables: dict[str, Any] = {"cache": {}, "retry": {"attempts": 1}}
-    async with RawUpstream([reply]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([reply], **tables) as (upstream, proxy):
         await proxy.ask(get(fields=_lines(first)))
         answer = await proxy.ask(get(fields=_lines(then)))
         return answer, upstream
@@ -221,7 +221,7 @@ async def test_routes_that_ask_for_one_target_share_if_they_change_fields_alike(
         for path, rules in (("/one", one), ("/other", other))
     ]
     answer = length(b"x", fields=b"Cache-Control: max-age=60\r\n")
-    async with RawUpstream([answer]) as upstream, proxied(upstream, cache={}, routes=routes) as p:
+    async with fronted([answer], cache={}, routes=routes) as (upstream, p):
         for path in ("/one/x", "/other/x"):
             assert (await p.ask(get(path))).body == b"x"
         assert len(upstream.requests) == (1 if hits else 2)

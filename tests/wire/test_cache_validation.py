@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 TAG = b'ETag: "a"\r\n'
 LIFE = b"Cache-Control: max-age=60\r\n"
@@ -17,10 +16,12 @@ UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n%b\r\n"
 
 async def test_a_client_that_has_what_counts_now_is_told_so() -> None:
     new = UNCHANGED % (b'ETag: W/"new"\r\nX-New: 1\r\n' + LIFE)
-    async with (
-        RawUpstream([OLD], [new], [UNCHANGED % b'ETag: "old"\r\n']) as upstream,
-        proxied(upstream, cache={}) as proxy,
-    ):
+    async with fronted(
+        [OLD],
+        [new],
+        [UNCHANGED % b'ETag: "old"\r\n'],
+        cache={},
+    ) as (upstream, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b'If-None-Match: "a", "new"\r\nRange: bytes=0-0\r\n'))
         assert (answer.status, answer.body) == (304, b"")
@@ -36,10 +37,7 @@ async def test_a_client_that_has_what_counts_now_is_told_so() -> None:
 
 
 async def test_a_304_that_names_nothing_is_asked_for_again_without_the_tags_of_the_client() -> None:
-    async with (
-        RawUpstream([OLD], [UNCHANGED % b""], [UNCHANGED % LIFE]) as upstream,
-        proxied(upstream, cache={}) as proxy,
-    ):
+    async with fronted([OLD], [UNCHANGED % b""], [UNCHANGED % LIFE], cache={}) as (upstream, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b'If-None-Match: "new"\r\n'))
         assert (answer.status, answer.body) == (200, b"old")
@@ -54,7 +52,7 @@ ENCODED = b"Content-Encoding: gzip\r\nContent-Digest: sha-256=:x:\r\n"
 
 async def test_a_script_may_read_the_304_that_it_asked_for() -> None:
     stored = length(b"body", fields=LIFE + TAG + CORS + ENCODED)
-    async with RawUpstream([stored]) as upstream, proxied(upstream, cache={}) as proxy:
+    async with fronted([stored], cache={}) as (_, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get(fields=b'Origin: https://a.test\r\nIf-None-Match: "a"\r\n'))
         assert (answer.status, answer.body) == (304, b"")
@@ -67,7 +65,7 @@ async def test_a_client_hears_what_the_304_said_that_was_asked_for_on_its_behalf
     first = length(b"body", fields=b"Cache-Control: max-age=0\r\n" + TAG + said % 9)
     second = UNCHANGED % (b"Cache-Control: no-store\r\n" + TAG + said % 8)
     for condition in (b"", b'If-None-Match: "a"\r\n'):
-        async with RawUpstream([first], [second]) as upstream, proxied(upstream, cache={}) as proxy:
+        async with fronted([first], [second], cache={}) as (_, proxy):
             await proxy.ask(get())
             answer = await proxy.ask(get(fields=condition))
             assert answer.status == (304 if condition else 200)
@@ -92,10 +90,7 @@ async def test_what_one_client_is_told_is_no_answer_for_all(
         if kind == "sqlite":
             path = tmp_path / (first.decode().partition("=")[0].replace(", ", "-") + ".db")
             tables["store"] = {"url": f"sqlite:{path}", "timeout": "5s"}
-        async with (
-            RawUpstream([stored], [second], [login]) as upstream,
-            proxied(upstream, **tables) as proxy,
-        ):
+        async with fronted([stored], [second], [login], **tables) as (_, proxy):
             await proxy.ask(get(fields=b"Authorization: Bearer one\r\n"))
             asking = get(fields=b"Authorization: Bearer two\r\n")
             assert (await proxy.ask(asking.replace(b"GET", method, 1))).status == 200
@@ -106,10 +101,7 @@ async def test_what_one_client_is_told_is_no_answer_for_all(
 async def test_a_304_that_ends_the_storing_says_how_old_the_answer_is(said: bytes) -> None:
     old = length(b"old", fields=b"Cache-Control: max-age=1\r\nAge: 100\r\n" + TAG)
     confirmed = UNCHANGED % (b"Cache-Control: %b\r\nAge: 7\r\n" % said + TAG)
-    async with (
-        RawUpstream([old], [confirmed]) as upstream,
-        proxied(upstream, cache={}) as proxy,
-    ):
+    async with fronted([old], [confirmed], cache={}) as (_, proxy):
         await proxy.ask(get())
         answer = await proxy.ask(get())
         assert answer.body == b"old"
@@ -118,10 +110,9 @@ async def test_a_304_that_ends_the_storing_says_how_old_the_answer_is(said: byte
 
 async def test_a_304_that_repeats_must_understand_is_stored() -> None:
     said = b"Cache-Control: must-understand, no-store, max-age=%d\r\n"
-    async with (
-        RawUpstream([length(b"a", fields=said % 0 + TAG)], [UNCHANGED % (said % 60 + TAG)]) as up,
-        proxied(up, cache={}) as proxy,
-    ):
+    async with fronted(
+        [length(b"a", fields=said % 0 + TAG)], [UNCHANGED % (said % 60 + TAG)], cache={}
+    ) as (_, proxy):
         for _ in range(3):
             answer = await proxy.ask(get())
         assert b"; hit" in (answer.value("Cache-Status") or b"")
@@ -132,7 +123,7 @@ async def test_a_304_that_repeats_must_understand_is_stored() -> None:
 )
 async def test_a_wrong_number_in_a_targeted_field_allows_nothing(aimed: bytes) -> None:
     reply = length(b"a", fields=LIFE + b"CDN-Cache-Control: %b\r\n" % aimed)
-    async with RawUpstream([reply], [reply]) as upstream, proxied(upstream, cache={}) as proxy:
+    async with fronted([reply], [reply], cache={}) as (upstream, proxy):
         for _ in range(2):
             await proxy.ask(get())
         assert len(upstream.requests) == 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 LIFE = b"Cache-Control: max-age=60\r\n"
@@ -36,7 +36,7 @@ async def test_a_write_counts_whichever_route_it_takes(routes: list[dict[str, An
 
 async def test_a_reply_names_its_upstream_by_the_address_that_is_configured() -> None:
     """The proxy tells the client another one (RFC 9110 10.2.2); what is meant is the same."""
-    async with RawUpstream([OLD]) as upstream, proxied(upstream, routes=ONE_ROUTE) as proxy:
+    async with fronted([OLD], routes=ONE_ROUTE) as (upstream, proxy):
         location = b"Location: %b/made\r\n" % upstream.url.encode()
         created = length(b"", status=b"201 Created", fields=location)
         upstream.play([OLD], [created], [NEW])
@@ -49,7 +49,7 @@ async def test_a_route_that_stays_counts_writes_for_one_that_a_reload_brings() -
     plain = {"upstream": "api", "path": "/", "methods": ["POST"]}
     cached = {"upstream": "api", "path": "/", "methods": ["GET"], "cache": {}}
     scripts = [OLD], [DONE], [NEW]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, routes=[plain]) as proxy:
+    async with fronted(*scripts, routes=[plain]) as (_, proxy):
         await proxy.reload(routes=[plain, cached])
         assert [(await proxy.ask(get())).body for _ in range(2)] == [b"old", b"old"]
         assert (await proxy.ask(post(b"x"))).body == b"done"
@@ -61,10 +61,7 @@ async def test_a_write_counts_while_a_reload_has_taken_the_cache_away() -> None:
     plain = {"upstream": "api", "cache": False}
     cached = {"upstream": "api", "cache": {}}
     scripts = [OLD], [DONE], [NEW]
-    async with (
-        RawUpstream(*scripts) as upstream,
-        proxied(upstream, routes=[cached, other]) as proxy,
-    ):
+    async with fronted(*scripts, routes=[cached, other]) as (_, proxy):
         assert [(await proxy.ask(get())).body for _ in range(2)] == [b"old", b"old"]
         await proxy.reload(routes=[plain, other])
         assert (await proxy.ask(post(b"x"))).body == b"done"
@@ -77,10 +74,7 @@ async def test_a_write_without_a_prefix_counts_for_what_was_stored_with_one() ->
         {"upstream": "api", "path": "/v1", "strip_prefix": "/v1", "cache": {}},
         {"upstream": "api", "cache": False},
     ]
-    async with (
-        RawUpstream([OLD], [DONE], [NEW]) as upstream,
-        proxied(upstream, routes=routes) as proxy,
-    ):
+    async with fronted([OLD], [DONE], [NEW], routes=routes) as (_, proxy):
         assert [(await proxy.ask(get("/v1/"))).body for _ in range(2)] == [b"old", b"old"]
         assert (await proxy.ask(post(b"x"))).body == b"done"
         assert (await proxy.ask(get("/v1/"))).body == b"new"

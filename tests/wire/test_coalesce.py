@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.client import PATIENCE, Response, ask
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import Proxy, dialled, fronted
 
 ANSWER = length(b"answer")
 
@@ -43,7 +42,7 @@ async def ask_together(
 
 async def test_hundreds_of_clients_are_one_request() -> None:
     gate = asyncio.Event()
-    async with RawUpstream([gate, ANSWER]) as upstream, proxied(upstream, **coalesced()) as proxy:
+    async with fronted([gate, ANSWER], **coalesced()) as (upstream, proxy):
         answers = await ask_together(proxy, gate, [get()] * 300)
         assert {(answer.status, answer.body) for answer in answers} == {(200, b"answer")}
         assert {answer.ended for answer in answers} <= {"complete", "open"}
@@ -67,8 +66,7 @@ async def test_a_large_body_reaches_the_fast_and_the_slow() -> None:
         data[size // 2 :],
     ]
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **coalesced()) as proxy,
+        fronted(script, **coalesced()) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as slow,
     ):
         await slow.send(get())
@@ -90,7 +88,7 @@ async def test_a_body_that_is_cut_is_cut_for_all() -> None:
         0.05,
         "fin",
     ]
-    async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
+    async with fronted(script, **coalesced()) as (upstream, proxy):
         answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.body for answer in answers} == {b"abc"}
         assert "complete" not in {answer.ended for answer in answers}
@@ -99,11 +97,7 @@ async def test_a_body_that_is_cut_is_cut_for_all() -> None:
 
 async def test_the_first_client_may_leave() -> None:
     gate = asyncio.Event()
-    async with (
-        RawUpstream([gate, ANSWER]) as upstream,
-        proxied(upstream, **coalesced()) as proxy,
-        await proxy.connect() as first,
-    ):
+    async with dialled([gate, ANSWER], **coalesced()) as (upstream, proxy, first):
         await first.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
         others = [asyncio.create_task(proxy.ask(get())) for _ in range(5)]
@@ -116,7 +110,7 @@ async def test_the_first_client_may_leave() -> None:
 
 
 async def test_when_all_leave_the_upstream_is_told() -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **coalesced()) as proxy:
+    async with fronted(["hold"], **coalesced()) as (upstream, proxy):
         clients = [await proxy.connect() for _ in range(3)]
         for client in clients:
             await client.send(get())
@@ -132,7 +126,7 @@ async def test_when_all_leave_the_upstream_is_told() -> None:
 async def test_what_is_for_one_client_is_asked_for_by_each(field: bytes) -> None:
     gate = asyncio.Event()
     script = [gate, length(b"mine", b"200 OK", field + b"\r\n")]
-    async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
+    async with fronted(script, **coalesced()) as (upstream, proxy):
         answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.body for answer in answers} == {b"mine"}
         assert len(upstream.requests) == 5
@@ -140,7 +134,7 @@ async def test_what_is_for_one_client_is_asked_for_by_each(field: bytes) -> None
 
 async def test_credentials_keep_clients_apart() -> None:
     gate = asyncio.Event()
-    async with RawUpstream([gate, ANSWER]) as upstream, proxied(upstream, **coalesced()) as proxy:
+    async with fronted([gate, ANSWER], **coalesced()) as (upstream, proxy):
         fields = [b"Authorization: Bearer %d\r\n" % (n % 3) for n in range(9)]
         await ask_together(proxy, gate, [get("/", field) for field in fields], calls=3)
         assert len(upstream.requests) == 3
@@ -149,18 +143,18 @@ async def test_credentials_keep_clients_apart() -> None:
 async def test_a_failure_is_told_to_all() -> None:
     tables = coalesced() | {"retry": False}
     gate = asyncio.Event()
-    async with RawUpstream([gate, "rst"]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([gate, "rst"], **tables) as (upstream, proxy):
         answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.status for answer in answers} == {502}
         assert len(upstream.requests) == 1
 
 
 async def test_a_drain_leaves_nothing_behind() -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **coalesced(), shutdown={"grace_period": "20ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["hold"],
+        **coalesced(),
+        shutdown={"grace_period": "20ms"},
+    ) as (upstream, proxy, client):
         await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
         await proxy.runtime.drain()
@@ -175,7 +169,7 @@ async def test_the_log_tells_who_was_asked_where_no_head_came(
     tables: dict[str, Any], total: str
 ) -> None:
     options = {**tables, "timeouts": {"total": total}}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             await upstream.until(lambda: upstream.requests)

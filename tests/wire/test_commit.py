@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script
 
 KEY = b"Idempotency-Key: k\r\n"
@@ -38,10 +38,7 @@ def cut(*pieces: bytes, end: str = "rst") -> Script:
 async def test_a_body_that_is_cut_is_asked_for_again(
     script: tuple[bytes, ...], end: str, request_: bytes, *, again: bool
 ) -> None:
-    async with (
-        RawUpstream(cut(*script, end=end), HEALTHY) as upstream,
-        proxied(upstream, **gate()) as proxy,
-    ):
+    async with fronted(cut(*script, end=end), HEALTHY, **gate()) as (upstream, proxy):
         response = await proxy.ask(request_)
         assert len(upstream.requests) == 1 + again
         assert response.ended == "complete"
@@ -69,20 +66,14 @@ async def test_a_body_that_breaks_goes_to_another_server() -> None:
 
 
 async def test_without_a_gate_the_client_sees_the_cut() -> None:
-    async with (
-        RawUpstream(cut(HEAD, b"12345"), HEALTHY) as upstream,
-        proxied(upstream, **gate("headers")) as proxy,
-    ):
+    async with fronted(cut(HEAD, b"12345"), HEALTHY, **gate("headers")) as (upstream, proxy):
         assert (await proxy.ask(get())).ended in ("fin-short", "rst")
         assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("commit", ["first_chunk", "body:64KiB"])
 async def test_what_breaks_before_its_first_chunk_is_asked_for_again(commit: str) -> None:
-    async with (
-        RawUpstream(cut(CHUNKED_HEAD), HEALTHY) as upstream,
-        proxied(upstream, **gate(commit)) as proxy,
-    ):
+    async with fronted(cut(CHUNKED_HEAD), HEALTHY, **gate(commit)) as (upstream, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.body) == (200, b"ok")
         assert len(upstream.requests) == 2
@@ -91,7 +82,7 @@ async def test_what_breaks_before_its_first_chunk_is_asked_for_again(commit: str
 @pytest.mark.parametrize("commit", ["first_chunk", "body:64KiB"])
 async def test_what_breaks_after_its_first_chunk_cuts_the_client(commit: str) -> None:
     script = cut(CHUNKED_HEAD, chunked(b"first", end=b""))
-    async with RawUpstream(script) as upstream, proxied(upstream, **gate(commit)) as proxy:
+    async with fronted(script, **gate(commit)) as (upstream, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.body) == (200, b"first")
         assert response.ended in ("fin-short", "rst")
@@ -102,11 +93,7 @@ async def test_what_breaks_after_its_first_chunk_cuts_the_client(commit: str) ->
 async def test_an_event_passes_at_once(commit: str) -> None:
     event = b"data: 1\n\n"
     script = [CHUNKED_HEAD + chunked(event, end=b""), "hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **gate(commit)) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, **gate(commit)) as (_, _, client):
         await client.send(get())
         assert event in await client.read_until(event)
 
@@ -115,11 +102,7 @@ async def test_by_itself_the_proxy_shows_at_once_what_is_not_sent_again() -> Non
     """The head says what a POST has made, whatever becomes of the body."""
     head = b"HTTP/1.1 201 Created\r\nLocation: /new\r\nContent-Length: 10\r\n\r\n"
     rest = asyncio.Event()
-    async with (
-        RawUpstream([head, b"12345", rest, "rst"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([head, b"12345", rest, "rst"]) as (upstream, _, client):
         await client.send(post(b"x"))
         assert b"Location: /new" in await client.read_until(b"12345")
         rest.set()
@@ -132,11 +115,7 @@ async def test_a_larger_body_is_not_held() -> None:
     half = asyncio.Event()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     script = [head, body[:4096], half, body[4096:]]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **gate()) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, **gate()) as (_, _, client):
         await client.send(get())
         assert (await client.read_until(body[:4096])).endswith(body[:4096])
         half.set()
@@ -152,7 +131,7 @@ async def test_every_body_arrives_as_it_was(commit: str, size: int) -> None:
         [CHUNKED_HEAD + chunked(body[:100], body[100:])],
         [b"HTTP/1.0 200 OK\r\n\r\n" + body, "fin"],
     ]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **gate(commit)) as proxy:
+    async with fronted(*scripts, **gate(commit)) as (_, proxy):
         for _ in scripts:
             response = await proxy.ask(get())
             assert (response.body == body, response.ended) == (True, "complete")
@@ -169,7 +148,7 @@ async def test_every_body_arrives_as_it_was(commit: str, size: int) -> None:
     ],
 )
 async def test_a_reply_that_came_at_once_is_not_lost(commit: str, reply: bytes) -> None:
-    async with RawUpstream([reply]) as upstream, proxied(upstream, **gate(commit)) as proxy:
+    async with fronted([reply], **gate(commit)) as (_, proxy):
         for _ in range(2):
             assert (await proxy.ask(get())).body == b"ok"
 
@@ -187,7 +166,7 @@ async def test_without_a_body_nothing_is_waited_for(
     request_: bytes, reply: bytes, status: int
 ) -> None:
     script = [b"HTTP/1.1 %s\r\n\r\n" % reply]
-    async with RawUpstream(script) as upstream, proxied(upstream, **gate()) as proxy:
+    async with fronted(script, **gate()) as (upstream, proxy):
         response = await proxy.ask(request_)
         assert (response.status, response.body, response.ended) == (status, b"", "complete")
         assert len(upstream.requests) == 1
@@ -195,10 +174,7 @@ async def test_without_a_body_nothing_is_waited_for(
 
 async def test_a_held_body_that_stalls_is_ended() -> None:
     options = gate() | {"timeouts": {"idle": "30ms"}, "retry": False}
-    async with (
-        RawUpstream([HEAD + b"123", "hold"]) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted([HEAD + b"123", "hold"], **options) as (upstream, proxy):
         response = await proxy.ask(get())
         told = response.value("Proxy-Status")
         assert (response.status, told) == (504, b"sidecar-proxy; error=http_response_timeout")
@@ -207,19 +183,13 @@ async def test_a_held_body_that_stalls_is_ended() -> None:
 
 async def test_a_held_body_that_stalls_is_asked_for_again() -> None:
     options = gate(timeouts={"idle": "500ms"})
-    async with (
-        RawUpstream([HEAD + b"123", "hold"], HEALTHY) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted([HEAD + b"123", "hold"], HEALTHY, **options) as (upstream, proxy):
         assert (await proxy.ask(get())).body == b"ok"
         assert len(upstream.requests) == 2
 
 
 async def test_a_client_that_leaves_frees_what_was_held() -> None:
-    async with (
-        RawUpstream([HEAD + b"123", "hold"]) as upstream,
-        proxied(upstream, **gate()) as proxy,
-    ):
+    async with fronted([HEAD + b"123", "hold"], **gate()) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             await upstream.until(lambda: upstream.requests)

@@ -9,7 +9,7 @@ import pytest
 from proxy.core.clock import monotonic
 from tests.support.client import Response, ask
 from tests.support.message import get, length, post
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import PATIENCE, RawUpstream
 
 ADMIN = {"listen": "127.0.0.1:0"}
@@ -31,10 +31,7 @@ async def state(proxy: Proxy) -> dict[str, Any]:
 
 
 async def test_no_more_requests_than_allowed_are_under_way_and_the_rest_wait() -> None:
-    async with (
-        RawUpstream([0.02, length(b"ok")]) as upstream,
-        proxied(upstream, **limited(3, size=100)) as proxy,
-    ):
+    async with fronted([0.02, length(b"ok")], **limited(3, size=100)) as (upstream, proxy):
         asked = [asyncio.create_task(proxy.ask(get())) for _ in range(12)]
         assert {(await task).status for task in asked} == {200}
         assert len(upstream.requests) == 12
@@ -47,7 +44,7 @@ async def test_no_more_requests_than_allowed_are_under_way_and_the_rest_wait() -
 async def test_a_permit_is_held_as_long_as_a_body_streams() -> None:
     gate = asyncio.Event()
     script = [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", gate, b"cd"]
-    async with RawUpstream(script) as upstream, proxied(upstream, **limited(1, size=9)) as proxy:
+    async with fronted(script, **limited(1, size=9)) as (upstream, proxy):
         first = asyncio.create_task(proxy.ask(get()))
         await upstream.until(lambda: len(upstream.requests) == 1)
         second = asyncio.create_task(proxy.ask(get()))
@@ -66,7 +63,7 @@ async def until(proxy: Proxy, name: str, value: int) -> None:
 
 @pytest.mark.parametrize("request_", [get(), post(b"x" * 1000)], ids=["get", "post"])
 async def test_a_full_queue_is_503_with_a_time_to_come_again(request_: bytes) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **limited(1, size=1)) as proxy:
+    async with fronted(["hold"], **limited(1, size=1)) as (upstream, proxy):
         waiting = [asyncio.create_task(proxy.ask(get())) for _ in range(2)]
         await upstream.until(lambda: len(upstream.requests) == 1)
         await until(proxy, "waiting", 1)
@@ -101,7 +98,7 @@ async def test_who_waits_longer_than_the_clock_allows_is_503() -> None:
 
 
 async def test_without_a_queue_what_is_over_the_limit_is_503_at_once() -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **limited(1)) as proxy:
+    async with fronted(["hold"], **limited(1)) as (upstream, proxy):
         held = asyncio.create_task(proxy.ask(get()))
         await upstream.until(lambda: len(upstream.requests) == 1)
         assert (await proxy.ask(get())).status == 503
@@ -111,9 +108,7 @@ async def test_without_a_queue_what_is_over_the_limit_is_503_at_once() -> None:
 async def test_a_client_that_leaves_while_it_is_served_makes_room() -> None:
     script = ["hold"], [length(b"ok")]
     async with (
-        RawUpstream(*script) as upstream,
-        proxied(upstream, **limited(1, size=9)) as proxy,
-        await proxy.connect() as first,
+        dialled(*script, **limited(1, size=9)) as (upstream, proxy, first),
         await proxy.connect() as second,
     ):
         await first.send(get())
@@ -127,9 +122,7 @@ async def test_a_client_that_leaves_while_it_is_served_makes_room() -> None:
 
 async def test_a_client_that_leaves_while_it_waits_makes_room() -> None:
     async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **limited(1, size=1)) as proxy,
-        await proxy.connect() as first,
+        dialled(["hold"], **limited(1, size=1)) as (upstream, proxy, first),
         await proxy.connect() as second,
     ):
         await first.send(get())
@@ -147,10 +140,7 @@ async def test_clients_share_by_what_tells_them_apart() -> None:
     tables = limited(1, size=100, key="header:X-Tenant")
     tables["admin"] = {**tables["admin"], "show_keys": ["header:X-Tenant"]}
     go = asyncio.Event()
-    async with (
-        RawUpstream([go, length(b"ok")], [length(b"ok")]) as upstream,
-        proxied(upstream, **tables) as proxy,
-    ):
+    async with fronted([go, length(b"ok")], [length(b"ok")], **tables) as (upstream, proxy):
 
         async def asked(tenant: str) -> Response:
             return await proxy.ask(get(f"/{tenant}", b"X-Tenant: %s\r\n" % tenant.encode()))
@@ -183,10 +173,7 @@ async def test_the_limit_is_of_the_upstream_not_of_a_route() -> None:
 async def test_an_adaptive_limit_is_at_work() -> None:
     tables = limited(64, size=1000)
     tables["concurrency"]["adaptive"] = "gradient"
-    async with (
-        RawUpstream([0.005, length(b"ok")]) as upstream,
-        proxied(upstream, **tables) as proxy,
-    ):
+    async with fronted([0.005, length(b"ok")], **tables) as (_, proxy):
         assert (await state(proxy))["limit"] == 16
         async with asyncio.timeout(60):
             while (await state(proxy))["limit"] == 16:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, OK, Chunks, chunked, get, length, post
-from tests.support.proxy import proxied
-from tests.support.upstream import Connection, RawUpstream, Request
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import Connection, Request
 
 PARTS = (
     b"\r\n--SEP\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\nab"
@@ -34,10 +34,7 @@ RANGES: list[tuple[bytes, bytes, bytes, bytes]] = [
 async def test_ranges_pass_byte_for_byte(
     asked: bytes, status: bytes, fields: bytes, body: bytes
 ) -> None:
-    async with (
-        RawUpstream(["wait-body", length(body, status, fields)]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted(["wait-body", length(body, status, fields)]) as (upstream, proxy):
         answer = await proxy.ask(get(fields=asked))
         assert asked in upstream.requests[0].head.raw
         assert answer.head.first == b"HTTP/1.1 " + status
@@ -59,11 +56,7 @@ PIPELINE = [get(f"/{i}") if i % 3 else post(b"+", f"/{i}") for i in range(20)]
 
 
 async def test_a_long_pipeline_is_answered_in_order() -> None:
-    async with (
-        RawUpstream(["wait-body", _numbered]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", _numbered]) as (_, _, client):
         await client.send(b"".join(PIPELINE))
         answers = [await client.receive() for _ in range(20)]
         assert [a.status for a in answers] == [200] * 7 + [500] + [200] * 12
@@ -73,11 +66,7 @@ async def test_a_long_pipeline_is_answered_in_order() -> None:
 
 
 async def test_a_bad_request_behind_others_ends_a_pipeline() -> None:
-    async with (
-        RawUpstream(["wait-body", _numbered]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", _numbered]) as (upstream, proxy, client):
         await client.send(b"".join(PIPELINE[:4]))
         await proxy.breathe()
         await client.send(get("/4", b"Host: again\r\n") + get("/5"))  # RFC 9112 3.2
@@ -95,10 +84,7 @@ TINY = 100_000
 @pytest.mark.parametrize("extension", [b"", b';a="b;c"'])
 async def test_very_many_tiny_chunks_of_a_reply(size: bytes, extension: bytes) -> None:
     chunk = b"%b%b\r\nx\r\n" % (size, extension)
-    async with (
-        RawUpstream(["wait-body", CHUNKED_HEAD, chunk * TINY + b"0\r\n\r\n"]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted(["wait-body", CHUNKED_HEAD, chunk * TINY + b"0\r\n\r\n"]) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.body, answer.ended) == (b"x" * TINY, "complete")
         assert extension == b"" or b"a=" not in answer.head.raw
@@ -108,11 +94,7 @@ async def test_very_many_tiny_chunks_of_a_reply(size: bytes, extension: bytes) -
 async def test_very_many_tiny_chunks_of_a_request(pieces: int) -> None:
     data = b"1\r\nx\r\n" * TINY + b"0\r\n\r\n"
     step = len(data) // pieces + 1
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         await client.send(head)
         for i in range(0, len(data), step):
@@ -123,10 +105,9 @@ async def test_very_many_tiny_chunks_of_a_request(pieces: int) -> None:
 
 async def test_chunks_that_drip_in_byte_by_byte() -> None:
     stream = CHUNKED_HEAD + chunked(b"hello", b"world" * 5)
-    async with (
-        RawUpstream(["wait-body", *[step for b in stream for step in (bytes([b]), 0.0)]]) as api,
-        proxied(api) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", *[step for b in stream for step in (bytes([b]), 0.0)]],
+    ) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.body, answer.ended) == (b"hello" + b"world" * 5, "complete")
         assert isinstance(answer.chunks, Chunks)
@@ -144,7 +125,7 @@ async def test_a_head_may_be_as_long_as_the_limit(shape: str, over: int, status:
         fields = many + b"X: %b\r\n" % (b"x" * (limit - bare - len(many) + over))
     request = get(fields=fields)
     assert len(request) == limit + over
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(request)).status == status
         assert all(fields in sent.head.raw for sent in upstream.requests)
 
@@ -152,10 +133,10 @@ async def test_a_head_may_be_as_long_as_the_limit(shape: str, over: int, status:
 @pytest.mark.parametrize(("size", "status"), [(60 << 10, 200), (70 << 10, 502)])
 async def test_a_reply_s_head_may_be_long(size: int, status: int) -> None:
     fields = b"X-Long: %b\r\n" % (b"x" * size)
-    async with (
-        RawUpstream(["wait-body", length(b"ok", fields=fields)]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", length(b"ok", fields=fields)],
+        retry={"attempts": 1},
+    ) as (_, proxy):
         answer = await proxy.ask(get())
         assert answer.status == status
         assert (fields in answer.head.raw) is (status == 200)
@@ -166,10 +147,7 @@ async def test_hundreds_of_cookies_stay_lines_of_their_own_in_order() -> None:
         b"Set-Cookie: c%d=v; Path=/; Expires=Wed, 21 Oct 2035 07:28:00 GMT" % i for i in range(500)
     ]
     fields = b"\r\n".join(cookies) + b"\r\n"
-    async with (
-        RawUpstream(["wait-body", length(b"ok", fields=fields)]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted(["wait-body", length(b"ok", fields=fields)]) as (_, proxy):
         answer = await proxy.ask(get())
         assert [line for line in answer.lines if line.startswith(b"Set-Cookie")] == cookies
 
@@ -191,7 +169,7 @@ KEPT: list[tuple[str, list[Any], str]] = [
 
 @pytest.mark.parametrize(("script", "end"), [row[1:] for row in KEPT], ids=[row[0] for row in KEPT])
 async def test_upstreams_that_end_with_their_connection(script: list[Any], end: str) -> None:
-    async with RawUpstream(["wait-body", *script]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", *script]) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.status, answer.body, answer.ended) == (200, b"ok", end)
         assert answer.head.first.startswith(b"HTTP/1.1 ")

@@ -6,8 +6,7 @@ import pytest
 
 from proxy.config.load import read
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 ORIGIN = b"Origin: https://app.test\r\n"
 CORS = {"allow_origins": ["https://app.test"], "allow_methods": ["PUT"]}
@@ -15,7 +14,7 @@ CORS = {"allow_origins": ["https://app.test"], "allow_methods": ["PUT"]}
 
 async def test_a_preflight_never_reaches_the_upstream() -> None:
     asked = b"OPTIONS /x HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: PUT\r\n"
-    async with RawUpstream() as upstream, proxied(upstream, cors=CORS) as proxy:
+    async with fronted(cors=CORS) as (upstream, proxy):
         answer = await proxy.ask(asked + ORIGIN + b"\r\n")
         assert (answer.status, answer.body) == (204, b"")
         assert answer.value("Access-Control-Allow-Origin") == b"https://app.test"
@@ -26,7 +25,7 @@ async def test_a_preflight_never_reaches_the_upstream() -> None:
 
 async def test_a_reply_carries_the_fields_once() -> None:
     own = length(b"ok", fields=b"Access-Control-Allow-Origin: *\r\nVary: Accept\r\n")
-    async with RawUpstream(["wait-body", own]) as upstream, proxied(upstream, cors=CORS) as proxy:
+    async with fronted(["wait-body", own], cors=CORS) as (upstream, proxy):
         answer = await proxy.ask(get(fields=ORIGIN))
         assert answer.value("Access-Control-Allow-Origin") == b"https://app.test"
         assert answer.values("Vary") == [b"Accept", b"Origin"]
@@ -35,7 +34,7 @@ async def test_a_reply_carries_the_fields_once() -> None:
 
 async def test_an_answer_of_the_proxys_own_carries_them_too() -> None:
     limit = {"average": 1, "period": "1h"}
-    async with RawUpstream() as upstream, proxied(upstream, cors=CORS, rate_limit=limit) as proxy:
+    async with fronted(cors=CORS, rate_limit=limit) as (_, proxy):
         assert (await proxy.ask(get(fields=ORIGIN))).status == 200
         refused = await proxy.ask(get(fields=ORIGIN))
         assert refused.status == 429
@@ -66,7 +65,7 @@ async def test_what_is_refused_before_its_route_is_found_looks_as_that_says(
     own = {"cors": CORS, "errors": {"format": "text"}, "methods": methods}
     routes = [{"path": "/a", "upstream": "api", **own}, {"path": "/b", "upstream": "api"}]
     limit = {"max_body": "100B"}
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes, server=limit) as proxy:
+    async with fronted(routes=routes, server=limit) as (upstream, proxy):
         for _ in range(2):
             answer = await proxy.ask(line + b"\r\nHost: a\r\n" + ORIGIN + rest)
             assert answer.status == status
@@ -126,7 +125,7 @@ async def test_a_preflight_comes_to_the_route_that_would_take_its_request() -> N
     ]
     asked = b"OPTIONS /a HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: "
     named = b"\r\nAccess-Control-Request-Headers: x-tenant\r\n"
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         for method, fields, allowed in (
             (b"PUT", named, b"PUT"),
             (b"DELETE", b"\r\n", b"DELETE"),

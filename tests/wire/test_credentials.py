@@ -7,14 +7,14 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.credentials import shown, takes, told, turn, until
 from tests.support.message import get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 
 async def test_a_401_has_the_file_read_at_once_and_the_request_sent_again(tmp_path: Path) -> None:
     turn(tmp_path / "key", "Bearer one\n")
     tables = {"upstream_options": {"credentials": {"value_file": str(tmp_path / "key")}}}
-    async with RawUpstream(takes(b"Bearer one")) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(takes(b"Bearer one"), **tables) as (upstream, proxy):
         assert (await proxy.ask(post(b"hello"))).status == 200
         upstream.play(takes(b"Bearer two"))
         turn(tmp_path / "key", "Bearer two\n")
@@ -39,7 +39,7 @@ async def test_a_429_goes_to_the_next_key_with_the_body(
     body = b"x" * 300_000  # more than comes with the head, and more than a POST keeps by default
     script = takes(b"value-of-the-second", field="X-Key", status=429)
     with caplog.at_level("INFO"):
-        async with RawUpstream(script) as upstream, proxied(upstream, **KEYS) as proxy:
+        async with fronted(script, **KEYS) as (upstream, proxy):
             for _ in range(3):
                 assert (await proxy.ask(post(body))).body == body
             assert shown(upstream, "X-Key")[0] == b"value-of-the-first"
@@ -53,7 +53,7 @@ async def test_a_429_goes_to_the_next_key_with_the_body(
 
 async def test_a_401_takes_one_key_out_and_the_request_goes_on_with_the_other() -> None:
     script = takes(b"value-of-the-second", field="X-Key")
-    async with RawUpstream(script) as upstream, proxied(upstream, **KEYS) as proxy:
+    async with fronted(script, **KEYS) as (upstream, proxy):
         for _ in range(3):
             assert (await proxy.ask(post(b"hello"))).status == 200
         assert len(upstream.requests) == 4
@@ -63,14 +63,14 @@ async def test_a_401_takes_one_key_out_and_the_request_goes_on_with_the_other() 
 
 
 async def test_a_clients_own_key_does_not_go_along() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, **KEYS) as proxy:
+    async with fronted(**KEYS) as (upstream, proxy):
         await proxy.ask(get(fields=b"x-key: theirs\r\n"))
         assert shown(upstream, "X-Key") == [b"value-of-the-first"]
 
 
 async def test_health_checks_show_what_requests_show() -> None:
     tables = {"upstream_options": {**KEYS["upstream_options"], "health_check": {"path": "/up"}}}
-    async with RawUpstream() as upstream, proxied(upstream, **tables):
+    async with fronted(**tables) as (upstream, _):
 
         async def checked() -> bool:
             return bool(upstream.requests)

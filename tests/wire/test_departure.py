@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, get, post
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream, Script
+from tests.support.proxy import fronted
+from tests.support.upstream import HEALTHY, Script
 
 SOON = 5.0
 """Seconds: shorter than any clock of the proxy, and long enough for a busy machine."""
@@ -35,7 +35,7 @@ UPLOADING = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nfirst"
 async def test_the_upstream_is_told_at_once(
     request_: bytes, script: Script, begun: bool, status: int, end: str
 ) -> None:
-    async with RawUpstream(script, HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(script, HEALTHY) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(request_)
         if begun:
@@ -58,7 +58,7 @@ async def test_the_upstream_is_told_at_once(
 async def test_a_client_that_leaves_while_a_try_is_awaited_gets_no_other() -> None:
     options = {"retry": {"attempts": 5, "on": ["503"], "backoff_base": "50ms"}}
     busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-    async with RawUpstream([busy]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted([busy], **options) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
@@ -70,7 +70,7 @@ async def test_a_client_that_leaves_while_a_try_is_awaited_gets_no_other() -> No
 
 async def test_a_reset_is_seen_behind_an_upload_that_is_held_back() -> None:
     """The client's FIN would stand behind bytes that nobody reads; its RST does not."""
-    async with RawUpstream(["read-nothing", "hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["read-nothing", "hold"]) as (_, proxy):
         client = await proxy.connect()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -82,10 +82,7 @@ async def test_a_reset_is_seen_behind_an_upload_that_is_held_back() -> None:
 
 async def test_the_upload_clock_ends_what_a_hidden_fin_does_not() -> None:
     options = {"timeouts": {"first_byte": "150ms"}}
-    async with (
-        RawUpstream(["read-nothing", "hold"]) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted(["read-nothing", "hold"], **options) as (_, proxy):
         client = await proxy.connect()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
@@ -97,14 +94,14 @@ async def test_the_upload_clock_ends_what_a_hidden_fin_does_not() -> None:
 
 
 async def test_a_client_that_leaves_behind_a_whole_reply_is_no_failure() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         assert (await proxy.ask(get())).status == 200
         record = await proxy.record()
         assert (record.status, record.error) == (200, "")
 
 
 async def test_pipelined_requests_behind_one_that_was_left_are_not_sent() -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(get("/1") + get("/2"))
         await upstream.until(lambda: len(upstream.requests) == 1)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.client import ask
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}}
@@ -23,11 +23,7 @@ async def drained(proxy: Proxy) -> "asyncio.Task[bool]":
 async def test_a_reply_in_flight_finishes() -> None:
     go = asyncio.Event()
     script = [CHUNKED_HEAD, chunked(b"first", end=b""), go, chunked(b"last")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (_, proxy, client):
         await client.send(get())
         head = await client.read_until(b"first\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -41,7 +37,7 @@ async def test_a_reply_in_flight_finishes() -> None:
 
 async def test_a_request_that_still_waits_for_its_reply_is_told_to_close() -> None:
     go = asyncio.Event()
-    async with RawUpstream([go, OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted([go, OK]) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(get())
             await upstream.until(lambda: len(upstream.requests) == 1)
@@ -55,11 +51,7 @@ async def test_a_request_that_still_waits_for_its_reply_is_told_to_close() -> No
 
 
 async def test_an_upload_in_flight_keeps_all_its_bytes() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n0123456789")
         await upstream.until(lambda: upstream.requests and len(upstream.requests[0].body) == 10)
         draining = await drained(proxy)
@@ -74,11 +66,7 @@ async def test_an_upload_in_flight_keeps_all_its_bytes() -> None:
 
 async def test_new_connections_are_refused() -> None:
     go = asyncio.Event()
-    async with (
-        RawUpstream([go, OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([go, OK]) as (upstream, proxy, client):
         await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
         draining = await drained(proxy)
@@ -91,9 +79,7 @@ async def test_new_connections_are_refused() -> None:
 
 async def test_idle_connections_are_closed() -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as used,
+        dialled() as (_, proxy, used),
         await proxy.connect() as fresh,
     ):
         assert (await used.ask(get())).status == 200
@@ -103,11 +89,7 @@ async def test_idle_connections_are_closed() -> None:
 
 
 async def test_a_head_that_was_begun_is_finished() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (_, proxy, client):
         await client.send(b"GET / HTTP/1.1\r\nHo")
         await proxy.breathe()
         await drained(proxy)
@@ -120,11 +102,7 @@ async def test_a_head_that_was_begun_is_finished() -> None:
 async def test_half_a_head_is_no_request_that_is_cut(before: list[bytes]) -> None:
     """Nothing of it has gone anywhere: its client may send it again."""
     options = {"shutdown": {"grace_period": "50ms"}}
-    async with (
-        RawUpstream(*[[each] for each in before]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(*[[each] for each in before], **options) as (upstream, proxy, client):
         for _ in before:
             assert (await client.ask(get())).status == 200
         await client.send(b"GET / HTTP/1.1\r\nHo")
@@ -145,11 +123,7 @@ async def test_what_does_not_finish_within_the_grace_period_is_cut(
 ) -> None:
     options = {"shutdown": {"grace_period": "80ms"}}
     script = [CHUNKED_HEAD, chunked(b"hello", end=b""), "hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, **options) as (upstream, proxy, client):
         await client.send(get())
         await client.read_until(b"hello\r\n")
         assert not await proxy.runtime.drain()
@@ -162,11 +136,7 @@ async def test_what_does_not_finish_within_the_grace_period_is_cut(
 async def test_no_grace_period_is_one_without_end() -> None:
     options = {"shutdown": {"grace_period": "0"}}
     script = [CHUNKED_HEAD, chunked(b"hello", end=b""), 0.2, b"0\r\n\r\n"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script, **options) as (_, proxy, client):
         await client.send(get())
         await client.read_until(b"hello\r\n")
         assert await proxy.runtime.drain()
@@ -174,7 +144,7 @@ async def test_no_grace_period_is_one_without_end() -> None:
 
 async def test_readiness_fails_first_and_the_listener_closes_later() -> None:
     options = {"shutdown": {"delay": "1500ms"}, **ADMIN}
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (_, proxy):
         assert (await _admin(proxy, "/readyz"), await _admin(proxy, "/healthz")) == (200, 200)
         draining = await drained(proxy)
         assert (await _admin(proxy, "/readyz"), await _admin(proxy, "/healthz")) == (503, 200)

@@ -3,8 +3,8 @@
 import asyncio
 
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream, Script
+from tests.support.proxy import fronted
+from tests.support.upstream import HEALTHY, Script
 
 
 async def test_what_hangs_is_ended_when_its_server_is_back() -> None:
@@ -15,7 +15,7 @@ async def test_what_hangs_is_ended_when_its_server_is_back() -> None:
         "retry": {"attempts": 2, "backoff_base": "1ms", "on": ["5xx"]},
     }
     hang: Script = ["hold"]
-    async with RawUpstream(*[hang] * 6, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(*[hang] * 6, HEALTHY, **options) as (upstream, proxy):
 
         async def status() -> int:
             return (await proxy.ask(get(), patience=60)).status

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import OK, get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
 KEY = b"Idempotency-Key: k\r\n"
@@ -130,7 +130,7 @@ async def test_a_fixed_reply_from_a_file(
 ) -> None:
     caplog.set_level("INFO")
     routes = [{"upstream": "api", "fallback": {"status": 200, "file": page}}]
-    async with RawUpstream(script) as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(script, routes=routes) as (upstream, proxy):
         response = await proxy.ask(request_)
         assert (response.status, response.body) == (200, b'{"sorry": true}')
         assert response.value("Content-Type") == b"application/json"
@@ -147,11 +147,7 @@ async def test_a_fixed_reply_from_a_file(
 @pytest.mark.parametrize("status", [204, 299, 520])
 async def test_a_fixed_reply_may_have_any_status(page: str, status: int) -> None:
     routes = [{"upstream": "api", "fallback": {"status": status, "file": page}}]
-    async with (
-        RawUpstream(RESET) as upstream,
-        proxied(upstream, routes=routes) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(RESET, routes=routes) as (_, _, client):
         for _ in range(2):  # and the connection goes on
             assert (await client.ask(get())).status == status
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.support.message import OK, get, length
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import HEALTHY, Connection, RawUpstream, Request, Script
+from tests.support.proxy import Proxy, fronted
+from tests.support.upstream import HEALTHY, Connection, Request, Script
 from tests.wire.faults import AFTER_THE_HEAD, BEFORE_THE_HEAD, JUNK, ODD, ONCE, Cut, Fault
 
 
@@ -19,10 +19,7 @@ async def healthy(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("fault", BEFORE_THE_HEAD, ids=lambda fault: fault.name)
 async def test_what_goes_wrong_before_the_head_becomes_a_status(fault: Fault) -> None:
-    async with (
-        RawUpstream(fault.script, HEALTHY) as upstream,
-        proxied(upstream, **fault.options) as proxy,
-    ):
+    async with fronted(fault.script, HEALTHY, **fault.options) as (upstream, proxy):
         async with await proxy.connect() as client:
             response = await client.ask(get())
             assert (response.status, response.ended) == (fault.status, "complete")
@@ -42,10 +39,7 @@ async def test_what_breaks_after_the_head_is_cut_and_never_ends_cleanly(
 ) -> None:
     """Only a reset shows a client of HTTP/1.0 that a body without a length is not whole."""
     request = get().replace(b"1.1", version.encode())
-    async with (
-        RawUpstream(cut.script, HEALTHY) as upstream,
-        proxied(upstream, **cut.options) as proxy,
-    ):
+    async with fronted(cut.script, HEALTHY, **cut.options) as (upstream, proxy):
         response = await proxy.ask(request)
         assert response.status == 200
         assert cut.body.startswith(response.body)  # a reset may overtake what was sent before it
@@ -65,7 +59,7 @@ async def test_what_breaks_after_the_head_is_cut_and_never_ends_cleanly(
 async def test_what_is_only_odd_goes_through_and_leaks_into_nobody_s_answer(
     name: str, script: Script, status: int, body: bytes
 ) -> None:
-    async with RawUpstream(script, HEALTHY) as upstream, proxied(upstream, **ONCE) as proxy:
+    async with fronted(script, HEALTHY, **ONCE) as (_, proxy):
         async with await proxy.connect() as client:
             response = await client.ask(get())
             assert (response.status, response.body, response.ended) == (status, body, "complete"), (
@@ -76,10 +70,7 @@ async def test_what_is_only_odd_goes_through_and_leaks_into_nobody_s_answer(
 
 
 async def test_a_body_on_a_reply_to_head_leaks_into_nobody_s_answer() -> None:
-    async with (
-        RawUpstream([length(b"hello")], HEALTHY) as upstream,
-        proxied(upstream, **ONCE) as proxy,
-    ):
+    async with fronted([length(b"hello")], HEALTHY, **ONCE) as (_, proxy):
         async with await proxy.connect() as client:
             response = await client.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (response.status, response.value("Content-Length")) == (200, b"5")
@@ -100,7 +91,7 @@ async def test_bytes_on_an_idle_connection_are_nobody_s_answer(late: bytes, wait
         await connection.send(late)
         spoken.set()
 
-    async with RawUpstream([OK, speak], HEALTHY) as upstream, proxied(upstream, **ONCE) as proxy:
+    async with fronted([OK, speak], HEALTHY, **ONCE) as (upstream, proxy):
         assert (await proxy.ask(get())).body == b"ok"
         await spoken.wait()
         await asyncio.sleep(wait)
@@ -111,10 +102,7 @@ async def test_bytes_on_an_idle_connection_are_nobody_s_answer(late: bytes, wait
 
 @pytest.mark.parametrize("end", ["rst", "fin"])
 async def test_an_idle_connection_that_ends_harms_nobody(end: str) -> None:
-    async with (
-        RawUpstream([OK, 0.02, end], HEALTHY) as upstream,
-        proxied(upstream, **ONCE) as proxy,
-    ):
+    async with fronted([OK, 0.02, end], HEALTHY, **ONCE) as (upstream, proxy):
         assert (await proxy.ask(get())).body == b"ok"
         await upstream.until(upstream.connections[0].closed.is_set)
         await proxy.breathe()

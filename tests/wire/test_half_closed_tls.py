@@ -8,9 +8,8 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.half_tls import HalfTls
 from tests.support.message import OK, get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.tls_client import encrypted, trusting
-from tests.support.upstream import RawUpstream
 
 
 async def connected(proxy: Proxy, authority: Authority) -> HalfTls:
@@ -38,10 +37,10 @@ async def test_a_close_notify_is_taken_as_half_close_says(
     """Its kernel is not asked: a client on asyncio that leaves still holds its socket."""
     monkeypatch.setattr("proxy.edge.http1.transport.AT_ONCE", at_once)
     go = asyncio.Event()
-    async with (
-        RawUpstream([go, OK]) as upstream,
-        proxied(upstream, server={**encrypted(authority), "half_close": policy}) as proxy,
-    ):
+    async with fronted(
+        [go, OK],
+        server={**encrypted(authority), "half_close": policy},
+    ) as (upstream, proxy):
         client = await connected(proxy, authority)
         with client:
             client.write(get())
@@ -60,7 +59,7 @@ async def test_a_close_notify_is_taken_as_half_close_says(
 
 async def test_one_that_waits_and_then_leaves_is_noticed(authority: Authority) -> None:
     server = {**encrypted(authority), "half_close": "answer"}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(["hold"], server=server) as (upstream, proxy):
         client = await connected(proxy, authority)
         with client:
             client.write(get())
@@ -75,10 +74,11 @@ async def test_of_one_that_has_gone_nothing_is_left_for_the_next(
 ) -> None:
     """The next one with the same descriptor was refused: its upload broke, its upgrade failed."""
     monkeypatch.setattr("proxy.edge.http1.transport.AT_ONCE", 600.0)
-    async with (
-        RawUpstream(["hold"], ["wait-body", OK]) as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
-    ):
+    async with fronted(
+        ["hold"],
+        ["wait-body", OK],
+        server=encrypted(authority),
+    ) as (upstream, proxy):
         client = await connected(proxy, authority)
         with client:
             client.write(get())

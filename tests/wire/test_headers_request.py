@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream, Request
 
 OURS = (b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded")
@@ -16,7 +16,7 @@ TRUSTING = {"server": {"trusted_proxies": ["127.0.0.0/8"]}}
 
 async def sent(request: bytes, **options: Any) -> Request:
     """What the upstream gets of this request."""
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (upstream, proxy):
         response = await proxy.ask(request)
         assert response.status == 200, response.body
         assert len(upstream.requests) == 1
@@ -161,7 +161,7 @@ async def test_a_trusted_proxy_is_believed_and_appended_to() -> None:
         b"X-Forwarded-For: 6.6.6.6, 127.9.9.9\r\nX-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: public.test\r\nForwarded: for=6.6.6.6;proto=https\r\n"
     )
-    async with RawUpstream() as upstream, proxied(upstream, **TRUSTING) as proxy:
+    async with fronted(**TRUSTING) as (upstream, proxy):
         await proxy.ask(get(fields=fields))
         head = upstream.requests[0].head
         assert head.value("X-Forwarded-For") == b"6.6.6.6, 127.9.9.9, 127.0.0.1"
@@ -200,7 +200,7 @@ async def test_via_says_which_version_the_client_spoke() -> None:
 async def test_a_request_id_is_kept_or_made_and_told_to_both_sides(
     given: bytes, kept: bool
 ) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         response = await proxy.ask(get(fields=b"x-request-id: %s\r\n" % given))
         told = upstream.requests[0].head.value("X-Request-Id")
         assert told == response.value("X-Request-Id") == (await proxy.record()).request_id.encode()
@@ -228,7 +228,7 @@ async def test_a_traceparent_is_kept_or_made(given: bytes | None, kept: bool) ->
 
 
 async def test_two_requests_have_ids_of_their_own() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         for _ in range(8):
             await proxy.ask(get())
         for name in ("X-Request-Id", "traceparent"):

@@ -7,8 +7,7 @@ import pytest
 
 from tests.support.client import Response
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 DATE = b"Date: Tue, 15 Nov 1994 08:12:31 GMT"
 OURS = (b"via", b"x-request-id", b"date", b"content-length")
@@ -19,7 +18,7 @@ async def told(
 ) -> Response:
     """What the client gets of this reply."""
     framed = b"%s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
-    async with RawUpstream([framed]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted([framed], **options) as (_, proxy):
         response = await proxy.ask(request)
         assert (response.ended, response.body) == ("complete", body)
         return response
@@ -138,7 +137,7 @@ async def test_a_redirect_is_the_client_s_to_follow() -> None:
 
 async def test_cookies_of_one_client_are_not_sent_for_another() -> None:
     reply = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=secret\r\nContent-Length: 0\r\n\r\n"
-    async with RawUpstream([reply]) as upstream, proxied(upstream) as proxy:
+    async with fronted([reply]) as (upstream, proxy):
         await proxy.ask(get())
         await proxy.ask(get())
         assert upstream.requests[1].head.values("Cookie") == []

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.support.message import chunked, get, post
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import HEALTHY
 from tests.wire.attacks import (
     CHUNKED,
     CHUNKS,
@@ -24,11 +24,7 @@ from tests.wire.attacks import (
     "attack", FRAMING + CODINGS + CHUNKS + SYNTAX + HOSTS, ids=lambda attack: attack.name
 )
 async def test_what_can_be_read_in_two_ways_is_refused(attack: Attack) -> None:
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY) as (upstream, _, client):
         response = await client.ask(attack.data)
         assert (response.status, response.ended) == (attack.status, "complete")
         assert response.value("Proxy-Status") == b"sidecar-proxy; error=http_request_error"
@@ -52,7 +48,7 @@ async def test_bad_framing_in_a_later_segment_never_looks_whole_to_the_upstream(
     tail: bytes,
 ) -> None:
     head = framed(CHUNKED, b"5\r\nfirst\r\n")
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(head)
             await upstream.until(
@@ -68,7 +64,7 @@ async def test_bad_framing_in_a_later_segment_never_looks_whole_to_the_upstream(
 
 
 async def test_a_request_that_ends_short_never_looks_whole_to_the_upstream() -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst")
         await upstream.until(lambda: upstream.requests and upstream.requests[0].body == b"first")
@@ -80,11 +76,7 @@ async def test_a_request_that_ends_short_never_looks_whole_to_the_upstream() -> 
 
 async def test_what_is_hidden_in_a_body_stays_a_body() -> None:
     """Bytes behind a declared length are the next request, and none before (CVE-2025-53643)."""
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         assert (await client.ask(post(HIDDEN))).status == 200
         assert len(upstream.requests) == 1
         assert upstream.requests[0].body == HIDDEN
@@ -126,7 +118,7 @@ async def test_what_is_hidden_in_a_body_stays_a_body() -> None:
     ],
 )
 async def test_what_is_only_unusual_is_accepted(name: str, data: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(data)).status == 200, name
         request = upstream.requests[0]
         assert len(upstream.requests) == 1
@@ -139,11 +131,7 @@ async def test_what_is_only_unusual_is_accepted(name: str, data: bytes) -> None:
 @pytest.mark.parametrize("pieces", [1, 3, 7])
 async def test_an_attack_in_pieces_is_the_same_attack(pieces: int) -> None:
     data = framed(b"Content-Length: 5\r\n" + CHUNKED, HIDDEN)
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         head_end = data.index(b"\r\n\r\n") + 4
         step = head_end // pieces + 1
         for start in range(0, head_end, step):
@@ -155,11 +143,7 @@ async def test_an_attack_in_pieces_is_the_same_attack(pieces: int) -> None:
 
 @pytest.mark.parametrize("size", [100_000, 1_000_000, 8_000_000])
 async def test_the_answer_to_a_head_that_is_far_too_long_arrives(size: int) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         data = get(fields=b"X-A: %s\r\n" % (b"a" * size))
         for start in range(0, len(data), size // 4):
             # Refused long before the last piece: without lingering this would meet a reset.
@@ -172,11 +156,7 @@ async def test_the_answer_to_a_head_that_is_far_too_long_arrives(size: int) -> N
 
 async def test_a_body_that_grows_too_large_on_its_way_is_cut() -> None:
     options = {"server": {"max_body": "1KiB"}}
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], **options) as (upstream, proxy, client):
         await client.send(framed(CHUNKED, chunked(b"x" * 600, end=b"")))
         await upstream.until(lambda: upstream.requests and len(upstream.requests[0].body) == 600)
         response = await client.ask(chunked(b"x" * 600))
@@ -188,7 +168,7 @@ async def test_a_body_that_grows_too_large_on_its_way_is_cut() -> None:
 
 async def test_a_body_that_grows_too_large_is_refused() -> None:
     options = {"server": {"max_body": "1KiB"}}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (upstream, proxy):
         async with await proxy.connect() as client:
             response = await client.ask(framed(CHUNKED, chunked(b"x" * 1025)))
             assert (response.status, await client.closed()) == (413, "fin")
@@ -200,7 +180,7 @@ async def test_a_body_that_grows_too_large_is_refused() -> None:
 
 async def test_a_body_of_exactly_the_limit_goes_through() -> None:
     options = {"server": {"max_body": "1KiB"}}
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (upstream, proxy):
         assert (await proxy.ask(post(b"x" * 1024))).status == 200
         assert (await proxy.ask(framed(CHUNKED, chunked(b"x" * 1024)))).status == 200
         assert [len(request.body) for request in upstream.requests] == [1024, 1024]

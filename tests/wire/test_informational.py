@@ -8,8 +8,7 @@ import pytest
 
 from proxy.edge.http1 import request_body as body
 from tests.support.message import OK, chunked, get, length, post
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EXPECT = b"Expect: 100-continue\r\n"
@@ -28,11 +27,7 @@ def asking(size: int = 5, method: bytes = b"POST", version: bytes = b"1.1") -> b
 @pytest.mark.parametrize("method", [b"POST", b"PUT"])
 async def test_a_client_goes_on_when_the_upstream_has_asked(method: bytes) -> None:
     go = asyncio.Event()
-    async with (
-        RawUpstream([go, CONTINUE, "wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([go, CONTINUE, "wait-body", OK]) as (upstream, _, client):
         await client.send(asking(method=method))
         await upstream.until(lambda: upstream.requests)
         assert upstream.requests[0].head.value("expect") == b"100-continue"
@@ -48,11 +43,7 @@ async def test_an_upstream_that_does_not_know_the_mechanism_gets_the_body_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(body, "WAIT_FOR_CONTINUE", 0.1)
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (_, _, client):
         began = time.monotonic()
         await client.send(asking())
         assert await client.read_until(b"\r\n\r\n") == CONTINUE
@@ -62,11 +53,7 @@ async def test_an_upstream_that_does_not_know_the_mechanism_gets_the_body_soon(
 
 @pytest.mark.parametrize("status", [b"401 No", b"413 Too Large", b"417 Expectation Failed"])
 async def test_a_refusal_comes_without_the_body_being_asked_for(status: bytes) -> None:
-    async with (
-        RawUpstream([length(b"because", status)]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([length(b"because", status)]) as (upstream, _, client):
         await client.send(asking())
         answer = await client.receive()
         assert (answer.status, answer.body, answer.interim) == (int(status[:3]), b"because", [])
@@ -82,21 +69,13 @@ async def test_nobody_is_told_to_go_on_in_the_midst_of_a_reply(
 ) -> None:
     monkeypatch.setattr(body, "WAIT_FOR_CONTINUE", 0.05)
     early = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nslow\r\n"
-    async with (
-        RawUpstream([early, 0.15, b"0\r\n\r\n"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([early, 0.15, b"0\r\n\r\n"]) as (_, _, client):
         await client.send(asking())
         answer = await client.receive()
         assert (answer.status, answer.body, answer.ended) == (401, b"slow", "complete")
     beats = {"heartbeat": "30ms"}
     event = length(b"data: 1\n\n", fields=b"Content-Type: text/event-stream\r\n")
-    async with (
-        RawUpstream([0.15, asked, 0.05, event]) as upstream,
-        proxied(upstream, stream=beats) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([0.15, asked, 0.05, event], stream=beats) as (_, _, client):
         await client.send(asking().replace(b"\r\n\r\n", b"\r\nAccept: text/event-stream\r\n\r\n"))
         answer = await client.receive()
         assert b"HTTP/" not in answer.body
@@ -104,11 +83,7 @@ async def test_nobody_is_told_to_go_on_in_the_midst_of_a_reply(
 
 
 async def test_a_client_that_does_not_wait_is_not_held_up() -> None:
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         began = time.monotonic()
         await client.send(asking())
         await upstream.until(lambda: upstream.requests)
@@ -118,11 +93,11 @@ async def test_a_client_that_does_not_wait_is_not_held_up() -> None:
 
 
 async def test_a_client_is_told_once_however_many_attempts_there_are() -> None:
-    async with (
-        RawUpstream([CONTINUE, "wait-body", "rst"], [CONTINUE, "wait-body", OK]) as upstream,
-        proxied(upstream, retry={"on": ["reset"], "backoff_base": "1ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [CONTINUE, "wait-body", "rst"],
+        [CONTINUE, "wait-body", OK],
+        retry={"on": ["reset"], "backoff_base": "1ms"},
+    ) as (upstream, _, client):
         await client.send(asking(method=b"PUT"))
         assert await client.read_until(b"\r\n\r\n") == CONTINUE
         answer = await client.ask(b"hello")
@@ -131,11 +106,11 @@ async def test_a_client_is_told_once_however_many_attempts_there_are() -> None:
 
 
 async def test_a_second_attempt_asks_where_the_first_had_no_time_to() -> None:
-    async with (
-        RawUpstream([0.03, "rst"], [0.03, CONTINUE, "wait-body", OK]) as upstream,
-        proxied(upstream, retry={"on": ["reset"], "backoff_base": "0"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [0.03, "rst"],
+        [0.03, CONTINUE, "wait-body", OK],
+        retry={"on": ["reset"], "backoff_base": "0"},
+    ) as (upstream, _, client):
         await client.send(asking(method=b"PUT"))
         assert await client.read_until(b"\r\n\r\n") == CONTINUE
         answer = await client.ask(b"hello")
@@ -144,11 +119,7 @@ async def test_a_second_attempt_asks_where_the_first_had_no_time_to() -> None:
 
 
 async def test_a_client_of_http_1_0_is_not_told_to_go_on() -> None:
-    async with (
-        RawUpstream([CONTINUE, "wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([CONTINUE, "wait-body", OK]) as (upstream, proxy, client):
         await client.send(asking(version=b"1.0"))
         await upstream.until(lambda: upstream.requests)
         await proxy.breathe()
@@ -158,7 +129,7 @@ async def test_a_client_of_http_1_0_is_not_told_to_go_on() -> None:
 
 async def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind() -> None:
     before = len(asyncio.all_tasks())
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(asking())
             await upstream.until(lambda: upstream.requests)
@@ -176,11 +147,7 @@ async def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind() -> No
 async def test_informational_heads_arrive_at_once(request_: bytes) -> None:
     go = asyncio.Event()
     processing = b"HTTP/1.1 102 Processing\r\nConnection: x\r\nX: 1\r\n\r\n"
-    async with (
-        RawUpstream(["wait-body", HINTS, processing, go, OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", HINTS, processing, go, OK]) as (_, _, client):
         await client.send(request_)
         assert await client.read_until(b"\r\n\r\n") == HINTS
         assert await client.read_until(b"\r\n\r\n") == b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -197,7 +164,7 @@ async def test_informational_heads_arrive_at_once(request_: bytes) -> None:
     [[HINTS + OK], [HINTS, HINTS, OK], [CONTINUE, HINTS, OK], [HINTS[:20], 0.01, HINTS[20:], OK]],
 )
 async def test_all_of_them_come_before_the_answer(script: list[Any]) -> None:
-    async with RawUpstream(["wait-body", *script]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", *script]) as (_, proxy):
         answer = await proxy.ask(get())
         assert {head.raw for head in answer.interim} == {HINTS}
         assert len(answer.interim) == b"".join(s for s in script if s != 0.01).count(b" 103 ")
@@ -205,22 +172,21 @@ async def test_all_of_them_come_before_the_answer(script: list[Any]) -> None:
 
 
 async def test_a_client_of_http_1_0_sees_none() -> None:
-    async with RawUpstream(["wait-body", HINTS, OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", HINTS, OK]) as (_, proxy):
         answer = await proxy.ask(b"GET / HTTP/1.0\r\nHost: proxy.test\r\n\r\n")
         assert (answer.status, answer.interim) == (200, [])
 
 
 async def test_hints_do_not_commit_to_an_attempt() -> None:
-    async with (
-        RawUpstream(["wait-body", HINTS, 0.01, "rst"], ["wait-body", OK]) as upstream,
-        proxied(upstream, retry={"on": ["reset"]}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", HINTS, 0.01, "rst"], ["wait-body", OK], retry={"on": ["reset"]}
+    ) as (_, proxy):
         answer = await proxy.ask(get())
         assert (len(answer.interim), answer.status) == (1, 200)
-    async with (
-        RawUpstream(["wait-body", HINTS, 0.01, "rst"]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", HINTS, 0.01, "rst"],
+        retry={"attempts": 1},
+    ) as (_, proxy):
         answer = await proxy.ask(get())
         assert (len(answer.interim), answer.status) == (1, 502)
 
@@ -236,16 +202,10 @@ async def test_hints_do_not_commit_to_an_attempt() -> None:
     ids=["control", "name", "99", "too many"],
 )
 async def test_hostile_ones_are_a_bad_reply(bad: bytes) -> None:
-    async with (
-        RawUpstream(["wait-body", bad, OK]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(["wait-body", bad, OK], retry={"attempts": 1}) as (_, proxy):
         assert (await proxy.ask(get())).status == 502
 
 
 async def test_what_breaks_off_behind_hints_is_no_answer() -> None:
-    async with (
-        RawUpstream(["wait-body", HINTS, chunked(b"x")]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(["wait-body", HINTS, chunked(b"x")], retry={"attempts": 1}) as (_, proxy):
         assert (await proxy.ask(get())).status == 502

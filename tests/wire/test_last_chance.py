@@ -4,9 +4,9 @@ import pytest
 
 from proxy.middleware.retry.stalled import StalledAttempts
 from tests.support.message import get, post
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.scope import watched
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY
 
 
 def teach(proxy: Proxy, patience: float) -> None:
@@ -22,7 +22,7 @@ def teach(proxy: Proxy, patience: float) -> None:
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS"])
 async def test_what_stalls_is_answered_by_another_attempt(method: bytes) -> None:
-    async with RawUpstream(["hold"], HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"], HEALTHY) as (upstream, proxy):
         teach(proxy, patience=1.0)
         assert (await proxy.ask(get().replace(b"GET", method, 1))).status == 200
         assert [request.line.split()[0] for request in upstream.requests] == [method, method]
@@ -31,13 +31,13 @@ async def test_what_stalls_is_answered_by_another_attempt(method: bytes) -> None
 
 
 async def test_a_post_is_never_sent_twice() -> None:
-    async with RawUpstream([2.0, *HEALTHY]) as upstream, proxied(upstream) as proxy:
+    async with fronted([2.0, *HEALTHY]) as (upstream, proxy):
         teach(proxy, patience=1.0)
         assert (await proxy.ask(post(b"x"))).status == 200
         assert len(upstream.requests) == 1
 
 
 async def test_nothing_is_sent_again_where_nobody_has_left() -> None:
-    async with RawUpstream([2.0, *HEALTHY]) as upstream, proxied(upstream) as proxy:
+    async with fronted([2.0, *HEALTHY]) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         assert len(upstream.requests) == 1

@@ -11,16 +11,16 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.tls_client import client_of, encrypted, trusting
-from tests.support.upstream import PATIENCE, RawUpstream
+from tests.support.upstream import PATIENCE
 
 
 async def test_the_certificate_is_that_of_the_name(authority: Authority) -> None:
     authority.issue("other", "DNS:other.test,DNS:*.wild.test")
     server = encrypted(authority, "server", "other")
     shown = {}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         for name in (None, "api.test", "OTHER.test", "a.wild.test", "a.b.wild.test", "no.test"):
             async with await client_of(proxy, authority, name=name) as client:
                 shown[name] = "other.test" in client.names()
@@ -63,8 +63,7 @@ async def test_files_that_change_are_used_without_a_reload(
                 await asyncio.sleep(0.05)
 
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(server=server) as (_, proxy),
         await client_of(proxy, authority) as kept,
     ):
         assert (await kept.ask(get())).status == 200
@@ -92,7 +91,7 @@ async def test_the_upstream_is_told_who_the_client_is_and_nobody_can_forge_it(
     authority.issue("alice", "DNS:alice.test", "/C=DE/O=Acme, Inc./CN=alice")
     asking = {} if auth == "off" else {"client_ca_file": authority.path("ca.pem")}
     server = encrypted(authority, client_auth=auth, **asking)
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         for certificate in ("alice", "client", "alice") + (("",) if auth == "optional" else ()):
             context = trusting(authority, certificate)
             async with await client_of(proxy, authority, context=context) as client:
@@ -118,7 +117,7 @@ async def test_a_client_without_a_certificate_is_refused_where_one_is_required(
     context = trusting(authority)
     context.load_cert_chain(stranger.path("client.pem"), stranger.path("client.key"))
     caplog.set_level("INFO")
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         for wrong in (trusting(authority), context):
             wrong.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 tells behind the handshake
             with pytest.raises((ssl.SSLError, ConnectionError)):

@@ -17,8 +17,7 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.client import PATIENCE
 from tests.support.process import started
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import Proxy, fronted
 
 INTERMEDIATE: Final = frozenset(
     {
@@ -86,7 +85,7 @@ async def test_nothing_is_agreed_on_that_the_profile_has_not(kind: str, tmp_path
     command = [*made, "-out", files["cert_file"], "-keyout", files["key_file"]]
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     server = {"tls": {"certificates": [files]}}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         found = await asyncio.to_thread(accepted, address_of(proxy))
         for old in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             assert await asyncio.to_thread(agreed, address_of(proxy), anyone(old)) == ""

@@ -14,17 +14,15 @@ from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get, post
 from tests.support.peer import Peer, echo
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.tls_client import client_of, encrypted, trusting
 from tests.support.tunnel import OFFER
-from tests.support.upstream import RawUpstream
 from tests.support.websocket import LOG
 
 
 async def test_requests_of_all_kinds_pass_and_are_https(authority: Authority) -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(server=encrypted(authority)) as (upstream, proxy),
         await client_of(proxy, authority) as client,
     ):
         for _ in range(2):  # the second comes from the cache of heads
@@ -44,8 +42,7 @@ async def test_the_protocol_is_agreed_on_and_no_other(authority: Authority) -> N
     context = trusting(authority)
     context.set_alpn_protocols(["h2", "http/1.1"])
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(server=encrypted(authority)) as (_, proxy),
         await client_of(proxy, authority, context=context) as client,
     ):
         assert client.tls.selected_alpn_protocol() == "http/1.1"
@@ -58,8 +55,7 @@ async def test_a_stream_of_events_comes_as_it_is_sent(authority: Authority) -> N
     )
     script = [head, chunked(b"data: 1\n\n", end=b""), go, chunked(b"data: 2\n\n")]
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(script, server=encrypted(authority)) as (_, proxy),
         await client_of(proxy, authority) as client,
     ):
         await client.send(get())
@@ -90,8 +86,7 @@ async def test_the_end_of_a_reply_is_told_by_close_notify(
 ) -> None:
     script = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"x" * 500_000, "fin"]
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(script, server=encrypted(authority)) as (_, proxy),
         await client_of(proxy, authority) as client,
     ):
         response = await client.ask(request_line)
@@ -104,8 +99,7 @@ async def test_a_reply_that_only_the_end_delimits_and_that_broke_has_no_close_no
 ) -> None:
     script = [CHUNKED_HEAD, chunked(b"hello", end=b""), "rst"]
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, server=encrypted(authority), retry={"attempts": 1}) as proxy,
+        fronted(script, server=encrypted(authority), retry={"attempts": 1}) as (_, proxy),
         await client_of(proxy, authority) as client,
     ):
         response = await client.ask(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
@@ -117,8 +111,7 @@ async def test_a_slow_reader_gets_all_of_its_last_reply(authority: Authority) ->
     script = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size]
     server = {**encrypted(authority), "write_idle_timeout": "20s"}
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(script, server=server) as (_, proxy),
         await client_of(proxy, authority) as client,
     ):
         await client.send(get(fields=b"Connection: close\r\n"))
@@ -129,11 +122,7 @@ async def test_a_slow_reader_gets_all_of_its_last_reply(authority: Authority) ->
 
 
 async def test_a_client_that_speaks_plain_http_is_told_so(authority: Authority) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=encrypted(authority)) as (upstream, proxy, client):
         response = await client.ask(get())
         assert (response.status, response.ended) == (400, "complete")
         assert response.value("Connection") == b"close"
@@ -145,11 +134,7 @@ async def test_a_client_that_speaks_plain_http_is_told_so(authority: Authority) 
     "junk", [b"\x16\x03\x01garbage" * 9, b"\0\1\2\3" * 20], ids=["hello", "no"]
 )
 async def test_garbage_ends_the_connection(authority: Authority, junk: bytes) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=encrypted(authority)) as (upstream, proxy, client):
         await client.send(junk)
         await client.rest()
         assert client.end
@@ -161,11 +146,7 @@ async def test_garbage_ends_the_connection(authority: Authority, junk: bytes) ->
 @pytest.mark.parametrize("start", [b"", b"\x16\x03\x01\x01\x00"], ids=["silent", "begun"])
 async def test_a_handshake_has_the_time_of_a_head(authority: Authority, start: bytes) -> None:
     server = {**encrypted(authority), "request_headers_timeout": "150ms"}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=server) as (_, _, client):
         await client.send(start)
         await client.rest()
         assert client.end
@@ -174,7 +155,7 @@ async def test_a_handshake_has_the_time_of_a_head(authority: Authority, start: b
 async def test_handshakes_do_not_take_the_place_of_clients(authority: Authority) -> None:
     """As many may be under way as there may be connections: then the first gives way."""
     server = {**encrypted(authority), "max_connections": 2}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         silent = [await proxy.connect() for _ in range(5)]
         async with await client_of(proxy, authority) as client:
             assert (await client.ask(get())).status == 200
@@ -187,7 +168,7 @@ async def test_old_versions_are_refused(authority: Authority) -> None:
     old = trusting(authority)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     server = encrypted(authority, min_version="1.3")
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await client_of(proxy, authority, context=old)
         async with await client_of(proxy, authority) as client:
@@ -197,7 +178,7 @@ async def test_old_versions_are_refused(authority: Authority) -> None:
 async def test_a_session_is_taken_up_again(authority: Authority) -> None:
     context = trusting(authority)
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come with the handshake
-    async with RawUpstream() as upstream, proxied(upstream, server=encrypted(authority)) as proxy:
+    async with fronted(server=encrypted(authority)) as (_, proxy):
         async with await client_of(proxy, authority, context=context) as first:
             session = first.tls.session
         async with await client_of(proxy, authority, context=context, session=session) as second:
@@ -207,8 +188,7 @@ async def test_a_session_is_taken_up_again(authority: Authority) -> None:
 
 async def test_a_stop_lets_idle_clients_ask_once_more(authority: Authority) -> None:
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(server=encrypted(authority)) as (_, proxy),
         await client_of(proxy, authority) as client,
         await client_of(proxy, authority) as idle,
     ):
@@ -227,7 +207,7 @@ async def test_a_stop_lets_idle_clients_ask_once_more(authority: Authority) -> N
 async def test_unix_sockets_speak_tls_too(authority: Authority, tmp_path: Path) -> None:
     path = str(tmp_path / "proxy.sock")
     server = {**encrypted(authority), "listen": f"unix:{path}"}
-    async with RawUpstream([OK]) as upstream, proxied(upstream, server=server):
+    async with fronted([OK], server=server) as (_, _):
         reader, writer = await asyncio.open_unix_connection(
             path, ssl=trusting(authority), server_hostname="api.test"
         )
@@ -239,8 +219,7 @@ async def test_unix_sockets_speak_tls_too(authority: Authority, tmp_path: Path) 
 async def test_an_upload_that_is_refused_reads_its_answer(authority: Authority) -> None:
     server = {**encrypted(authority), "max_body": "1KiB"}
     async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
+        fronted(server=server) as (_, proxy),
         await client_of(proxy, authority) as client,
     ):
         await client.send(post(b"x" * 400_000))
@@ -250,7 +229,7 @@ async def test_an_upload_that_is_refused_reads_its_answer(authority: Authority) 
 
 async def test_plain_listeners_stay_plain(authority: Authority) -> None:
     server = {"trusted_proxies": ["127.0.0.1"]}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         async with await RawClient.connect(proxy.address) as client:
             assert (await client.ask(get(fields=b"Client-Cert: :AAAA:\r\n"))).status == 200
         assert upstream.requests[0].head.value("Client-Cert") == b":AAAA:"  # a front's word
@@ -261,8 +240,7 @@ async def test_a_stop_waits_for_who_still_reads_and_says_who_was_cut(authority: 
     script = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size]
     options = {"server": encrypted(authority), "shutdown": {"grace_period": "200ms"}}
     async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, **options) as proxy,
+        fronted(script, **options) as (_, proxy),
         await client_of(proxy, authority, receive_buffer=4096) as client,
     ):
         await client.send(get(fields=b"Connection: close\r\n"))
@@ -288,8 +266,7 @@ async def test_a_websocket_opens_and_closes(authority: Authority) -> None:
 async def test_a_client_that_ends_below_tls_has_left(authority: Authority) -> None:
     """A FIN without close_notify ends both sides."""
     async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, server=encrypted(authority)) as proxy,
+        fronted(["hold"], server=encrypted(authority)) as (upstream, proxy),
         await client_of(proxy, authority) as client,
     ):
         await client.send(get())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 FIELDS = b"Location: /login\r\nSet-Cookie: a=b; Path=/\r\nset-COOKIE: c=d\r\nX-A:  b\r\n"
@@ -14,10 +14,10 @@ FIELDS = b"Location: /login\r\nSet-Cookie: a=b; Path=/\r\nset-COOKIE: c=d\r\nX-A
 @pytest.mark.parametrize("status", [b"201 Created", b"302 Found", b"307 Temporary Redirect"])
 async def test_a_redirect_leads_back_through_the_route(status: bytes) -> None:
     route = {"path": "/v1", "strip_prefix": "/v1", "upstream": "api"}
-    async with (
-        RawUpstream(["wait-body", length(b"", status, FIELDS)]) as upstream,
-        proxied(upstream, routes=[route]) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", length(b"", status, FIELDS)],
+        routes=[route],
+    ) as (upstream, proxy):
         answer = await proxy.ask(get("/v1/x"))
         assert upstream.requests[0].line == b"GET /x HTTP/1.1"
         assert answer.lines[:4] == [

@@ -13,7 +13,7 @@ from proxy.core.redaction import conceal
 from tests.support.authority import Authority
 from tests.support.credentials import SECRET, answer, oauth2, shown, token, told, turn, until
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 
 
@@ -59,10 +59,7 @@ async def test_the_token_server_may_have_an_authority_of_its_own(tmp_path: Path)
     authority = Authority(tmp_path)
     async with RawUpstream(("wait-body", token("abc")), tls=authority.server()) as server:
         for tables, status in (({}, 503), ({"ca_file": authority.path("ca.pem")}, 200)):
-            async with (
-                RawUpstream() as upstream,
-                proxied(upstream, **oauth2(tmp_path, server, **tables)) as proxy,
-            ):
+            async with fronted(**oauth2(tmp_path, server, **tables)) as (_, proxy):
                 assert (await proxy.ask(get())).status == status
 
 
@@ -75,7 +72,7 @@ async def test_another_authority_of_the_token_server_is_trusted_without_a_restar
     shutil.copy(one.path("ca.pem"), tmp_path / "ca.pem")
     async with RawUpstream(("wait-body", token("abc")), tls=two.server()) as server:
         tables = oauth2(tmp_path, server, ca_file=str(tmp_path / "ca.pem"))
-        async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+        async with fronted(**tables) as (_, proxy):
             assert (await proxy.ask(get())).status == 503
             shutil.copy(two.path("ca.pem"), tmp_path / "ca.pem")
 

@@ -10,8 +10,8 @@ import pytest
 from proxy.middleware.concurrency import concurrency, permit
 from proxy.policy import permit_loans
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream, Script
+from tests.support.proxy import fronted
+from tests.support.upstream import HEALTHY, Script
 
 LIMITED = {
     "concurrency": {"max_requests": 1, "min": 1},
@@ -50,10 +50,7 @@ async def test_one_whose_client_reads_nothing_is_reset(tables: dict[str, Any]) -
     """Also where its head went out before the reply came, or another task asked for it."""
     answer = [asyncio.Event() for _ in range(2)]
     scripts: list[Script] = [[each, EVENTS] for each in answer]
-    async with (
-        RawUpstream(*scripts, HEALTHY) as upstream,
-        proxied(upstream, **LIMITED, **tables) as proxy,
-    ):
+    async with fronted(*scripts, HEALTHY, **LIMITED, **tables) as (upstream, proxy):
         idle = [await proxy.connect(receive_buffer=4096) for _ in range(2)]
         for number, client in enumerate(idle):
             await client.send(get(f"/{number}", b"Accept: text/event-stream\r\n"))
@@ -71,10 +68,7 @@ async def test_one_whose_client_reads_nothing_is_reset(tables: dict[str, Any]) -
 
 
 async def test_one_whose_client_sends_nothing_is_answered_and_closed() -> None:
-    async with (
-        RawUpstream(HEALTHY, HEALTHY, HEALTHY) as upstream,
-        proxied(upstream, **LIMITED) as proxy,
-    ):
+    async with fronted(HEALTHY, HEALTHY, HEALTHY, **LIMITED) as (upstream, proxy):
         idle = [await proxy.connect() for _ in range(2)]
         for number, client in enumerate(idle):
             await client.send(b"POST / HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 9\r\n\r\nab")

@@ -9,9 +9,8 @@ import pytest
 from proxy.net.proxy_protocol import SIGNATURE
 from tests.support.authority import Authority
 from tests.support.message import get
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted
 from tests.support.tls_client import TlsClient, trusting
-from tests.support.upstream import RawUpstream
 
 BALANCED: dict[str, Any] = {"proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]}
 LINE = b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n"
@@ -33,11 +32,7 @@ def binary(client: str) -> bytes:
     ],
 )
 async def test_the_address_of_the_client_is_used_everywhere(header: bytes, client: str) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=BALANCED) as proxy,
-        await proxy.connect() as connection,
-    ):
+    async with dialled(server=BALANCED) as (upstream, proxy, connection):
         await connection.send(header + get())
         assert (await connection.receive()).status == 200
         assert (await connection.ask(get())).status == 200
@@ -50,11 +45,7 @@ async def test_the_address_of_the_client_is_used_everywhere(header: bytes, clien
 
 
 async def test_what_the_client_itself_says_of_others_is_not_believed() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=BALANCED) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=BALANCED) as (upstream, _, client):
         await client.send(LINE + get(fields=b"X-Forwarded-For: 203.0.113.1\r\n"))
         assert (await client.receive()).status == 200
     assert upstream.requests[0].head.values("X-Forwarded-For") == [b"192.0.2.7"]
@@ -78,7 +69,7 @@ async def test_a_client_without_an_address_is_not_the_balancer(header: bytes) ->
     options = {"rate_limit": {"average": 4, "period": "1h", "burst": 4}}
     local = LINE.replace(b"192.0.2.7", b"127.0.0.1")  # a proxy on this host, which is trusted
     statuses = []
-    async with RawUpstream() as upstream, proxied(upstream, server=BALANCED, **options) as proxy:
+    async with fronted(server=BALANCED, **options) as (upstream, proxy):
         for introduced in (local, header, header):
             async with await proxy.connect() as client:
                 await client.send(introduced + get(fields=CLAIMS))
@@ -101,7 +92,7 @@ async def test_a_client_without_an_address_is_not_the_balancer(header: bytes) ->
 
 async def test_limits_tell_clients_apart_that_come_by_one_balancer() -> None:
     options = {"rate_limit": {"average": 1, "period": "1h", "burst": 1}}
-    async with RawUpstream() as upstream, proxied(upstream, server=BALANCED, **options) as proxy:
+    async with fronted(server=BALANCED, **options) as (_, proxy):
         statuses = []
         for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8"):
             async with await proxy.connect() as client:
@@ -111,7 +102,7 @@ async def test_limits_tell_clients_apart_that_come_by_one_balancer() -> None:
 
 
 async def test_a_header_may_come_in_pieces() -> None:
-    async with RawUpstream() as upstream, proxied(upstream, server=BALANCED) as proxy:
+    async with fronted(server=BALANCED) as (upstream, proxy):
         for data in (LINE + get(), binary("2001:db8::7") + get()):
             for cut in (1, 5, 13, 20, 41, 60):
                 async with await proxy.connect() as client:
@@ -129,11 +120,7 @@ async def test_a_connection_without_a_header_is_closed_with_a_word(
     sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=BALANCED) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=BALANCED) as (upstream, _, client):
         await client.send(sent)
         assert await client.rest() == b""
         assert client.end
@@ -147,11 +134,7 @@ async def test_nobody_but_trusted_proxies_may_introduce_clients(
 ) -> None:
     caplog.set_level("INFO")
     server = {"proxy_protocol": True, "trusted_proxies": ["10.0.0.0/8"]}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=server) as (upstream, _, client):
         await client.send(LINE + get())
         assert await client.rest() == b""
         assert client.end
@@ -164,11 +147,7 @@ async def test_a_header_has_the_time_of_a_request_head(
     start: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={**BALANCED, "request_headers_timeout": "120ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server={**BALANCED, "request_headers_timeout": "120ms"}) as (_, _, client):
         await client.send(start)
         assert await client.rest() == b""
         assert client.end
@@ -179,7 +158,7 @@ async def test_a_balancer_that_only_looks_whether_we_live_is_no_news(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    async with RawUpstream() as upstream, proxied(upstream, server=BALANCED) as proxy:
+    async with fronted(server=BALANCED) as (_, proxy):
         (await proxy.connect()).close()
         async with await proxy.connect() as client:
             await client.send(LINE + get())
@@ -192,7 +171,7 @@ async def test_the_header_stands_before_tls(authority: Authority) -> None:
         {"cert_file": authority.path("server.pem"), "key_file": authority.path("server.key")}
     ]
     server = {**BALANCED, "tls": {"certificates": certificates}}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         for before in (LINE, binary("2001:db8::7")):
             async with await TlsClient.open(
                 proxy.address, trusting(authority), before=before
@@ -213,11 +192,7 @@ async def test_unix_sockets_are_introduced_where_they_are_trusted(tmp_path: Any)
         "trusted_proxies": ["unix"],
         "listen": f"unix:{tmp_path}/proxy.sock",
     }
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server=server) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(server=server) as (upstream, _, client):
         await client.send(LINE + get())
         assert (await client.receive()).status == 200
     assert upstream.requests[0].head.value("X-Forwarded-For") == b"192.0.2.7"

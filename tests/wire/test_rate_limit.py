@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.client import ask
 from tests.support.message import get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import RawUpstream
 
 ADMIN = {"listen": "127.0.0.1:0"}
@@ -20,11 +20,7 @@ def limit(**options: Any) -> dict[str, Any]:
 
 async def test_a_client_over_its_limit_is_429_on_a_connection_that_stays() -> None:
     tables = limit(average=1, period="60s", burst=2)
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(**tables) as (upstream, proxy, client):
         statuses = []
         for _ in range(3):
             await client.send(get())
@@ -46,7 +42,7 @@ async def test_a_client_over_its_limit_is_429_on_a_connection_that_stays() -> No
 
 async def test_a_body_that_was_refused_ends_the_connection_cleanly() -> None:
     tables = limit(average=1, period="60s")
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         assert (await proxy.ask(post(b"x"))).status == 200
         assert (await proxy.ask(post(b"x" * 100_000))).status == 429
 
@@ -54,7 +50,7 @@ async def test_a_body_that_was_refused_ends_the_connection_cleanly() -> None:
 async def test_a_short_wait_is_waited() -> None:
     tables = limit(average=5, burst=1, max_wait="60s")
     clock = asyncio.get_running_loop().time
-    async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted(**tables) as (_, proxy):
         began = clock()
         answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
         assert {answer.status for answer in answers} == {200}
@@ -65,7 +61,7 @@ async def test_a_short_wait_is_waited() -> None:
 
 async def test_an_upstream_that_refused_is_asked_no_more_until_its_time() -> None:
     busy = length(b"", b"429 Too Many Requests", b"Retry-After: 30\r\n")
-    async with RawUpstream([busy]) as upstream, proxied(upstream, **limit()) as proxy:
+    async with fronted([busy], **limit()) as (upstream, proxy):
         first = await proxy.ask(get())
         assert (first.status, first.value("Retry-After")) == (429, b"30")
         second = await proxy.ask(get())
@@ -90,7 +86,7 @@ async def test_another_server_is_asked_in_the_meantime() -> None:
 async def test_without_learning_everything_is_sent() -> None:
     busy = length(b"", b"429 Too Many Requests", b"Retry-After: 30\r\n")
     tables = limit(average=1000, learn=False)
-    async with RawUpstream([busy]) as upstream, proxied(upstream, **tables) as proxy:
+    async with fronted([busy], **tables) as (upstream, proxy):
         for _ in range(3):
             await proxy.ask(get())
         assert len(upstream.requests) == 3

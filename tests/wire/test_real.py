@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.client import RawClient
 from tests.support.message import CHUNKED_HEAD, OK, get, length
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream, closed_port
+from tests.support.proxy import Proxy, fronted, proxied
+from tests.support.upstream import closed_port
 
 curl_wanted = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 nginx_wanted = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -62,7 +62,7 @@ async def curl(*words: str, stdin: bytes = b"") -> tuple[int, bytes]:
 @curl_wanted
 @pytest.mark.parametrize("version", ["--http1.1", "--http1.0"])
 async def test_curl_downloads(version: str) -> None:
-    async with RawUpstream([length(BODY)]) as upstream, proxied(upstream) as proxy:
+    async with fronted([length(BODY)]) as (upstream, proxy):
         assert await curl(version, url(proxy, "/a%2Fb?x=1")) == (0, BODY)
         assert upstream.requests[0].line == b"GET /a%2Fb?x=1 HTTP/1.1"
         assert (upstream.requests[0].head.value("User-Agent") or b"").startswith(b"curl/")
@@ -73,7 +73,7 @@ async def test_curl_downloads(version: str) -> None:
     "words", [(), ("-H", "Transfer-Encoding: chunked"), ("-H", "Expect: 100-continue")]
 )
 async def test_curl_uploads(words: tuple[str, ...]) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         code, output = await curl(*words, "--data-binary", "@-", url(proxy, "/"), stdin=BODY)
         assert (code, output) == (0, b"ok")
         assert hashlib.sha256(upstream.requests[0].body).digest() == hashlib.sha256(BODY).digest()
@@ -81,7 +81,7 @@ async def test_curl_uploads(words: tuple[str, ...]) -> None:
 
 @curl_wanted
 async def test_curl_keeps_its_connection() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         address = url(proxy, "/")
         code, output = await curl("--write-out", "%{num_connects} ", address, address, address)
         assert (code, output) == (0, b"ok1 ok0 ok0 ")
@@ -98,7 +98,7 @@ async def test_curl_keeps_its_connection() -> None:
 async def test_curl_notices_a_reply_that_was_cut(head: bytes, version: str) -> None:
     shown = {"stream": {"commit": "headers"}}  # by default a small reply is held until it is whole
     script = [head, b"hell", 0.02, "fin"]
-    async with RawUpstream(script) as upstream, proxied(upstream, **shown) as proxy:
+    async with fronted(script, **shown) as (_, proxy):
         code, _ = await curl(version, url(proxy, "/"))
         assert code in (18, 56)  # CURLE_PARTIAL_FILE, CURLE_RECV_ERROR
 
@@ -113,7 +113,7 @@ async def test_curl_reads_our_own_answers() -> None:
 
 @curl_wanted
 async def test_curl_asks_for_another_protocol_and_is_served_in_this_one() -> None:
-    async with RawUpstream([OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted([OK]) as (upstream, proxy):
         assert await curl("--http2", url(proxy, "/")) == (0, b"ok")
         assert upstream.requests[0].head.values("Upgrade") == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.client import Response
 from tests.support.message import get, length, post
 from tests.support.process import Process, started
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted
 from tests.support.upstream import RawUpstream, Script
 
 KEY = b"sk-1234567890abcdef"
@@ -212,7 +212,7 @@ async def test_a_recording_that_is_damaged_is_refused(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_recorded_without_the_command() -> None:
-    async with RawUpstream(["wait-body", length(b"ok")]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", length(b"ok")]) as (_, proxy):
         assert proxy.tree.shared.recording_mode is None
         assert (await proxy.ask(get())).body == b"ok"
 

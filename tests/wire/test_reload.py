@@ -10,7 +10,7 @@ from proxy.run.reasons import CannotReload
 from tests.support.client import ask
 from tests.support.message import OK, chunked, get, length, post
 from tests.support.peer import echo
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.tunnel import tunnel
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
 
@@ -67,11 +67,7 @@ async def elsewhere(proxy: Proxy, url: str) -> None:
 async def test_a_stream_of_events_goes_on() -> None:
     more = asyncio.Event()
     stream: Script = [EVENTS_HEAD, chunked(b"data: a\n\n", end=b""), more, chunked(b"data: b\n\n")]
-    async with (
-        RawUpstream(stream) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(stream) as (upstream, proxy, client):
         await client.send(get())
         await client.read_until(b"data: a\n\n")
         await elsewhere(proxy, upstream.url)
@@ -91,10 +87,7 @@ async def test_a_tunnel_goes_on() -> None:
 
 
 async def test_a_bad_address_changes_nothing() -> None:
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted(HEALTHY) as (upstream, proxy):
         taken = upstream.url.removeprefix("http://")
         with pytest.raises(CannotReload, match="is taken"):
             await proxy.reload(
@@ -160,10 +153,7 @@ async def test_a_stream_that_a_client_has_lost_is_resumed_after_a_reload() -> No
     head = EVENTS_HEAD
     more = asyncio.Event()
     script: Script = [head, chunked(b"id: 1\ndata: a\n\n", end=b""), more, chunked(b"id: 2\n\n")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"resume": "1h"}) as proxy,
-    ):
+    async with fronted(script, stream={"resume": "1h"}) as (upstream, proxy):
         request = get(fields=b"Cookie: a=b\r\n")
         async with await proxy.connect() as client:
             await client.send(request)
@@ -180,11 +170,7 @@ async def test_a_stream_that_a_client_has_lost_is_resumed_after_a_reload() -> No
 
 async def test_only_addresses_that_changed_are_opened_and_closed(tmp_path: Any) -> None:
     socket = f"unix:{tmp_path}/proxy.sock"
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY) as (_, proxy, client):
         before = proxy.runtime.http
         report = await proxy.reload(server={"listen": ["127.0.0.1:0", socket]})
         assert report.added == [f"listener {socket}"]
@@ -198,11 +184,7 @@ async def test_only_addresses_that_changed_are_opened_and_closed(tmp_path: Any) 
 
 
 async def test_rules_of_the_listener_apply_to_connections_that_stand() -> None:
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(HEALTHY) as (upstream, proxy, client):
         for _ in range(2):
             assert (await client.ask(get())).status == 200
         assert upstream.requests[-1].head.values("Via")
@@ -214,10 +196,7 @@ async def test_rules_of_the_listener_apply_to_connections_that_stand() -> None:
 
 
 async def test_operators_reload_by_the_admin_listener(quiet: list[str]) -> None:
-    async with (
-        RawUpstream(HEALTHY) as upstream,
-        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
-    ):
+    async with fronted(HEALTHY, admin={"listen": "127.0.0.1:0"}) as (_, proxy):
         request = post(b"", target="/api/reload")
         proxy.text += "[timeouts]\nidle = '7m'\n"
         response = await ask(proxy.admin, request)
@@ -241,7 +220,7 @@ async def test_operators_reload_by_the_admin_listener(quiet: list[str]) -> None:
 
 
 async def test_the_admin_listener_comes_moves_and_goes() -> None:
-    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+    async with fronted(HEALTHY) as (_, proxy):
         await proxy.reload(admin={"listen": "127.0.0.1:0", "hosts": ["proxy.test"]})
         first = proxy.admin
         assert (await ask(first, get("/readyz"))).status == 200
@@ -259,10 +238,7 @@ async def test_the_admin_listener_comes_moves_and_goes() -> None:
 
 async def test_a_restart_is_due_until_the_file_says_again_what_runs() -> None:
     two = {"listen": "127.0.0.1:0", "workers": 2}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
-    ):
+    async with fronted(admin={"listen": "127.0.0.1:0"}) as (_, proxy):
         for _ in range(2):
             report = await proxy.reload(server=two)
             assert report.restart == ["[server] workers"]

@@ -11,9 +11,9 @@ from proxy.middleware.coalesce.coalesce import Coalesce
 from proxy.middleware.hedge.hedge import Hedge
 from tests.support.client import ask
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted
 from tests.support.scope import watched
-from tests.support.upstream import RawUpstream, Script
+from tests.support.upstream import Script
 
 ADMIN = {"listen": "127.0.0.1:0"}
 STORED: Script = [length(b"body", fields=b"Cache-Control: max-age=60\r\n")]
@@ -50,10 +50,7 @@ def counters(proxy: Proxy, prefix: str, route: str = "/") -> dict[str, float]:
 
 @pytest.mark.parametrize("tables", OTHERS, ids="-".join)
 async def test_all_counters_of_a_route_go_on(tables: dict[str, Any]) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, admin=ADMIN, cache={}, coalesce={}, hedge=HEDGE) as proxy,
-    ):
+    async with fronted(admin=ADMIN, cache={}, coalesce={}, hedge=HEDGE) as (_, proxy):
         for cache in watched(proxy, Cache):
             cache.counts.update(name.removeprefix("cache_") for name in CACHE_ALL)
         for coalesce in watched(proxy, Coalesce):
@@ -99,10 +96,7 @@ async def test_requests_are_counted_on(
     table: dict[str, Any], script: Script, prefix: str, before: dict[str, int]
 ) -> None:
     retry = {"attempts": 1}
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, admin=ADMIN, retry=retry, **table) as proxy,
-    ):
+    async with fronted(script, admin=ADMIN, retry=retry, **table) as (_, proxy):
         for _ in range(3):
             assert (await proxy.ask(get())).body == b"body"
         told = {name: n for name, n in counters(proxy, prefix).items() if name in before}
@@ -115,10 +109,7 @@ async def test_requests_are_counted_on(
 
 
 async def test_the_admin_api_tells_the_same() -> None:
-    async with (
-        RawUpstream(STORED) as upstream,
-        proxied(upstream, admin=ADMIN, cache={}, hedge=HEDGE) as proxy,
-    ):
+    async with fronted(STORED, admin=ADMIN, cache={}, hedge=HEDGE) as (_, proxy):
         for _ in range(2):
             await proxy.ask(get())
         [hedge] = watched(proxy, Hedge)
@@ -134,10 +125,7 @@ async def test_what_a_route_counted_goes_with_it() -> None:
     """As of a rate limit: a series that is gone, and begins at 0 where the route is back."""
     both = [{"upstream": "api", "path": "/a"}, {"upstream": "api", "path": "/b"}]
     tables = {"cache": {}, "rate_limit": {"average": 0.001, "burst": 1}}
-    async with (
-        RawUpstream(STORED) as upstream,
-        proxied(upstream, admin=ADMIN, routes=both, **tables) as proxy,
-    ):
+    async with fronted(STORED, admin=ADMIN, routes=both, **tables) as (_, proxy):
         for path in ("/a", "/b"):
             assert (await proxy.ask(get(path))).status == 200
             assert (await proxy.ask(get(path))).status == 429
@@ -155,10 +143,7 @@ async def test_routes_that_take_the_same_are_counted_once() -> None:
     """Both count in one place: each counter was shown twice, and added up."""
     routes = [{"upstream": "api"}, {"upstream": "api"}]
     options: dict[str, Any] = {"admin": ADMIN, "cache": {}, "coalesce": {}, "hedge": HEDGE}
-    async with (
-        RawUpstream(STORED) as upstream,
-        proxied(upstream, **options, routes=routes) as proxy,
-    ):
+    async with fronted(STORED, **options, routes=routes) as (_, proxy):
         for _ in range(2):
             assert (await proxy.ask(get())).status == 200
         shown = [(each.name, each.value) for each in proxy.runtime.describe()]

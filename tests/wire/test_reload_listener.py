@@ -8,9 +8,9 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import OK, get
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted
 from tests.support.tls_client import TlsClient, encrypted, trusting
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY
 
 PLAIN = {"listen": "127.0.0.1:0"}
 BALANCED = {"listen": "127.0.0.1:0", "proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]}
@@ -22,11 +22,7 @@ async def test_a_listener_turns_to_tls_and_back_and_connections_that_stand_go_on
 ) -> None:
     context = trusting(authority)
     answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK], HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as plain,
-    ):
+    async with dialled([answer, OK], HEALTHY) as (upstream, proxy, plain):
         address = proxy.address
         await plain.send(get("/plain"))
         await upstream.until(lambda: len(upstream.requests) == 1)
@@ -51,11 +47,7 @@ async def test_a_listener_turns_to_tls_and_back_and_connections_that_stand_go_on
 
 
 async def test_a_listener_begins_and_ends_to_want_the_proxy_protocol() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as plain,
-    ):
+    async with dialled() as (upstream, proxy, plain):
         assert (await plain.ask(get())).status == 200
         await proxy.reload(server=BALANCED)
         async with await proxy.connect() as named:
@@ -76,7 +68,7 @@ async def test_both_at_once_and_clients_that_connect_meanwhile_are_served(
 ) -> None:
     context = trusting(authority)
     kinds = [PLAIN, {**PLAIN, **encrypted(authority)}, {**BALANCED, **encrypted(authority)}]
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         for server in (*kinds, *reversed(kinds), kinds[0], kinds[2], kinds[0]):
             await proxy.reload(server=server)
             before = LINE if "proxy_protocol" in server else b""

@@ -3,19 +3,16 @@
 import asyncio
 
 from tests.support.message import OK, get
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import PATIENCE, RawUpstream, Script
+from tests.support.proxy import Proxy, fronted
+from tests.support.upstream import PATIENCE, Script
 
 
 async def test_those_that_wait_move_to_the_new_limit_and_those_under_way_stay_counted() -> None:
     answer = asyncio.Event()
     script: Script = [answer, OK]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(
-            upstream, concurrency={"max_requests": 1}, queue={}, timeouts={"queue": "1h"}
-        ) as proxy,
-    ):
+    async with fronted(
+        script, concurrency={"max_requests": 1}, queue={}, timeouts={"queue": "1h"}
+    ) as (upstream, proxy):
         asked = [asyncio.ensure_future(proxy.ask(get())) for _ in range(4)]
         await upstream.until(lambda: len(upstream.requests) == 1)
         await waiting(proxy, 3)
@@ -30,10 +27,7 @@ async def test_those_that_wait_move_to_the_new_limit_and_those_under_way_stay_co
 
 async def test_those_that_wait_move_to_another_queue_though_they_are_of_one_client() -> None:
     answer = asyncio.Event()
-    async with (
-        RawUpstream([answer, OK]) as upstream,
-        proxied(upstream, concurrency={"max_requests": 1}, queue={}) as proxy,
-    ):
+    async with fronted([answer, OK], concurrency={"max_requests": 1}, queue={}) as (_, proxy):
         asked = [asyncio.ensure_future(proxy.ask(get())) for _ in range(5)]
         await waiting(proxy, 4)
         for order in ("fair", "lifo", "fifo", "fair"):

@@ -7,8 +7,8 @@ import pytest
 
 from tests.edge.http1.test_spool import descriptors
 from tests.support.message import length
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream, Script
+from tests.support.proxy import fronted
+from tests.support.upstream import HEALTHY, Script
 
 QUICK = {"backoff_base": "1ms", "backoff_max": "5ms"}
 BODY = random.Random(1).randbytes(3 << 20)
@@ -30,7 +30,7 @@ def framed(body: bytes, *, chunked: bool) -> bytes:
 async def test_a_replay_is_the_same_byte_for_byte(limit: str, first: Script, chunked: bool) -> None:
     before = descriptors()
     options = {"retry": {**QUICK, "on": ["503", "reset", "stale-connection"], "max_body": limit}}
-    async with RawUpstream(first, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(first, HEALTHY, **options) as (upstream, proxy):
         response = await proxy.ask(b"PUT / HTTP/1.1\r\nHost: a\r\n" + framed(BODY, chunked=chunked))
         assert response.status == 200
         exchange = await proxy.record()
@@ -43,7 +43,7 @@ async def test_a_replay_is_the_same_byte_for_byte(limit: str, first: Script, chu
 async def test_a_client_that_leaves_in_the_middle_leaves_no_file() -> None:
     before = descriptors()
     options = {"retry": {**QUICK, "on": ["503"], "max_body": "64KiB"}}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (_, proxy):
         client = await proxy.connect()
         await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
         await client.send(b"x" * 500_000)

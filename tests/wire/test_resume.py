@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.client import RawClient
 from tests.support.message import chunked, get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import HEALTHY, Connection, RawUpstream, Request
 
 HEAD = (
@@ -40,7 +40,7 @@ async def waiting(
 ) -> AsyncIterator[tuple[RawUpstream, Proxy]]:
     """A proxy that waits for clients."""
     options = {"stream": {"resume": resume}, **tables}
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(*scripts, **options) as (upstream, proxy):
         yield upstream, proxy
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
 QUICK = {"backoff_base": "1ms", "backoff_max": "5ms"}
@@ -57,10 +57,7 @@ async def test_a_pooled_connection_that_dies_under_a_request(
     request_: bytes, status: int, attempts: int, end: str
 ) -> None:
     """What may have been received goes again only where twice is once (RFC 9110 9.2.2)."""
-    async with (
-        RawUpstream(HEALTHY, ["wait-body", end], HEALTHY) as upstream,
-        proxied(upstream, **retry()) as proxy,
-    ):
+    async with fronted(HEALTHY, ["wait-body", end], HEALTHY, **retry()) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         assert (await proxy.ask(request_)).status == status
         assert len(upstream.requests) == 1 + attempts
@@ -72,10 +69,7 @@ async def test_a_pooled_connection_that_dies_under_a_request(
 async def test_a_pooled_connection_that_died_before_is_not_used(
     idle_end: str, request_: bytes
 ) -> None:
-    async with (
-        RawUpstream([OK, idle_end], HEALTHY) as upstream,
-        proxied(upstream, **retry()) as proxy,
-    ):
+    async with fronted([OK, idle_end], HEALTHY, **retry()) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         await proxy.breathe()
         assert (await proxy.ask(request_)).status == 200
@@ -88,7 +82,7 @@ async def test_a_pooled_connection_that_died_before_is_not_used(
 async def test_nothing_is_resent_behind_our_back(request_: bytes, end: str) -> None:
     """aiohttp's session would repeat idempotent requests on its own."""
     options = retry(on=["connect-failure", "stale-connection"])
-    async with RawUpstream(["wait-body", end]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["wait-body", end], **options) as (upstream, proxy):
         assert (await proxy.ask(request_)).status == 502
         await proxy.breathe()
         assert len(upstream.requests) == 1
@@ -96,10 +90,7 @@ async def test_nothing_is_resent_behind_our_back(request_: bytes, end: str) -> N
 
 
 async def test_attempts_of_one_means_one() -> None:
-    async with (
-        RawUpstream(HEALTHY, ["fin"]) as upstream,
-        proxied(upstream, **retry(attempts=1)) as proxy,
-    ):
+    async with fronted(HEALTHY, ["fin"], **retry(attempts=1)) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         assert (await proxy.ask(get())).status == 502
         assert len(upstream.requests) == 2
@@ -107,7 +98,7 @@ async def test_attempts_of_one_means_one() -> None:
 
 async def test_a_route_can_switch_retry_off() -> None:
     options = {**retry(on=["503"]), "routes": [{"upstream": "api", "retry": False}]}
-    async with RawUpstream(BUSY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(BUSY, **options) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 503
         assert len(upstream.requests) == 1
 
@@ -117,7 +108,7 @@ async def test_a_route_can_switch_retry_off() -> None:
 )
 async def test_a_reset_goes_again_where_it_is_named(request_: bytes, sent: int) -> None:
     options = retry(on=["reset"])
-    async with RawUpstream(["wait-body", "rst"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["wait-body", "rst"], **options) as (upstream, proxy):
         response = await proxy.ask(request_)
         told = response.value("Proxy-Status")
         assert (response.status, told) == (502, b"sidecar-proxy; error=connection_terminated")
@@ -132,7 +123,7 @@ async def test_a_status_goes_again_where_it_is_named(
     request_: bytes, status: int, sent: int
 ) -> None:
     options = retry(on=["503"])
-    async with RawUpstream(BUSY, BUSY, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(BUSY, BUSY, HEALTHY, **options) as (upstream, proxy):
         assert (await proxy.ask(request_)).status == status
         assert len(upstream.requests) == sent
         assert len(upstream.connections) == 1  # a small rejected reply is read, not cut
@@ -140,7 +131,7 @@ async def test_a_status_goes_again_where_it_is_named(
 
 async def test_when_tries_run_out_the_last_reply_is_passed_on() -> None:
     scripts = [["wait-body", length(b"%d" % i, b"503 Busy")] for i in range(3)]
-    async with RawUpstream(*scripts) as upstream, proxied(upstream, **retry(on=["503"])) as proxy:
+    async with fronted(*scripts, **retry(on=["503"])) as (upstream, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.body) == (503, b"2")
         assert response.value("Proxy-Status") is None
@@ -149,7 +140,7 @@ async def test_when_tries_run_out_the_last_reply_is_passed_on() -> None:
 
 async def test_another_status_is_not_tried_again() -> None:
     script = [length(b"no", b"502 Bad")]
-    async with RawUpstream(script) as upstream, proxied(upstream, **retry(on=["503"])) as proxy:
+    async with fronted(script, **retry(on=["503"])) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 502
         assert len(upstream.requests) == 1
 
@@ -168,10 +159,7 @@ async def test_another_status_is_not_tried_again() -> None:
 )
 async def test_retry_after_is_respected(after: bytes, options: dict[str, Any], sent: int) -> None:
     busy = length(b"busy", b"503 Busy", b"Retry-After: %s\r\n" % after)  # RFC 9110 10.2.3
-    async with (
-        RawUpstream([busy], HEALTHY) as upstream,
-        proxied(upstream, **retry(on=["503"], **options)) as proxy,
-    ):
+    async with fronted([busy], HEALTHY, **retry(on=["503"], **options)) as (upstream, proxy):
         response = await proxy.ask(get())
         assert response.status == (200 if sent == 2 else 503)
         assert len(upstream.requests) == sent
@@ -198,7 +186,7 @@ async def test_a_body_goes_again_as_it_was(streamed: bool, coding: str) -> None:
 
 async def test_a_body_that_was_not_kept_does_not_go_again() -> None:
     options = retry(on=["503"], max_body="64KiB", spool=False)
-    async with RawUpstream(BUSY, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(BUSY, HEALTHY, **options) as (upstream, proxy):
         response = await proxy.ask(post(b"x" * 300_000, method=b"PUT"))
         assert (response.status, response.body) == (503, b"busy")
         assert len(upstream.requests) == 1
@@ -207,7 +195,7 @@ async def test_a_body_that_was_not_kept_does_not_go_again() -> None:
 async def test_nothing_goes_again_once_a_byte_has_reached_the_client() -> None:
     options = retry(on=["reset", "timeout", "stale-connection"])
     script: Script = [CHUNKED_HEAD, chunked(b"hello", end=b""), 0.02, "rst"]
-    async with RawUpstream(script) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(script, **options) as (upstream, proxy):
         response = await proxy.ask(get())
         assert response.ended in ("fin-short", "rst")
         assert len(upstream.requests) == 1
@@ -215,10 +203,7 @@ async def test_nothing_goes_again_once_a_byte_has_reached_the_client() -> None:
 
 async def test_headers_of_a_rejected_reply_do_not_reach_the_client() -> None:
     busy = length(b"busy", b"503 Busy", b"X-Rejected: 1\r\nSet-Cookie: a=b\r\n")
-    async with (
-        RawUpstream([busy], HEALTHY) as upstream,
-        proxied(upstream, **retry(on=["503"])) as proxy,
-    ):
+    async with fronted([busy], HEALTHY, **retry(on=["503"])) as (_, proxy):
         response = await proxy.ask(get())
         assert response.status == 200
         assert response.values("X-Rejected") == response.values("Set-Cookie") == []
@@ -231,7 +216,7 @@ async def test_a_rejected_reply_that_does_not_end_gives_its_connection_back() ->
         "upstream_options": {"limit": 1},
         "timeouts": {"connect": "30s"},
     }
-    async with RawUpstream(endless, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(endless, HEALTHY, **options) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 200
         assert len(upstream.requests) == 2
         await upstream.until(upstream.connections[0].closed.is_set)
@@ -239,7 +224,7 @@ async def test_a_rejected_reply_that_does_not_end_gives_its_connection_back() ->
 
 async def test_a_failure_that_came_late_is_not_tried_again_where_told() -> None:
     options = retry(on=["reset"], only_if_failed_within="30ms")
-    async with RawUpstream([0.06, "rst"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted([0.06, "rst"], **options) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 502
         assert len(upstream.requests) == 1
 
@@ -250,7 +235,7 @@ async def test_a_limit_of_connections_makes_requests_wait() -> None:
         "timeouts": {"connect": "500ms"},
         **retry(attempts=1),
     }
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (upstream, proxy):
         async with await proxy.connect() as first:
             await first.send(get())
             await upstream.until(lambda: len(upstream.requests) == 1)

@@ -13,7 +13,7 @@ from proxy.edge.certificates import ListenerTls
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from tests.support.authority import Authority
 from tests.support.message import get
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.tls_client import client_of, encrypted, entry, trusting
 from tests.support.upstream import PATIENCE, RawUpstream
 
@@ -38,7 +38,7 @@ async def test_a_client_whose_certificate_is_revoked_is_refused(
     file = authority.revoke("bob")
     server = encrypted(authority, "server", client_auth="required", client_ca_file=file)
     caplog.set_level("INFO")
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         for name, served in (("client", True), ("bob", False)):
             context = trusting(authority, name)
             context.maximum_version = version
@@ -62,7 +62,7 @@ async def test_a_list_that_comes_later_holds_for_sessions_that_are_taken_up_agai
     server = encrypted(authority, client_auth="required", client_ca_file=file)
     context = trusting(authority, "bob")
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come with the handshake
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         async with await client_of(proxy, authority, context=context) as client:
             session = client.tls.session
         async with await client_of(proxy, authority, context=context, session=session) as client:
@@ -111,7 +111,7 @@ async def test_clients_are_refused_where_the_list_has_expired(
     file = authority.revoke(until="20200201000000Z")
     server = encrypted(authority, client_auth="required", client_ca_file=file)
     caplog.set_level("INFO")
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         assert not await lets_in(proxy, authority, trusting(authority, "client"))
         await proxy.breathe()
     assert "revoked certificates (CRL) of its authority has expired" in caplog.text

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.message import get, length
-from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import HEALTHY, PATIENCE, Script
 
 FAILING: Script = ["wait-body", length(b"no", b"500 No")]
 
@@ -36,7 +36,7 @@ async def test_a_server_is_ejected_and_comes_back(caplog: pytest.LogCaptureFixtu
         "circuit_breaker": {"consecutive_failures": 1, "base_ejection_time": "50ms"},
         "retry": {"attempts": 1},
     }
-    async with RawUpstream(FAILING, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(FAILING, HEALTHY, **options) as (upstream, proxy):
         assert (await proxy.ask(get())).status == 500
         of = {"route": "/", "upstream": "api", "endpoint": upstream.url}
         assert await until(caplog, "ejected") == {"event": "ejected", **of, "for_s": 0.05}
@@ -48,10 +48,7 @@ async def test_a_server_is_ejected_and_comes_back(caplog: pytest.LogCaptureFixtu
 
 async def test_health_checks_tell_both_ways(caplog: pytest.LogCaptureFixture) -> None:
     check = {"path": "/h", "interval": "20ms", "unhealthy_threshold": 1, "healthy_threshold": 1}
-    async with (
-        RawUpstream(FAILING, HEALTHY) as upstream,
-        proxied(upstream, health_check=check),
-    ):
+    async with fronted(FAILING, HEALTHY, health_check=check) as (upstream, _):
         of = {"upstream": "api", "endpoint": upstream.url}
         ill = {"event": "unhealthy", **of, "fault": "status 500"}
         assert await until(caplog, "unhealthy") == ill
@@ -61,7 +58,7 @@ async def test_health_checks_tell_both_ways(caplog: pytest.LogCaptureFixture) ->
 async def test_a_pause_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     busy: Script = ["wait-body", length(b"", b"503 Busy", b"Retry-After: 20\r\n")]
     options = {"retry": {"attempts": 1}, "circuit_breaker": {}}
-    async with RawUpstream(busy) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(busy, **options) as (upstream, proxy):
         for _ in range(3):
             await proxy.ask(get())
         found = [each for each in events(caplog) if each["event"] == "paused"]
@@ -73,11 +70,7 @@ async def test_a_pause_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 async def test_a_drain_says_how_it_began_and_ended(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     shutdown = {"grace_period": "50ms"}
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, shutdown=shutdown) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], shutdown=shutdown) as (upstream, proxy, client):
         await client.send(get())
         await upstream.until(lambda: bool(upstream.requests))
         assert not await proxy.runtime.drain()

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.client import Response
 from tests.support.message import OK, get, length, post
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream, closed_port
+from tests.support.proxy import dialled, fronted, proxied
+from tests.support.upstream import closed_port
 from tests.wire.failures import ROWS, Case
 
 
@@ -32,10 +32,7 @@ def explained(response: Response, status: int, token: str) -> None:
 
 @pytest.mark.parametrize("case", ROWS, ids=lambda case: case.name)
 async def test_every_failure_has_its_status_and_its_word_and_its_log_line(case: Case) -> None:
-    async with (
-        RawUpstream(case.script, (OK,)) as upstream,
-        proxied(upstream, **case.options) as proxy,
-    ):
+    async with fronted(case.script, (OK,), **case.options) as (upstream, proxy):
         async with await proxy.connect() as client:
             explained(await client.ask(case.request), case.status, case.token)
             record = await proxy.record()
@@ -91,7 +88,7 @@ async def test_a_fault_of_our_own_is_a_500_and_is_reported(
         raise RuntimeError("a mistake")
 
     monkeypatch.setattr("proxy.edge.intake.normal_path", broken)
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         response = await proxy.ask(get())
         explained(response, 500, "proxy_internal_error")
         assert b"mistake" not in response.body  # nothing of the inside is told
@@ -102,20 +99,20 @@ async def test_a_fault_of_our_own_is_a_500_and_is_reported(
 
 async def test_allow_says_which_methods_are_taken() -> None:
     routes = [{"upstream": "api", "methods": ["PUT", "GET"]}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (_, proxy):
         response = await proxy.ask(post(b""))
         assert (response.status, response.value("Allow")) == (405, b"GET, PUT")
 
 
 async def test_connect_is_told_that_other_methods_are_taken() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         response = await proxy.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
         assert response.status == 405
         assert b"CONNECT" not in (response.value("Allow") or b"CONNECT")  # RFC 9110 15.5.6: MUST
 
 
 async def test_a_request_that_came_through_this_instance_is_a_loop() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         await proxy.ask(get())
         via = upstream.requests[0].head.values("Via")[-1]
         looped = await proxy.ask(get(fields=b"Via: 1.0 fred, %s, 1.1 other\r\n" % via))
@@ -129,7 +126,7 @@ async def test_too_many_connections_are_told_so_and_closed() -> None:
     options = {"server": {"max_connections": 1}}
     held = asyncio.Event()
     script = [held, length(b"ok")]
-    async with RawUpstream(script) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(script, **options) as (upstream, proxy):
         async with await proxy.connect() as first:
             await first.send(get())
             await upstream.until(lambda: upstream.requests)
@@ -155,7 +152,7 @@ async def _free(proxy: Any) -> None:
     "status", [b"404 Not Found", b"500 Oops", b"502 Bad", b"503 Busy", b"504 Late"]
 )
 async def test_the_upstream_s_own_failures_pass_unchanged(status: bytes) -> None:
-    async with RawUpstream([length(b"theirs", status)]) as upstream, proxied(upstream) as proxy:
+    async with fronted([length(b"theirs", status)]) as (_, proxy):
         response = await proxy.ask(get())
         assert response.head.first == b"HTTP/1.1 " + status
         assert response.body == b"theirs"
@@ -164,31 +161,21 @@ async def test_the_upstream_s_own_failures_pass_unchanged(status: bytes) -> None
 
 
 async def test_an_answer_to_head_has_no_body() -> None:
-    async with (
-        RawUpstream(["fin"], (OK,)) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["fin"], (OK,), retry={"attempts": 1}) as (_, _, client):
         response = await client.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (response.status, response.ended) == (502, "complete")
         assert (await client.ask(get())).body == b"ok"
 
 
 async def test_details_are_told_where_they_are_allowed() -> None:
-    async with (
-        RawUpstream(["fin"]) as upstream,
-        proxied(upstream, errors={"details": True}) as proxy,
-    ):
+    async with fronted(["fin"], errors={"details": True}) as (_, proxy):
         response = await proxy.ask(get())
         told = response.value("Proxy-Status") or b""
         assert told.startswith(b"sidecar-proxy; error=connection_terminated; details=")
 
 
 async def test_a_failure_can_be_told_in_plain_text() -> None:
-    async with (
-        RawUpstream(["fin"]) as upstream,
-        proxied(upstream, errors={"format": "text"}) as proxy,
-    ):
+    async with fronted(["fin"], errors={"format": "text"}) as (_, proxy):
         response = await proxy.ask(get())
         assert (response.status, response.value("Content-Type")) == (
             502,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.client import RawClient
 from tests.support.message import CHUNKED_HEAD, chunked, get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted
 from tests.support.upstream import Connection, RawUpstream, Request
 
 MIB = 1 << 20
@@ -37,8 +37,7 @@ async def settled(measure: Callable[[], int]) -> int:
 
 async def test_a_client_that_does_not_read_stops_the_upstream() -> None:
     async with (
-        RawUpstream([CHUNKED_HEAD, _flood]) as upstream,
-        proxied(upstream) as proxy,
+        fronted([CHUNKED_HEAD, _flood]) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(get())
@@ -52,11 +51,7 @@ async def test_a_client_that_does_not_read_stops_the_upstream() -> None:
 
 async def test_an_upstream_that_does_not_read_stops_the_client() -> None:
     sent = 0
-    async with (
-        RawUpstream(["read-nothing", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["read-nothing", "hold"]) as (upstream, _, client):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
 
         async def insist() -> None:
@@ -85,11 +80,7 @@ async def test_each_event_arrives_before_the_next_one_is_sent() -> None:
     head = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    async with (
-        RawUpstream([head, events]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([head, events]) as (_, _, client):
         await client.send(get())
         await client.read_until(b"\r\n\r\n")
         for i in range(20):
@@ -101,11 +92,7 @@ async def test_each_event_arrives_before_the_next_one_is_sent() -> None:
 async def test_a_head_arrives_before_its_body() -> None:
     go = asyncio.Event()
     script = [CHUNKED_HEAD, go, chunked(b"late")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (_, _, client):
         await client.send(get())
         assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
         go.set()
@@ -131,7 +118,7 @@ async def test_a_big_download_is_identical(framing: str) -> None:
             await connection.send(chunked())
 
     end = ["fin"] if framing == "close" else []
-    async with RawUpstream([heads[framing], body, *end]) as upstream, proxied(upstream) as proxy:
+    async with fronted([heads[framing], body, *end]) as (_, proxy):
         response = await proxy.ask(get())
         assert (len(response.body), response.ended) == (size, "complete")
         assert hashlib.blake2b(response.body).digest() == wanted.digest()
@@ -146,7 +133,7 @@ async def test_a_big_upload_is_identical(framing: str) -> None:
         pieces = [body[i : i + 50_000] for i in range(0, len(body), 50_000)]
         head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         data = head + chunked(*pieces)
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(data)).status == 200
         got = upstream.requests[0].body
         assert hashlib.blake2b(got).digest() == hashlib.blake2b(body).digest()
@@ -158,11 +145,7 @@ def _has(upstream: RawUpstream, size: int) -> bool:
 
 
 async def test_an_upload_arrives_while_it_is_being_sent() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
         for i in range(1, 7):
             await client.send(b"x")
@@ -172,7 +155,7 @@ async def test_an_upload_arrives_while_it_is_being_sent() -> None:
 
 async def test_an_early_reply_reaches_a_client_that_is_still_sending() -> None:
     early = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
-    async with RawUpstream([early, "hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted([early, "hold"]) as (upstream, proxy):
         async with await proxy.connect() as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nfirst")
             response = await client.receive()
@@ -200,7 +183,7 @@ async def test_both_ways_at_once() -> None:
                 await connection.send(chunked(piece, end=b""))
         await connection.send(chunked())
 
-    async with RawUpstream([CHUNKED_HEAD, echo]) as upstream, proxied(upstream) as proxy:
+    async with fronted([CHUNKED_HEAD, echo]) as (_, proxy):
         async with await proxy.connect() as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
             await client.read_until(b"\r\n\r\n")
@@ -232,11 +215,7 @@ async def test_an_early_refusal_reaches_a_client_in_the_midst_of_a_big_upload(
             for _ in range(size // len(BLOCK)):
                 await client.send(piece)
 
-    async with (
-        RawUpstream([refuse, end]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([refuse, end]) as (_, proxy, client):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % fields)
         sending = asyncio.create_task(upload(client))
         response = await client.receive()

@@ -10,8 +10,7 @@ import pytest
 from proxy.edge.http1.connection import Connection
 from tests.support.client import RawClient, ask
 from tests.support.message import chunked, get, post
-from tests.support.proxy import Proxy, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import Proxy, dialled
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 FIRST = b"data: 1\n\n"
@@ -44,11 +43,7 @@ async def streaming(
     *script: Any, fields: bytes = b"", **stream: Any
 ) -> AsyncIterator[tuple[Proxy, RawClient]]:
     tables = {"admin": {"listen": "127.0.0.1:0"}, "shutdown": {"grace_period": "20ms"}}
-    async with (
-        RawUpstream([*script, "hold"]) as upstream,
-        proxied(upstream, stream=stream, **tables) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([*script, "hold"], stream=stream, **tables) as (_, proxy, client):
         await client.send(get(fields=fields))
         assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         yield proxy, client

@@ -3,8 +3,7 @@
 import pytest
 
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,7 @@ from tests.support.upstream import RawUpstream
     ],
 )
 async def test_a_target_goes_through_byte_for_byte(target: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         response = await proxy.ask(b"GET %s HTTP/1.1\r\nHost: proxy.test\r\n\r\n" % target)
         assert response.status == 200
         assert upstream.requests[0].line == b"GET %s HTTP/1.1" % target
@@ -55,7 +54,7 @@ async def test_a_target_goes_through_byte_for_byte(target: bytes) -> None:
     ],
 )
 async def test_absolute_form_becomes_origin_form(target: bytes, host: bytes, sent: bytes) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         response = await proxy.ask(b"GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, host))
         assert response.status == 200
         assert upstream.requests[0].line == b"GET %s HTTP/1.1" % sent
@@ -63,7 +62,7 @@ async def test_absolute_form_becomes_origin_form(target: bytes, host: bytes, sen
 
 
 async def test_the_asterisk_goes_through_for_options() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert (await proxy.ask(b"OPTIONS * HTTP/1.1\r\nHost: proxy.test\r\n\r\n")).status == 200
         assert upstream.requests[0].line == b"OPTIONS * HTTP/1.1"
 
@@ -90,11 +89,7 @@ async def test_the_asterisk_goes_through_for_options() -> None:
     ],
 )
 async def test_a_target_that_is_read_in_two_ways_is_refused(line: bytes) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         response = await client.ask(line + b" HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         assert response.status == 400
         assert response.value("Proxy-Status") == b"sidecar-proxy; error=http_request_error"
@@ -118,7 +113,7 @@ async def test_a_route_rewrites_the_path_and_leaves_the_rest(
     route: dict[str, object], target: str, sent: str
 ) -> None:
     routes = [{"upstream": "api", **route}]
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         assert (await proxy.ask(get(target))).status == 200
         assert upstream.requests[0].line == b"GET %s HTTP/1.1" % sent.encode()
 
@@ -140,7 +135,7 @@ async def test_a_route_rewrites_the_path_and_leaves_the_rest(
     ],
 )
 async def test_a_method_goes_through(method: str) -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         response = await proxy.ask(b"%s /x HTTP/1.1\r\nHost: a\r\n\r\n" % method.encode())
         assert response.status == 200
         assert upstream.requests[0].line == b"%s /x HTTP/1.1" % method.encode()

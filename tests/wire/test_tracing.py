@@ -16,7 +16,7 @@ from proxy.run.reasons import CannotStart
 from proxy.run.runtime import Runtime
 from tests.support.message import get, length
 from tests.support.names import system_names
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -196,7 +196,7 @@ async def test_a_collector_that_is_busy_is_asked_again() -> None:
 async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
     gone = Receiver()
     gone.url = "http://127.0.0.1:1"
-    async with RawUpstream() as upstream, proxied(upstream, **options(gone)) as proxy:
+    async with fronted(**options(gone)) as (_, proxy):
         for _ in range(3):
             assert (await proxy.ask(get())).status == 200
         tracer = proxy.runtime._observation._collector.tracer  # type: ignore[union-attr]
@@ -215,7 +215,7 @@ def test_without_the_extra_the_proxy_says_what_to_install(monkeypatch: pytest.Mo
 async def test_the_end_sends_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.run.collector.EVERY", 600.0)
     async with receiving() as receiver:
-        async with RawUpstream() as upstream, proxied(upstream, **options(receiver)) as proxy:
+        async with fronted(**options(receiver)) as (_, proxy):
             await proxy.ask(get())
         assert len(receiver.spans) == 2
 

@@ -10,9 +10,9 @@ import pytest
 from tests.support.client import ask
 from tests.support.message import get, length
 from tests.support.peer import SWITCHING, Peer, echo, idle
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.tunnel import GOING_AWAY, OFFER, WEBSOCKET, frame, tunnel
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY
 
 ADMIN: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}}
 
@@ -55,11 +55,7 @@ async def test_a_head_in_pieces_makes_the_same_offer(protocol: bytes) -> None:
 async def test_more_than_fits_waits_until_it_is_known_what_it_is() -> None:
     go = asyncio.Event()
     data = os.urandom(12 << 20)  # more than the kernel holds
-    async with (
-        RawUpstream(["wait-body", go, SWITCHING % b"foo", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", go, SWITCHING % b"foo", "hold"]) as (upstream, _, client):
         sending = asyncio.create_task(client.send(OFFER % b"foo" + data))
         await asyncio.sleep(0.05)
         assert not sending.done()
@@ -71,11 +67,7 @@ async def test_more_than_fits_waits_until_it_is_known_what_it_is() -> None:
 @pytest.mark.parametrize("status", [b"401 No", b"403 No", b"426 Upgrade Required", b"200 OK"])
 async def test_a_refusal_arrives_with_its_body(status: bytes) -> None:
     reply = length(b"because", status, b"X-Why: z\r\n")
-    async with (
-        RawUpstream(["wait-body", reply], HEALTHY) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", reply], HEALTHY) as (_, _, client):
         answer = await client.ask(WEBSOCKET)
         assert (answer.status, answer.body) == (int(status[:3]), b"because")
         assert answer.value("x-why") == b"z"
@@ -84,11 +76,7 @@ async def test_a_refusal_arrives_with_its_body(status: bytes) -> None:
 
 async def test_a_refused_client_that_went_ahead_in_another_protocol_is_not_read_as_http() -> None:
     reply = length(b"because", b"403 No")
-    async with (
-        RawUpstream(["wait-body", reply]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", reply]) as (upstream, _, client):
         answer = await client.ask(WEBSOCKET + get("/smuggled"))
         assert (answer.status, answer.value("connection")) == (403, b"close")
         assert await client.closed() == "fin"
@@ -107,20 +95,17 @@ async def test_a_refused_client_that_went_ahead_in_another_protocol_is_not_read_
     ids=["plain", "h2c", "not-an-option", "no-connection", "1.0"],
 )
 async def test_a_101_that_was_not_asked_for_is_a_bad_reply(request_: bytes) -> None:
-    async with (
-        RawUpstream(["wait-body", SWITCHING % b"websocket"]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(
+        ["wait-body", SWITCHING % b"websocket"],
+        retry={"attempts": 1},
+    ) as (upstream, proxy):
         assert (await proxy.ask(request_)).status == 502
         assert not upstream.requests[0].head.values("upgrade")
 
 
 @pytest.mark.parametrize("answer", [b"foo", b"websocket, foo", b""])
 async def test_a_101_to_something_else_is_a_bad_reply(answer: bytes) -> None:
-    async with (
-        RawUpstream(["wait-body", SWITCHING % answer]) as upstream,
-        proxied(upstream, retry={"attempts": 1}) as proxy,
-    ):
+    async with fronted(["wait-body", SWITCHING % answer], retry={"attempts": 1}) as (_, proxy):
         assert (await proxy.ask(WEBSOCKET)).status == 502
 
 
@@ -136,11 +121,10 @@ async def test_the_client_may_offer_several() -> None:
 
 
 async def test_an_upgrade_behind_another_request_keeps_what_follows() -> None:
-    async with (
-        RawUpstream(["wait-body", length(b"1")], [SWITCHING % b"foo", "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", length(b"1")],
+        [SWITCHING % b"foo", "hold"],
+    ) as (upstream, _, client):
         await client.send(get())
         assert (await client.read_until(b"1", 3)).endswith(b"1")
         await client.send(OFFER % b"foo" + b"more")
@@ -189,11 +173,7 @@ async def test_a_reset_is_passed_on_as_a_reset() -> None:
             await asyncio.sleep(0.01)
         assert peer.ends == ["rst"]
 
-    async with (
-        RawUpstream([SWITCHING % b"foo", 0.02, "rst"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([SWITCHING % b"foo", 0.02, "rst"]) as (_, proxy, client):
         await client.send(OFFER % b"foo")
         await client.read_until(b"\r\n\r\n")
         assert await client.closed() == "rst"

@@ -13,7 +13,7 @@ from proxy.upstream import certificate
 from tests.support.authority import Authority
 from tests.support.client import ask
 from tests.support.message import get, post
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import HEALTHY, RESET, RawUpstream
 
 ONCE = {"retry": {"attempts": 1}}
@@ -47,16 +47,13 @@ async def test_a_socket_that_a_crash_left_behind_is_taken_over(tmp_path: Path) -
     path = tmp_path / "proxy.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"listen": f"unix:{path}"}) as proxy,
-    ):
+    async with fronted(server={"listen": f"unix:{path}"}) as (_, proxy):
         assert (await proxy.ask(get())).status == 200
 
 
 async def test_several_addresses_are_listened_on(tmp_path: Path) -> None:
     listen = ["127.0.0.1:0", f"unix:{tmp_path / 'proxy.sock'}"]
-    async with RawUpstream() as upstream, proxied(upstream, server={"listen": listen}) as proxy:
+    async with fronted(server={"listen": listen}) as (_, proxy):
         assert len(proxy.runtime.http) == 2
         assert (await proxy.ask(get())).status == 200
         assert (await ask(str(tmp_path / "proxy.sock"), get())).status == 200

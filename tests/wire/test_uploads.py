@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.message import OK, get, length, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled
 from tests.support.uploads import (
     BODY,
     ENDLESS,
@@ -20,7 +20,6 @@ from tests.support.uploads import (
     take,
     uploading,
 )
-from tests.support.upstream import RawUpstream
 
 
 @pytest.fixture(autouse=True, params=NAMES)
@@ -30,11 +29,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 async def test_what_comes_behind_it_is_the_next_request(way: Way) -> None:
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         await client.send(post(BODY) + get("/a") + post(BODY[::-1], "/b") + get("/c"))
         for _ in range(4):
             assert (await client.receive()).body == b"ok"
@@ -45,11 +40,7 @@ async def test_what_comes_behind_it_is_the_next_request(way: Way) -> None:
 
 
 async def test_a_client_that_has_sent_all_it_will_has_its_answer(way: Way) -> None:
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         await client.send(post(BODY))
         client.half_close()
         assert (await client.receive()).body == b"ok"
@@ -59,11 +50,7 @@ async def test_a_client_that_has_sent_all_it_will_has_its_answer(way: Way) -> No
 
 async def test_a_client_that_waits_to_be_told_is_told(way: Way) -> None:
     script = [b"HTTP/1.1 100 Continue\r\n\r\n", "wait-body", OK]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, _, client):
         await client.send(post(BODY, fields=b"Expect: 100-continue\r\n")[: -len(BODY)])
         await client.read_until(b"HTTP/1.1 100 Continue\r\n\r\n")
         await client.send(BODY)
@@ -75,11 +62,7 @@ async def test_a_client_that_waits_to_be_told_is_told(way: Way) -> None:
 async def test_a_reply_may_come_while_it_does(way: Way) -> None:
     echoed = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
     script = [echoed + BODY[:MIB], "wait-body", BODY[MIB:]]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, proxy, client):
         async with uploading(client, BODY):
             answer = await client.receive()
         assert (answer.ended, answer.body) == ("complete", BODY)
@@ -92,11 +75,7 @@ async def test_a_reply_may_come_while_it_does(way: Way) -> None:
 async def test_a_refusal_that_comes_while_it_does_reaches_the_client(end: str, way: Way) -> None:
     refused = length(b"too large", b"413 Content Too Large", b"Connection: close\r\n")
     script = [("body", MIB), "read-nothing", refused, end]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (_, proxy, client):
         async with uploading(client):
             answer = await client.receive()
         if end == "fin":  # else the answer may have been taken away
@@ -109,11 +88,7 @@ async def test_a_refusal_that_comes_while_it_does_reaches_the_client(end: str, w
 
 @pytest.mark.parametrize("end", ["fin", "rst"])
 async def test_a_server_that_ends_it_without_a_word_is_a_502(end: str, way: Way) -> None:
-    async with (
-        RawUpstream([("body", MIB), end]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([("body", MIB), end]) as (upstream, proxy, client):
         async with uploading(client):
             answer = await client.receive()
         assert answer.status == 502
@@ -130,11 +105,7 @@ async def test_a_server_that_ends_it_without_a_word_is_a_502(end: str, way: Way)
 )
 async def test_a_client_that_leaves_ends_it(how: str, reads: bool, way: Way) -> None:
     script = ["hold"] if reads else [("body", MIB), "read-nothing", "hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, proxy, client):
         sent = b"" if reads else None
         async with uploading(client, sent):
             if reads:
@@ -160,11 +131,7 @@ async def test_a_server_that_takes_nothing_holds_the_client_back_and_then_has_it
 ) -> None:
     go_on = asyncio.Event()
     script = [("body", MIB), "read-nothing", go_on, "read-on", "wait-body", OK]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, proxy, client):
         async with uploading(client):
             await come(upstream)
             await stuck(proxy)
@@ -176,11 +143,10 @@ async def test_a_server_that_takes_nothing_holds_the_client_back_and_then_has_it
 
 
 async def test_a_server_that_takes_nothing_is_ended_by_its_clock(way: Way) -> None:
-    async with (
-        RawUpstream([("body", MIB), "read-nothing", "hold"]) as upstream,
-        proxied(upstream, timeouts={"first_byte": "1s"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [("body", MIB), "read-nothing", "hold"],
+        timeouts={"first_byte": "1s"},
+    ) as (_, proxy, client):
         async with uploading(client):
             answer = await client.receive()
         assert answer.status == 504
@@ -191,11 +157,7 @@ async def test_a_server_that_takes_nothing_is_ended_by_its_clock(way: Way) -> No
 
 
 async def test_a_client_that_stalls_is_ended_by_its_clock(way: Way) -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, server={"body_idle_timeout": "1s"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], server={"body_idle_timeout": "1s"}) as (upstream, proxy, client):
         await client.send(post(BODY)[:-MIB])
         answer = await client.receive()
         assert answer.status == 408
@@ -206,11 +168,7 @@ async def test_a_client_that_stalls_is_ended_by_its_clock(way: Way) -> None:
 
 
 async def test_total_ends_it(way: Way) -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, timeouts={"total": "2s"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], timeouts={"total": "2s"}) as (upstream, _, client):
         await client.send(post(BODY)[:-MIB])
         assert (await client.receive()).status == 504
         await upstream.connections[0].closed.wait()
@@ -218,11 +176,7 @@ async def test_total_ends_it(way: Way) -> None:
 
 
 async def test_a_drain_waits_for_it(way: Way) -> None:
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, proxy, client):
         await client.send(post(BODY)[:-MIB])
         await come(upstream, len(BODY) - MIB)
         draining = asyncio.ensure_future(proxy.runtime.drain())
@@ -235,11 +189,7 @@ async def test_a_drain_waits_for_it(way: Way) -> None:
 
 
 async def test_the_end_of_a_drain_cuts_it(way: Way) -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream, shutdown={"grace_period": "80ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"], shutdown={"grace_period": "80ms"}) as (upstream, proxy, client):
         await client.send(post(BODY)[:-MIB])
         await come(upstream, len(BODY) - MIB)
         assert not await proxy.runtime.drain()
@@ -251,11 +201,7 @@ async def test_the_end_of_a_drain_cuts_it(way: Way) -> None:
 
 async def test_an_urgent_byte_is_skipped(way: Way) -> None:
     """``splice`` stops before one, and the loop says again and again that there is something."""
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, _, client):
         await client.send(post(BODY)[:-MIB])
         await come(upstream, len(BODY) - MIB)
         client.send_urgent()

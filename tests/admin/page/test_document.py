@@ -10,8 +10,7 @@ import pytest
 from proxy.admin.page.document import SCRIPTS, document
 from tests.support.client import ask
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted
 
 LIMIT = 100 << 10
 """Bytes that the page may have."""
@@ -57,7 +56,7 @@ def test_the_policy_allows_its_own_script_and_style_alone() -> None:
 @pytest.mark.parametrize("packed", [True, False], ids=["gzip", "plain"])
 async def test_it_is_served_and_not_again(*, packed: bool) -> None:
     wanted = b"Accept-Encoding: gzip%b\r\n" % (b"" if packed else b";q=0")
-    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+    async with fronted(admin=ADMIN) as (_, proxy):
         response = await ask(proxy.admin, get("/", wanted))
         assert response.status == 200
         assert response.value("Content-Type") == b"text/html; charset=utf-8"

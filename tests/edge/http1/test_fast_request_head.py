@@ -10,8 +10,7 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.options import ServerOptions
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 # Names that are new for each request.
 _OWN = re.compile(rb"(X-Request-Id: |traceparent: 00-)[0-9a-f]{32}(-[0-9a-f]{16})?")
@@ -75,7 +74,7 @@ async def seen(requests: list[bytes], **options: Any) -> list[tuple[int, bytes]]
 
     Each goes out on a connection of its own but to the same proxy.
     """
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(**options) as (upstream, proxy):
         found = []
         for request in requests:
             known = len(upstream.requests)
@@ -101,7 +100,7 @@ async def test_a_request_reaches_the_upstream_as_if_it_were_the_first(
 
 async def test_what_one_client_says_is_not_another_clients() -> None:
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (upstream, proxy):
         assert isinstance(proxy.address, tuple)
         host, port = proxy.address
         for source in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2"):
@@ -114,11 +113,7 @@ async def test_what_one_client_says_is_not_another_clients() -> None:
 
 async def test_every_repeated_request_has_names_of_its_own() -> None:
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, proxy, client):
         for _ in range(5):
             await client.send(request)
             assert (await client.receive()).status == 200
@@ -131,11 +126,7 @@ async def test_every_repeated_request_has_names_of_its_own() -> None:
 async def test_repeated_requests_may_come_in_pieces_and_glued(cut: int) -> None:
     request = b"GET /a HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n"
     stream = request * 6
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(request)
         assert (await client.receive()).status == 200
         for at in range(0, len(stream), cut):
@@ -152,7 +143,7 @@ async def test_routes_are_found_anew() -> None:
     ]
     block = b"\r\nHost: a\r\nX-Beta: 1\r\n\r\n"
     lines = {b"GET /a/x": 200, b"GET /b": 200, b"HEAD /b": 405, b"GET /c": 404}
-    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+    async with fronted(routes=routes) as (upstream, proxy):
         for _, (line, status) in itertools.product(range(3), lines.items()):
             assert (await proxy.ask(line + b" HTTP/1.1" + block)).status == status
         lines_seen = {each.line for each in upstream.requests}
@@ -161,10 +152,7 @@ async def test_routes_are_found_anew() -> None:
 
 async def test_the_limit_for_heads_holds_for_repeated_ones_too() -> None:
     fields = b"\r\nHost: a\r\nX-Pad: " + b"p" * 100 + b"\r\n\r\n"
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"max_header_size": "200B"}) as proxy,
-    ):
+    async with fronted(server={"max_header_size": "200B"}) as (_, proxy):
         assert (await proxy.ask(b"GET / HTTP/1.1" + fields)).status == 200
         long = b"GET /" + b"a" * 100 + b" HTTP/1.1" + fields
         assert (await proxy.ask(long)).status == 431

@@ -12,8 +12,7 @@ import pytest
 from proxy.edge.http1 import half_close
 from proxy.edge.http1 import transport as client_side
 from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled, fronted
 
 LONG = 30.0
 OLD = b"GET / HTTP/1.0\r\n\r\n"
@@ -36,11 +35,7 @@ WHOLE: dict[str, tuple[bytes, int]] = {
 async def test_a_client_that_half_closes_gets_its_answers(name: str, at: str) -> None:
     request_, due = WHOLE[name]
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, length(b"ok")]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", go, length(b"ok")]) as (upstream, proxy, client):
         await client.send(request_)
         if at == "later":
             await upstream.until(lambda: upstream.requests)
@@ -59,7 +54,7 @@ async def test_a_client_that_half_closes_gets_its_answers(name: str, at: str) ->
 
 
 async def test_a_repeated_request_is_answered_too() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+    async with fronted() as (_, proxy):
         for _ in range(3):
             async with await proxy.connect() as client:
                 await client.send(get())
@@ -70,11 +65,7 @@ async def test_a_repeated_request_is_answered_too() -> None:
 
 async def test_a_long_reply_goes_on_to_the_end() -> None:
     pieces = [step for _ in range(20) for step in (chunked(b"x" * 5000, end=b""), 0.02)]
-    async with (
-        RawUpstream(["wait-body", CHUNKED_HEAD, *pieces, b"0\r\n\r\n"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", CHUNKED_HEAD, *pieces, b"0\r\n\r\n"]) as (_, _, client):
         await client.send(get())
         client.half_close()
         answer = await client.receive(patience=LONG)
@@ -85,11 +76,7 @@ async def test_an_upload_whose_end_stands_behind_unread_bytes_is_served() -> Non
     body = b"x" * 5_000_000
     go = asyncio.Event()
     script = ["read-nothing", go, "read-on", "wait-body", length(b"ok")]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, _, client):
 
         async def upload() -> None:
             loop = asyncio.get_running_loop()
@@ -107,7 +94,7 @@ async def test_an_upload_whose_end_stands_behind_unread_bytes_is_served() -> Non
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_half_closed_client_that_leaves_is_noticed(how: str) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["hold"]) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(get())
         client.half_close()
@@ -123,10 +110,7 @@ async def test_a_half_closed_client_that_leaves_is_noticed(how: str) -> None:
 async def test_a_unix_socket_knows_the_difference(how: str, tmp_path: Path) -> None:
     server = {"listen": f"unix:{tmp_path / 's'}"}
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, length(b"ok")]) as upstream,
-        proxied(upstream, server=server) as proxy,
-    ):
+    async with fronted(["wait-body", go, length(b"ok")], server=server) as (upstream, proxy):
         client = await proxy.connect()
         await client.send(get())
         await upstream.until(lambda: upstream.requests)
@@ -152,11 +136,7 @@ async def test_a_unix_socket_knows_the_difference(how: str, tmp_path: Path) -> N
     ],
 )
 async def test_half_a_request_is_not_waited_for(part: bytes) -> None:
-    async with (
-        RawUpstream(["hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["hold"]) as (upstream, _, client):
         await client.send(part)
         client.half_close()
         assert await client.closed(LONG) in ("fin", "rst")
@@ -165,11 +145,7 @@ async def test_half_a_request_is_not_waited_for(part: bytes) -> None:
 
 @pytest.mark.parametrize("part", [post(b"hello")[:-1], b"GET / HTTP/1.1\r\nHo", STREAM[:-2]])
 async def test_half_a_request_behind_whole_ones_ends_the_connection(part: bytes) -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (upstream, _, client):
         await client.send(get("/1") + get("/2") + part)
         client.half_close()
         for _ in range(2):
@@ -179,11 +155,7 @@ async def test_half_a_request_behind_whole_ones_ends_the_connection(part: bytes)
 
 
 async def test_an_idle_connection_ends_with_its_client() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled() as (_, _, client):
         assert (await client.ask(get())).body == b"ok"
         client.half_close()
         assert await client.closed(LONG) == "fin"
@@ -216,11 +188,10 @@ async def test_an_option_says_what_a_fin_means(
     monkeypatch.setattr(half_close, "peer_left", told)
     monkeypatch.setattr(client_side, "AT_ONCE", 0.1 if after else LONG)
     go = asyncio.Event()
-    async with (
-        RawUpstream(["wait-body", go, length(b"ok")]) as upstream,
-        proxied(upstream, server={"half_close": policy}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        ["wait-body", go, length(b"ok")],
+        server={"half_close": policy},
+    ) as (upstream, _, client):
         if after:
             await client.send(get())
             await upstream.until(lambda: upstream.requests)

@@ -12,9 +12,8 @@ from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.spliced_body import SplicedBody
 from proxy.net.splice import MOST, Splice, can_splice
 from tests.support.message import OK, chunked, post
-from tests.support.proxy import proxied
+from tests.support.proxy import dialled, fronted
 from tests.support.uploads import BODY, MIB, NAMES, Way, take
-from tests.support.upstream import RawUpstream
 
 
 @pytest.fixture(autouse=True, params=NAMES)
@@ -24,11 +23,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 async def test_all_of_it_arrives_and_the_connections_serve_on(way: Way) -> None:
-    async with (
-        RawUpstream(["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(["wait-body", OK]) as (upstream, proxy, client):
         for number in range(3):
             answer = await client.ask(post(BODY))
             assert (answer.status, answer.body, answer.ended) == (200, b"ok", "complete")
@@ -41,10 +36,7 @@ async def test_all_of_it_arrives_and_the_connections_serve_on(way: Way) -> None:
 
 async def test_what_is_kept_for_another_try_is_read_here(way: Way) -> None:
     """A PUT may be sent again: its body goes into memory, then to the disk."""
-    async with (
-        RawUpstream([("body", 4 * MIB), "rst"], ["wait-body", OK]) as upstream,
-        proxied(upstream) as proxy,
-    ):
+    async with fronted([("body", 4 * MIB), "rst"], ["wait-body", OK]) as (upstream, proxy):
         assert (await proxy.ask(post(BODY, method=b"PUT"))).body == b"ok"
         assert upstream.requests[-1].raw == BODY
     assert not way.begun
@@ -52,7 +44,7 @@ async def test_what_is_kept_for_another_try_is_read_here(way: Way) -> None:
 
 async def test_chunks_are_read_here(way: Way) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with RawUpstream(["wait-body", OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", OK]) as (upstream, proxy):
         assert (await proxy.ask(head + chunked(BODY))).body == b"ok"
         assert upstream.requests[0].body == BODY
     assert not way.begun
@@ -60,7 +52,7 @@ async def test_chunks_are_read_here(way: Way) -> None:
 
 async def test_many_at_a_time_are_copied(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Splice, "count", MOST)
-    async with RawUpstream(["wait-body", OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", OK]) as (upstream, proxy):
         assert (await proxy.ask(post(BODY))).body == b"ok"
         assert upstream.requests[0].raw == BODY
     assert not way.begun
@@ -74,7 +66,7 @@ async def test_without_descriptors_it_is_copied(
     def full(*_: int) -> int:
         raise OSError(24, "Too many open files")
 
-    async with RawUpstream(["wait-body", OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", OK]) as (upstream, proxy):
         can_splice.cache_clear()  # the first body that is long enough asks
         monkeypatch.setattr(os, call, full)
         assert (await proxy.ask(post(BODY))).body == b"ok"
@@ -100,7 +92,7 @@ async def test_what_was_read_before_it_begins_goes_first(
         return agreed
 
     monkeypatch.setattr(ClientBody, "splice", read_on)
-    async with RawUpstream(["wait-body", OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", OK]) as (upstream, proxy):
         assert (await proxy.ask(post(BODY))).body == b"ok"
         assert upstream.requests[0].raw == BODY
     assert bool(early) == way.spliced
@@ -119,7 +111,7 @@ async def test_a_read_that_fails_here_is_made_by_the_connection(
         return False
 
     monkeypatch.setattr(Splice, "_take", failing)
-    async with RawUpstream(["wait-body", OK]) as upstream, proxied(upstream) as proxy:
+    async with fronted(["wait-body", OK]) as (upstream, proxy):
         assert (await proxy.ask(post(BODY))).body == b"ok"
         assert upstream.requests[0].raw == BODY
     assert bool(failed) == way.spliced

@@ -12,7 +12,7 @@ from proxy.middleware.resume.resume import resume_key
 from tests.support.loop import get as asked
 from tests.support.loop import reply
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.scope import watched
 from tests.support.upstream import RawUpstream
 
@@ -23,7 +23,7 @@ async def calls(
     """Requests that reach the upstream where two ask at the same time."""
     go = asyncio.Event()
     script = ["wait-body", go, answer or length(b"x")]
-    async with RawUpstream(script) as upstream, proxied(upstream, coalesce=coalesce or {}) as proxy:
+    async with fronted(script, coalesce=coalesce or {}) as (upstream, proxy):
         first = asyncio.ensure_future(proxy.ask(one))
         await upstream.until(lambda: upstream.requests)
         second = asyncio.ensure_future(proxy.ask(other))
@@ -146,7 +146,7 @@ def test_the_order_of_lines_counts_within_a_name(one: Fields, other: Fields, sam
 
 async def test_a_long_query_is_sent_whole() -> None:
     script = ["wait-body", length(b"x")]
-    async with RawUpstream(script) as upstream, proxied(upstream, coalesce={}) as proxy:
+    async with fronted(script, coalesce={}) as (upstream, proxy):
         assert (await proxy.ask(query(LONG))).status == 200
         assert upstream.requests[0].body == LONG
         chunked = CHUNKED.replace(b"1\r\n{", b"%x\r\n%b" % (len(LONG), LONG), 1)
@@ -157,7 +157,7 @@ async def test_a_long_query_is_sent_whole() -> None:
 async def test_the_last_to_wait_for_a_query_is_answered_when_the_first_has_left() -> None:
     go = asyncio.Event()
     script = ["wait-body", go, length(b"x")]
-    async with RawUpstream(script) as upstream, proxied(upstream, coalesce={}) as proxy:
+    async with fronted(script, coalesce={}) as (upstream, proxy):
         async with await proxy.connect() as leaving:
             await leaving.send(query(b"{}"))
             await upstream.until(lambda: upstream.requests)
@@ -190,10 +190,7 @@ async def test_a_client_with_an_answer_of_its_own_does_not_keep_others_from_shar
 ) -> None:
     go = asyncio.Event()
     logged_in = get(fields=b"Authorization: Bearer a\r\n")
-    async with (
-        RawUpstream([answer], [go, length(b"x")]) as upstream,
-        proxied(upstream, coalesce={}) as proxy,
-    ):
+    async with fronted([answer], [go, length(b"x")], coalesce={}) as (upstream, proxy):
         assert (await proxy.ask(get())).body == b"x"
         shared = watched(proxy, Coalesce)[0]
         first = asyncio.ensure_future(proxy.ask(logged_in))

@@ -8,7 +8,7 @@ import pytest
 from proxy.middleware.coalesce.coalesce import Coalesce
 from tests.support.attempts import until
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy, dialled, fronted
 from tests.support.scope import watched
 from tests.support.upstream import RawUpstream, Script
 
@@ -49,11 +49,7 @@ async def test_what_goes_on_for_others(
     first: Script = ["wait-body", go, *answers[0]]
     options = {**OPTIONS, **shared, "retry": {"attempts": retry, "backoff_base": "1ms"}}
     options |= {"stream": {"commit": "headers"}}
-    async with (
-        RawUpstream(first, *answers[1:]) as upstream,
-        proxied(upstream, **options) as proxy,
-        await proxy.connect() as other,
-    ):
+    async with dialled(first, *answers[1:], **options) as (upstream, proxy, other):
         async with await proxy.connect() as leader:
             await leader.send(get())
             await upstream.until(lambda: upstream.requests)
@@ -69,7 +65,7 @@ async def test_what_goes_on_for_others(
 
 @pytest.mark.parametrize("shared", SHARED_BY)
 async def test_what_ends_with_its_only_client(shared: dict[str, Any]) -> None:
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **OPTIONS, **shared) as proxy:
+    async with fronted(["hold"], **OPTIONS, **shared) as (upstream, proxy):
         await leave(proxy, upstream)
         await until(proxy, {"abandoned": 1})
 
@@ -77,7 +73,7 @@ async def test_what_ends_with_its_only_client(shared: dict[str, Any]) -> None:
 @pytest.mark.parametrize("shared", SHARED_BY)
 async def test_what_ends_with_the_time_of_its_only_client(shared: dict[str, Any]) -> None:
     options = {**OPTIONS, **shared, "timeouts": {"total": "20ms"}}
-    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(["hold"], **options) as (_, proxy):
         assert (await proxy.ask(get())).status == 504
         await until(proxy, {"timeout": 1})
 
@@ -85,10 +81,7 @@ async def test_what_ends_with_the_time_of_its_only_client(shared: dict[str, Any]
 @pytest.mark.parametrize("shared", SHARED_BY)
 async def test_copies_that_end_with_their_only_client(shared: dict[str, Any]) -> None:
     options = {**OPTIONS, **shared, **HEDGE}
-    async with (
-        RawUpstream(["hold"], [BUSY], ["hold"]) as upstream,
-        proxied(upstream, **options) as proxy,
-    ):
+    async with fronted(["hold"], [BUSY], ["hold"], **options) as (upstream, proxy):
         await leave(proxy, upstream, 3)
         await until(proxy, {"abandoned": 2, "503": 1})
 
@@ -97,7 +90,7 @@ async def test_others_that_leave_within_the_body_have_abandoned_it() -> None:
     go = asyncio.Event()
     answer: Script = ["wait-body", go, length(b"some" * 9)[:-9], "hold"]
     options = {**OPTIONS, **SHARED, "stream": {"commit": "headers"}}
-    async with RawUpstream(answer) as upstream, proxied(upstream, **options) as proxy:
+    async with fronted(answer, **options) as (upstream, proxy):
         async with await proxy.connect() as other:
             async with await proxy.connect() as leader:
                 await leader.send(get())

@@ -11,8 +11,7 @@ import pytest
 from proxy.run.reasons import CannotListen, CannotReload, CannotStart
 from proxy.run.sockets.listener import Listener
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import fronted, proxied
 
 
 @pytest.mark.parametrize(("mode", "bits"), [("", 0o660), ("0600", 0o600), ("666", 0o666)])
@@ -21,7 +20,7 @@ async def test_the_mode_is_what_the_file_says(tmp_path: Path, mode: str, bits: i
     server = {"listen": f"unix:{path}"} | ({"unix_mode": mode} if mode else {})
     before = os.umask(0)
     os.umask(before)
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (_, proxy):
         assert stat.S_IMODE(path.stat().st_mode) == bits
         assert (await proxy.ask(get())).status == 200
     assert os.umask(before) == before
@@ -31,16 +30,13 @@ async def test_the_owner_is_what_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "proxy.sock"
     group = os.getgid()
     server = {"listen": f"unix:{path}", "unix_owner": f"{os.getuid()}:{group}"}
-    async with RawUpstream() as upstream, proxied(upstream, server=server):
+    async with fronted(server=server) as (_, _):
         assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), group)
 
 
 async def test_the_admin_socket_has_the_same(tmp_path: Path) -> None:
     path = tmp_path / "admin.sock"
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"unix_mode": "0600"}, admin={"listen": f"unix:{path}"}),
-    ):
+    async with fronted(server={"unix_mode": "0600"}, admin={"listen": f"unix:{path}"}) as (_, _):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -48,7 +44,7 @@ async def test_a_trusted_proxy_on_a_unix_socket_is_believed(tmp_path: Path) -> N
     server = {"listen": f"unix:{tmp_path / 'proxy.sock'}", "trusted_proxies": ["unix"]}
     said = [b"X-Forwarded-For: 192.0.2.7", b"X-Forwarded-Proto: https"]
     request = b"\r\n".join([b"GET / HTTP/1.1", b"Host: a", *said, b"", b""])
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         assert (await proxy.ask(request)).status == 200
         head = upstream.requests[0].head
         assert head.value("X-Forwarded-For") == b"192.0.2.7"
@@ -59,7 +55,7 @@ async def test_a_trusted_proxy_on_a_unix_socket_is_believed(tmp_path: Path) -> N
 async def test_without_trust_it_is_not(tmp_path: Path) -> None:
     server = {"listen": f"unix:{tmp_path / 'proxy.sock'}"}
     request = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         assert (await proxy.ask(request)).status == 200
         assert upstream.requests[0].head.value("X-Forwarded-For") is None
         assert (await proxy.record()).client == ""
@@ -68,7 +64,7 @@ async def test_without_trust_it_is_not(tmp_path: Path) -> None:
 async def test_a_listener_that_cannot_be_had_leaves_the_path_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "proxy.sock"
     server = {"listen": f"unix:{path}"}
-    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+    async with fronted(server=server) as (upstream, proxy):
         with pytest.raises(
             CannotStart, match="somebody listens on that socket by this proxy itself"
         ):
@@ -93,10 +89,7 @@ async def test_other_rights_count_for_all_sockets_from_a_reload_on(tmp_path: Pat
     paths = [tmp_path / name for name in ("proxy.sock", "admin.sock", "probes.sock")]
     data, admin, probes = (f"unix:{path}" for path in paths)
     tables = {"admin": {"listen": admin, "probes": probes}}
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, server={"listen": data, "unix_mode": "0666"}, **tables) as proxy,
-    ):
+    async with fronted(server={"listen": data, "unix_mode": "0666"}, **tables) as (_, proxy):
         await proxy.reload(server={"listen": data, "unix_mode": "0600"}, **tables)
         assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600] * 3
 
@@ -121,7 +114,7 @@ async def test_a_reload_that_cannot_give_a_socket_away_changes_nothing(
         reason = "cannot listen on unix:.*no/probes.sock"
     tables: dict[str, Any] = {"admin": {"listen": admin}}
     probes = {"probes": f"unix:{tmp_path}/no/probes.sock"} if last == "address" else {}
-    async with RawUpstream() as upstream, proxied(upstream, server=server, **tables) as proxy:
+    async with fronted(server=server, **tables) as (_, proxy):
         for _ in range(2):
             with pytest.raises(CannotReload, match=reason):
                 await proxy.reload(server=server | changed, admin={"listen": admin, **probes})

@@ -11,8 +11,7 @@ import pytest
 
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from tests.support.message import OK, get, post
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.proxy import dialled
 from tests.support.upstream_connection import connected_pair
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
@@ -84,11 +83,7 @@ async def test_records_of_tls_are_not_taken_for_bytes_of_the_request(
 
 async def test_what_goes_once_takes_a_new_connection_where_this_one_may_soon_be_closed() -> None:
     closes = [OK, 0.05, "fin"]
-    async with (
-        RawUpstream(closes, ["wait-body", OK]) as upstream,
-        proxied(upstream, upstream_options=LATER) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(closes, ["wait-body", OK], upstream_options=LATER) as (upstream, _, client):
         await client.ask(get())
         async with asyncio.timeout(30):
             await upstream.connections[0].closed.wait()
@@ -102,11 +97,7 @@ async def test_what_goes_once_takes_a_new_connection_where_this_one_may_soon_be_
 
 
 async def test_nothing_is_learned_from_connections_that_we_closed() -> None:
-    async with (
-        RawUpstream() as upstream,
-        proxied(upstream, upstream_options={"keepalive_timeout": "50ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(upstream_options={"keepalive_timeout": "50ms"}) as (upstream, _, client):
         await client.ask(get())
         async with asyncio.timeout(30):
             await upstream.connections[0].closed.wait()

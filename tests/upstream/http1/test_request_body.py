@@ -27,7 +27,7 @@ from tests.support.authority import Authority
 from tests.support.client import RawClient, Response
 from tests.support.loop import JumpingLoop
 from tests.support.message import length
-from tests.support.proxy import proxied
+from tests.support.proxy import fronted, proxied
 from tests.support.upstream import RawUpstream
 from tests.support.upstream_connection import connected_to
 from tests.support.watched_chunk import Stalling
@@ -109,7 +109,7 @@ async def test_a_refusal_comes_through_before_the_reset(head: bytes, delay: floa
 @pytest.mark.parametrize("head", [CHUNKED, LENGTH], ids=["chunked", "length"])
 async def test_a_refusal_in_parts_comes_through_too(head: bytes) -> None:
     script = ["read-nothing", REFUSED[:100], 0.01, REFUSED[100:], "fin"]
-    async with RawUpstream(script) as upstream, proxied(upstream) as proxy:
+    async with fronted(script) as (_, proxy):
         for _ in range(ROUNDS):
             async with await proxy.connect() as client:
                 response = await uploaded(client, head)

@@ -17,8 +17,8 @@ from proxy.net.splice import LEAST, MOST, Splice, can_splice
 from proxy.upstream.http1.reply_body import ReplyBody
 from proxy.upstream.http1.spliced_reply import SplicedReply
 from tests.support.message import get
-from tests.support.proxy import proxied
-from tests.support.upstream import Connection, RawUpstream, Request
+from tests.support.proxy import dialled, fronted
+from tests.support.upstream import Connection, Request
 from tests.support.upstream_connection import connected_pair
 
 pytestmark = pytest.mark.skipif(not can_splice(), reason="this system has no splice")
@@ -44,11 +44,7 @@ def spliced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Splice]]:
 
 
 async def test_it_is_the_same_and_the_connections_serve_on(spliced: list[Splice]) -> None:
-    async with (
-        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:]]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([HEAD + BODY[:MIB], 0.02, BODY[MIB:]]) as (upstream, proxy, client):
         for number in range(3):
             answer = await client.ask(get())
             assert (answer.status, answer.ended) == (200, "complete")
@@ -76,7 +72,7 @@ async def test_an_urgent_byte_is_skipped(spliced: list[Splice]) -> None:
                         urgent += same.send(b"!", socket.MSG_OOB) if spliced else 0
 
     script = [HEAD + BODY[: 2 * MIB], send_urgent, BODY[2 * MIB :]]
-    async with RawUpstream(script) as upstream, proxied(upstream) as proxy:
+    async with fronted(script) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.ended, answer.body) == ("complete", BODY)
     assert urgent
@@ -88,11 +84,7 @@ async def test_an_urgent_byte_is_skipped(spliced: list[Splice]) -> None:
 async def test_a_reply_of_about_the_least_size_is_whole(size: int, first: int) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
     script = [head + BODY[:first], 0.01, BODY[first:size]]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(script) as (upstream, _, client):
         for _ in range(2):
             answer = await client.ask(get())
             assert (answer.ended, answer.body) == ("complete", BODY[:size])
@@ -102,11 +94,9 @@ async def test_a_reply_of_about_the_least_size_is_whole(size: int, first: int) -
 @pytest.mark.parametrize("what", ["half-close", "drain"])
 async def test_it_goes_on_when_nothing_more_will_be_asked(what: str, spliced: list[Splice]) -> None:
     go_on = asyncio.Event()
-    async with (
-        RawUpstream([HEAD + BODY[: 2 * MIB], go_on, BODY[2 * MIB :]]) as upstream,
-        proxied(upstream, server={"half_close": "answer"}) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled(
+        [HEAD + BODY[: 2 * MIB], go_on, BODY[2 * MIB :]], server={"half_close": "answer"}
+    ) as (_, proxy, client):
         await client.send(get())
         await client.read_until(b"\r\n\r\n")
         first = await client.exactly(2 * MIB)
@@ -121,11 +111,7 @@ async def test_it_goes_on_when_nothing_more_will_be_asked(what: str, spliced: li
 
 
 async def test_both_sides_may_end_at_once(spliced: list[Splice]) -> None:
-    async with (
-        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([HEAD + BODY[: 2 * MIB], "hold"]) as (upstream, proxy, client):
         await client.send(get())
         await client.exactly(2 * MIB)
         upstream.connections[0].reset()
@@ -144,11 +130,7 @@ async def test_what_is_cut_by_the_upstream_is_cut_for_the_client(
     """The kernel tells of a reset once: whoever reads after that finds a usual end."""
     caplog.set_level("INFO")
     begun = asyncio.Event()
-    async with (
-        RawUpstream([HEAD + BODY[: 2 * MIB], begun, how]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([HEAD + BODY[: 2 * MIB], begun, how]) as (_, proxy, client):
         await client.send(get())
         await client.read_until(b"\r\n\r\n")
         assert await client.exactly(2 * MIB) == BODY[: 2 * MIB]
@@ -160,11 +142,7 @@ async def test_what_is_cut_by_the_upstream_is_cut_for_the_client(
 
 
 async def test_bytes_behind_it_end_the_connection_to_the_upstream(spliced: list[Splice]) -> None:
-    async with (
-        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:] + b"junk"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([HEAD + BODY[:MIB], 0.02, BODY[MIB:] + b"junk"]) as (upstream, _, client):
         for _ in range(2):
             assert (await client.ask(get())).body == BODY
         assert len(upstream.connections) == 2
@@ -173,10 +151,7 @@ async def test_bytes_behind_it_end_the_connection_to_the_upstream(spliced: list[
 
 async def test_an_upstream_that_stalls_is_ended_by_its_clock(spliced: list[Splice]) -> None:
     script = [HEAD + BODY[: 2 * MIB], "hold"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, timeouts={"idle": "300ms"}) as proxy,
-    ):
+    async with fronted(script, timeouts={"idle": "300ms"}) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.ended, len(answer.body)) == ("fin-short", 2 * MIB)
         assert (await proxy.record()).error == "http_response_timeout"
@@ -186,8 +161,11 @@ async def test_an_upstream_that_stalls_is_ended_by_its_clock(spliced: list[Splic
 async def test_a_client_that_takes_nothing_is_cut_by_its_clock(spliced: list[Splice]) -> None:
     long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB)
     async with (
-        RawUpstream([long + bytes(64 * MIB)]) as upstream,
-        proxied(upstream, server={"write_idle_timeout": "300ms"}, timeouts={"idle": "5s"}) as proxy,
+        fronted(
+            [long + bytes(64 * MIB)],
+            server={"write_idle_timeout": "300ms"},
+            timeouts={"idle": "5s"},
+        ) as (upstream, proxy),
         await proxy.connect(receive_buffer=4096) as client,
     ):
         await client.send(get())
@@ -199,11 +177,7 @@ async def test_a_client_that_takes_nothing_is_cut_by_its_clock(spliced: list[Spl
 
 
 async def test_a_client_that_leaves_ends_it(spliced: list[Splice]) -> None:
-    async with (
-        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
-        proxied(upstream) as proxy,
-        await proxy.connect() as client,
-    ):
+    async with dialled([HEAD + BODY[: 2 * MIB], "hold"]) as (upstream, proxy, client):
         await client.send(get())
         await client.exactly(MIB)
         client.reset()
@@ -215,10 +189,7 @@ async def test_a_client_that_leaves_ends_it(spliced: list[Splice]) -> None:
 
 
 async def test_total_ends_it(spliced: list[Splice]) -> None:
-    async with (
-        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
-        proxied(upstream, timeouts={"total": "1s"}) as proxy,
-    ):
+    async with fronted([HEAD + BODY[: 2 * MIB], "hold"], timeouts={"total": "1s"}) as (_, proxy):
         answer = await proxy.ask(get())
         assert (answer.ended, len(answer.body)) == ("fin-short", 2 * MIB)
     assert spliced
@@ -228,7 +199,7 @@ async def test_many_at_a_time_are_copied(
     spliced: list[Splice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Splice, "count", MOST)
-    async with RawUpstream([HEAD + BODY]) as upstream, proxied(upstream) as proxy:
+    async with fronted([HEAD + BODY]) as (_, proxy):
         assert (await proxy.ask(get())).body == BODY
     assert not spliced
     monkeypatch.setattr(Splice, "count", 0)
@@ -253,7 +224,7 @@ async def test_what_was_read_before_it_begins_goes_first(monkeypatch: pytest.Mon
         return agreed
 
     monkeypatch.setattr(ReplyBody, "splice", read_on)
-    async with RawUpstream([HEAD + BODY]) as upstream, proxied(upstream) as proxy:
+    async with fronted([HEAD + BODY]) as (_, proxy):
         assert (await proxy.ask(get())).body == BODY
     assert early
 
