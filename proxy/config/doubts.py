@@ -28,6 +28,7 @@ from proxy.upstream.options import ServerEntry, entries
 _REDIRECT: Final = 3
 _LEAST_HEAD: Final = 256
 """Bytes of the head of a small request."""
+_NO_SIGN: Final = '"%s" is no sign for any method here'
 _HOST_HEADERS: Final = ("auto", "preserve", "upstream")
 
 
@@ -65,11 +66,8 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
     for index, route in enumerate(config.routes):
         for number, method in enumerate(route.retry.methods if route.retry is not None else ()):
             if method.upper() in ANY:
-                at = ("routes", index, "retry", "methods", number)
-                message = (
-                    f'"{method}" is no sign for any method here: name those that may be repeated'
-                )
-                yield Finding(at, message)
+                why = f"{_NO_SIGN % method}: name those that may be repeated"
+                yield Finding(("routes", index, "retry", "methods", number), why)
         entries_ = raw.get("routes") or ()
         if index < len(entries_) and (entry := entries_[index]):
             yield from path_doubts(route, entry, ("routes", index))
@@ -168,8 +166,8 @@ def _fields(route: Route, place: Place, unsettled: Collection[Place]) -> Iterato
         yield Finding((*place, "fallback", "status"), message)
     for index, method in enumerate(route.methods):
         if method.upper() in ANY:
-            message = f'"{method}" is no sign for any method here: leave methods out to take all'
-            yield Finding((*place, "methods", index), message)
+            why = f"{_NO_SIGN % method}: leave methods out to take all"
+            yield Finding((*place, "methods", index), why)
     rules = route.request_headers
     for act in ("set", "add") if rules is not None else ():
         for name, value in getattr(rules, act).items():
