@@ -69,8 +69,6 @@ def size_unit(raw: str | float) -> str:
             return ', "0" switches it off'
         return meant(f'"{Size(raw)}"') if isinstance(raw, int) and 0 < raw < 1 << 62 else ""
     parts, total = _parts(raw, _WEIGHTS)
-    if parts == [""]:
-        return meant(f'"{Size(int(total))}"') if 0 < total < 1 << 62 else ""
     return meant(f'"{Size(int(total))}"') if parts and 0 < total < 1 << 62 else ""
 
 
