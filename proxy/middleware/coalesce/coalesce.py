@@ -244,7 +244,7 @@ class Coalesce:
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(send))
         call.task = task
-        self._tasks.add(task)
+        self._tasks.add(task)  # as ``core/tasks``, without its call: each miss comes by here
         task.add_done_callback(self._tasks.discard)
         return call
 
