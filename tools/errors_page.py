@@ -25,8 +25,8 @@ why: "no reply from http://10.0.0.1:9000 within first_byte of 60 s on route /v1"
 says all of it.
 
 After 400, 408, 413, 414, 431, 501, and 405 to CONNECT, the proxy closes the connection: it cannot
-know where the next request would begin. 503 carries Retry-After, but for a request that an operator
-has ended: no client is to send that again by itself.
+know where the next request would begin. 503 carries Retry-After, except for a request that an
+operator has ended: no client is to send that again by itself.
 
 Once the head of a reply has been sent, the proxy cannot send another one. If the rest does not
 come, the proxy cuts the connection, so that the client knows. If only the end of the connection

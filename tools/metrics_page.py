@@ -30,9 +30,9 @@ answer is packed, to about a twentieth. Without `[admin]` nothing is counted.
 
 - `route` is the path of a route as the configuration has it; `upstream` and `endpoint` are the name
   of an upstream and the address of one of its servers. Requests that found no route, or came to no
-  upstream, have `other` there. So have methods and statuses that no standard knows, and servers
-  beyond the 500th, where a name is looked up and stands for ever new addresses. No label holds what
-  a client may choose.
+  upstream, have `other` there. So have methods and statuses that no standard knows, and so do
+  servers beyond the 500th since the start, which a name reaches whose addresses keep changing.
+  No label holds what a client may choose.
 - A counter grows from 0 at the start of the process. A reload keeps it. What an option counts is
   gone while a reload has taken away that option, or its route or upstream; a few counters begin
   anew where a reload changes their own table. Seconds and bytes are never scaled.

@@ -22,7 +22,7 @@ class AdminOptions(Table, frozen=True, kw_only=True):
         str,
         described(
             "Address for /healthz and /readyz alone, for orchestrators that ask from outside: "
-            '"0.0.0.0:9902".'
+            '":9902".'
         ),
     ] = ""
     hosts: Annotated[

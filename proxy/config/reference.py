@@ -33,11 +33,14 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
 
 | kind | written as |
 |---|---|
-| duration | one number and `ms`, `s`, `m` or `h`: `"250ms"`, `"1.5s"`; `"0"` switches it off |
-| size | one number and `B`, `KiB`, `MiB` or `GiB`: `"64B"`, `"8MiB"`; `"0"` switches it off |
+| duration | one number and `ms`, `s`, `m` or `h`: `"250ms"`, `"1.5s"`; `"0"` is below |
+| size | one number and `B`, `KiB`, `MiB` or `GiB`: `"64B"`, `"8MiB"`; `"0"` is below |
 | address | `"127.0.0.1:8080"`, `"[::1]:8080"` or `"unix:/path"`; port 0 lets the system choose |
 | | `":8080"` is every address, IPv4 and IPv6; `8080` is on 127.0.0.1 |
 | server | `"http://10.0.0.1:9000"`, `"https://example.com"`, `"unix:/path"` or `{ url = "..." }` |
+
+`"0"` switches a limit off, so that there is none. Where it means something else, the row of the
+option says so.
 
 Unknown options are problems. Relative paths of files start at the working directory.
 
@@ -63,8 +66,8 @@ writes the table, it is on again for that route.
 **Warnings.** An option that is valid but can never do what it says gets a warning: `path =
 "/v1/*"`, `replacement = "/b$1"`, an upstream that no route uses. `check` prints warnings together
 with the problems; their messages begin with `warning:`. `run` prints them and starts all the
-same. Another option of the same table, an address or a file whose value comes from the
-environment is no reason for one: it may be another value elsewhere.
+same. Values from the environment cause no warnings about other options, addresses or files: they
+may differ elsewhere.
 
 **Patterns** (`path_regex`, `rewrite.pattern`) have the syntax of RE2. It is that of Python or Perl,
 without look-around, references to groups within the pattern and possessive quantifiers. The time
@@ -103,7 +106,8 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
         yield "Its defaults apply also if it is not written.\n"
     elif depth == 2 and option.name in SWITCHES[Config]:
         if option.name in ALWAYS:
-            yield f"`{option.name} = false` switches it off.\n"
+            whole = "all of them" if option.name == "timeouts" else "it"
+            yield f"`{option.name} = false` switches {whole} off.\n"
         else:
             yield "Off until it is written.\n"
     inner = []

@@ -78,8 +78,9 @@ class CacheOptions(Table, frozen=True, kw_only=True):
     max_size: Annotated[
         Size,
         described(
-            "Bytes that all stored replies take together; of several routes the largest counts. In "
-            "memory each of several workers has a part of it; Redis has a bound of its own."
+            "Bytes that all stored replies take together; of several routes the largest counts. "
+            '"0": no limit, so memory may run out. In memory each of several workers has a part of '
+            "it; Redis has a bound of its own."
         ),
     ] = size(64 << 20)
     max_object: Annotated[Size, described("The longest body that is stored.")] = size(8 << 20)

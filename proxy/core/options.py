@@ -29,5 +29,9 @@ class ShutdownOptions(Table, frozen=True, kw_only=True):
         Duration, described("How long the listener stays open after readiness has failed.")
     ] = seconds(0)
     grace_period: Annotated[
-        Duration, described("How long requests in flight may take to finish before they are cut.")
+        Duration,
+        described(
+            "How long requests in flight may take to finish before they are cut; "
+            '"0": they are never cut.'
+        ),
     ] = seconds(30)

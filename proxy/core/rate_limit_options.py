@@ -44,7 +44,8 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
     max_wait: Annotated[
         Duration,
         described(
-            "A request that would be let through within this time waits; others are refused."
+            "A request that would be let through within this time waits; others are refused. "
+            '"0": none waits.'
         ),
     ] = seconds(0)
     learn: Annotated[

@@ -20,15 +20,10 @@ class StreamOptions(Table, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=PATTERN,
-            description='When the client is shown a reply: with its "headers"; with its '
-            '"first_chunk"; or as a whole, if it is known to be no longer than this: '
-            '"body:64KiB". A reply that breaks before may be tried again. Longer replies are held '
-            "for their first chunk, streams of events for the first event that is no ping. "
-            '"auto", which also applies without [stream]: replies that are known to be no longer '
-            "than 64 KiB are held as a whole if [retry] may send the request again after a reply "
-            "that breaks off, and nothing else is: no reply to a POST without an Idempotency-Key, "
-            "no stream of events, nothing with Incremental: ?1. "
-            "Beyond 32 MiB of held replies in all, replies are passed on as they come.",
+            description='When the client gets a reply. "headers": at once. "first_chunk": with the '
+            'first part. "body:64KiB": whole, up to that size. "auto": whole up to 64 KiB where '
+            "the request may be sent again, else at once. A reply that breaks before may be tried "
+            "again. See docs/streams.md.",
         ),
     ] = "auto"
     commit_wait: Annotated[

@@ -17,7 +17,8 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     queue: Annotated[
         Duration,
         described(
-            "How long a request waits for a permit, see [concurrency] and [queue]; over it: 503."
+            "How long a request waits for a permit, see [concurrency] and [queue]; over it: 503. "
+            '"0": it waits without a limit.'
         ),
     ] = seconds(10)
     connect: Annotated[Duration, described("Name look-up, TCP and TLS; over it: 504.")] = seconds(5)
@@ -50,10 +51,10 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     per_try: Annotated[
         AutoDuration,
         described(
-            "One attempt that another may follow, up to the head of its reply: at the same "
-            "upstream, or at one of fallback. The last attempt, and a request that may not be sent "
-            "again, have what first_byte and total leave them. "
-            "The time for which a client that uploads is waited for does not count. "
+            "Time for one attempt, to the head of its reply. If it is over, the next attempt "
+            "begins, at the same upstream or at one of fallback. It does not limit the last "
+            "attempt, nor a request that may not be sent again: first_byte and total do. "
+            "While the proxy waits for a client that uploads, the time does not run. "
             '"auto": four times what 95 % of the attempts of the route take at most, and half a '
             "second at least."
         ),

@@ -119,7 +119,7 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         Size,
         described(
             "Largest request head in all; over it: 431, a request line over it: 414. Below 256B "
-            "hardly a request is taken."
+            "almost every request is refused."
         ),
     ] = size(16 << 10)
     strict: Annotated[
@@ -139,7 +139,10 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         ),
     ] = 10_000
     keepalive_timeout: Annotated[
-        Duration, described("How long a client connection may stay idle between requests.")
+        Duration,
+        described(
+            'How long a client connection may stay idle between requests; "0": without a limit.'
+        ),
     ] = seconds(75)
     request_headers_timeout: Annotated[
         Duration, described("From the first byte of a request head to its end; over it: 408.")
@@ -171,7 +174,11 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         ),
     ] = "auto"
     server_timing: Annotated[
-        bool, described("Add a Server-Timing field that says where the time of a reply went.")
+        bool,
+        described(
+            "Add a Server-Timing field with the milliseconds of queue, connect and upstream, and "
+            "the number of attempts."
+        ),
     ] = False
     tls: ServerTlsOptions | None = None
 

@@ -37,8 +37,9 @@ class RouteOptions(Table, frozen=True, kw_only=True):
     path: Annotated[
         str,
         described(
-            'Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10. No access control: '
-            "it takes neither //v1 nor /v1;a nor /v1%2Fa, which a server may read as /v1."
+            'Prefix of whole segments. "/v1" and "/v1/" mean the same: /v1 and all below it, not '
+            "/v10. No access control: it takes neither //v1 nor /v1;a nor /v1%2Fa, which a server "
+            "may read as /v1."
         ),
     ] = "/"
     path_regex: Annotated[
@@ -48,7 +49,8 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         tuple[str, ...],
         described(
             "Methods that the route takes, HEAD only if it is named; "
-            'without this option all but TRACE and TRACK. "*" is not any method.'
+            'without this option all but TRACE and TRACK. There is no "*": '
+            "leave the option out."
         ),
     ] = ()
     headers: Annotated[

@@ -42,7 +42,7 @@ class BudgetOptions(Table, frozen=True, kw_only=True):
 
 
 class RetryOptions(Table, frozen=True, kw_only=True):
-    """Send a request again, if it cannot run twice."""
+    """Send a request again, if no server received it or if it may be repeated."""
 
     attempts: Annotated[
         int, Meta(ge=1, le=10, description="Attempts in all, the first included.")
@@ -55,7 +55,9 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         described(
             'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
             'and statuses such as "503", or "5xx" for all of them. What took longer than per_try '
-            "is always tried again."
+            "is always tried again. What methods do not allow, such as a POST without "
+            "Idempotency-Key, is tried again only if no server received it, whatever is named "
+            "here. A list takes the place of the default as a whole."
         ),
     ] = ("connect-failure", "stale-connection", "reset", "502", "503", "504")
     wait_for_connect: Annotated[
@@ -69,11 +71,10 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     last_chance: Annotated[
         bool,
         described(
-            "Clients that leave without an answer show how long they wait. Once eight of them have "
-            "left after the same time, a request without a body that has no reply shortly before "
-            "that is ended and sent again, once, within the budget. Only what methods allow, only "
-            'where on names "reset" or "timeout", and not with per_try or [hedge], which act '
-            "earlier."
+            "The proxy learns when clients give up: once eight have left after the same time, it "
+            "sends a stalled request again shortly before that time. Once for each request, within "
+            "the budget, and only if it has no body and may be repeated. Only where on names "
+            '"reset" or "timeout", and not with per_try or [hedge], which act earlier.'
         ),
     ] = True
     methods: Annotated[
@@ -93,10 +94,14 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     ] = seconds(0.05)
     backoff_max: Annotated[Duration, described("Longest wait between two attempts.")] = seconds(2)
     respect_retry_after: Annotated[
-        bool, described("Wait as long as the Retry-After of a rejected reply says.")
+        bool,
+        described("Before another attempt, wait as long as Retry-After of the failed reply says."),
     ] = True
     max_retry_after: Annotated[
-        Duration, described("If a reply asks for a longer wait than this, it is passed on.")
+        Duration,
+        described(
+            'A reply that asks for a longer wait goes to the client at once; "0": any wait is kept.'
+        ),
     ] = seconds(30)
     only_if_failed_within: Annotated[
         Duration,
