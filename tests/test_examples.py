@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.arguments import parser
 from proxy.config.load import check, load
 from proxy.demo.process import DemoProcess
 from proxy.run.runtime import Runtime
@@ -36,6 +37,17 @@ def test_only_probes_can_be_asked_from_outside_of_a_pod() -> None:
     assert 'probes = ":9902"' in manifest
     assert 'listen = "127.0.0.1:9901"' in manifest
     assert "containerPort: 9901" not in manifest
+
+
+def test_the_manifest_has_the_proxy_read_a_changed_configuration() -> None:
+    manifest = (TOP / "deploy" / "kubernetes.yaml").read_text()
+    written = re.search(r"args: \[(.*)\]", manifest)
+    assert written is not None
+    arguments = parser().parse_args(written[1].split(", "))
+    assert (arguments.command, arguments.watch) == ("run", True)
+    assert arguments.config == "/etc/sidecar-proxy/config.toml"
+    assert "{name: sidecar-proxy, mountPath: /etc/sidecar-proxy, readOnly: true}" in manifest
+    assert "subPath" not in manifest
 
 
 def test_a_body_for_another_try_can_be_written_where_the_root_is_read_only() -> None:

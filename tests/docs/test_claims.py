@@ -13,10 +13,12 @@ from benchmarks.chaos import rest
 from benchmarks.chaos.client import PATIENCE as CHAOS_PATIENCE
 from benchmarks.chaos.config import config as chaos
 from proxy.admin.door import FIRST, NEXT
+from proxy.core.cache_options import CacheOptions
 from proxy.core.local_limits import EVERY
 from proxy.edge.http1.half_close import AT_ONCE
 from proxy.edge.http1.spool import IN_MEMORY, LONGEST, ON_DISK
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MAX_KEPT_TOTAL
+from proxy.middleware.commit import MOST_HELD
 from proxy.middleware.resume.resumable_stream import WINDOW
 from proxy.middleware.resume.resumable_streams import MAX_WAITING, MAX_WAITING_PER_KEY
 from proxy.net.small_reads import TOTAL
@@ -24,7 +26,7 @@ from proxy.policy.permit_loans import GRACE
 from proxy.policy.quota import LONGEST as QUOTA_LONGEST
 from proxy.run.workers import backoff, heartbeat
 from proxy.run.workers.shares import DIVIDED
-from proxy.telemetry import counters, standard_error, writer
+from proxy.telemetry import counters, history, otlp, standard_error, writer
 
 TOP = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -57,6 +59,30 @@ CLAIMS = [
         f"no request for {FIRST:g} s, or none for {NEXT:g} s after one",
     ),
 ]
+
+MEMORY = {
+    "`[cache] max_size`, stored in memory": CacheOptions().max_size,
+    "`[coalesce]`: replies that several clients share": MAX_KEPT_TOTAL,
+    "`[retry] max_body`: request bodies for another try": IN_MEMORY,
+    "`[stream] commit`: replies that are held": MOST_HELD,
+    "`[tracing]`: spans that wait for the collector": otlp.MOST,
+    "log lines that wait for standard output": writer.PENDING,
+    "`[admin]`: what happened in the last day": history.BUDGET,
+}
+
+
+def test_what_may_take_memory_is_what_the_code_keeps() -> None:
+    text = (TOP / "docs/guides/kubernetes.md").read_text(encoding="utf-8")
+    table = text.partition("| what | bytes | of several workers |\n")[2].partition("\n\n")[0]
+    rows = [
+        [cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()[1:]
+    ]
+    assert {what: size for what, size, _ in rows} == {
+        what: f"{size // MIB} MiB" for what, size in MEMORY.items()
+    }
+    together = [what for what, _, of_workers in rows if of_workers == "all together"]
+    assert together == ["`[cache] max_size`, stored in memory"]
+    assert "max_size" in DIVIDED[CacheOptions]
 
 
 @pytest.mark.parametrize(("page", "claim"), CLAIMS)

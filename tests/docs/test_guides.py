@@ -13,11 +13,11 @@ from proxy.config.load import check, load
 from proxy.run.runtime import Runtime
 from tests.test_readme import CONSOLE, steady
 
-GUIDES = sorted(
-    path
-    for path in (Path(__file__).parents[2] / "docs" / "guides").glob("*.md")
-    if path.name != "README.md"
-)
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = [
+    *sorted(path for path in (DOCS / "guides").glob("*.md") if path.name != "README.md"),
+    DOCS / "retries.md",
+]
 TOML = re.compile(r"^```toml\n((?s:.*?))^```$", re.MULTILINE)
 ADDRESS = re.compile(r'"[^"]*:\d+"(?=\s*(?:#.*)?$)', re.MULTILINE)
 FIRST = re.compile(r"https?://(?:10\.0\.0\.1:9000|api\.example\.com)")
@@ -58,6 +58,18 @@ def test_every_snippet_is_a_configuration_without_problems(
     path.write_text(text)
     environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")
     assert [str(problem) for problem in check(path, environ)] == []
+
+
+@pytest.mark.parametrize("page", [*GUIDES, DOCS / "cache.md"], ids=lambda path: path.stem)
+def test_a_page_with_console_lines_says_how_to_try_them(page: Path) -> None:
+    before = read(page).partition("```console")[0]
+    assert re.search(r"\(\[how to try it\]\((?:guides/)?README\.md\)\):\s*$", before)
+
+
+def test_the_demo_listens_where_the_guides_say() -> None:
+    code = read(DOCS.parent / "proxy" / "demo" / "__main__.py")
+    assert '"--listen", default="127.0.0.1:9000"' in code
+    assert '`servers = ["http://127.0.0.1:9000"]`' in read(DOCS / "guides" / "README.md")
 
 
 @pytest.fixture

@@ -31,7 +31,11 @@ SET = re.compile(r"([a-z]+(?:_[a-z]+)*) = (?![A-Z]).+")
 COMMAND = re.compile(r"(?:sidecar-proxy|-m proxy) ([a-z]+)((?: [^\n`|#]+)?)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {
+    "auth_request": "nginx",
+    "circuit_breakers": "Envoy",
     "gzip_proxied": "nginx",
+    "handle_path": "Caddy",
+    "hedge_policy": "Envoy",
     "perf_counter_ns": "Python",
     "set_ecdh_curve": "Python",
     "set_groups": "Python",
