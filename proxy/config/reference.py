@@ -20,7 +20,8 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
 
 - `sidecar-proxy check [CONFIG]` lists every problem at once, each as `FILE:LINE: PLACE: MESSAGE`.
   Its exit status is 2 if there are problems, and 0 if there are none or only warnings.
-- `sidecar-proxy schema` prints a JSON Schema for editors.
+- `sidecar-proxy schema > sidecar-proxy.json` writes a JSON Schema. Editors that know TOML use it if
+  the first line of the configuration is `#:schema ./sidecar-proxy.json`.
 - `sidecar-proxy init` writes a commented file to start from, never over an existing one.
 - `sidecar-proxy run --upstream URL [--listen ADDR] [--admin ADDR]` needs no file; `--upstream`
   given again names another server of the same upstream.

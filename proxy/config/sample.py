@@ -72,7 +72,8 @@ def _file(head: str, active: Mapping[str, str], first: tuple[str, ...]) -> str:
         elif not on:
             lines += _comment(f"Off; `[{table.name}]` switches it on.")
         elif table.name in SWITCHES[Config] and table.name != "admin":
-            lines += _comment(f"`{table.name} = false` above all tables switches it off.")
+            whole = "all of them" if table.name == "timeouts" else "it"
+            lines += _comment(f"`{table.name} = false` above all tables switches {whole} off.")
         lines += [
             f"{'' if on else '# '}{header}",
             *_options(table.table, table.name, active if on else {}),

@@ -12,7 +12,7 @@ from proxy.core.words import in_seconds
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):
-    """Each clock has its own status and retry rule; "0" switches it off."""
+    """Each limit has its own status and retry rule; "0": there is no such limit."""
 
     queue: Annotated[
         Duration,

@@ -48,9 +48,8 @@ class RouteOptions(Table, frozen=True, kw_only=True):
     methods: Annotated[
         tuple[str, ...],
         described(
-            "Methods that the route takes, HEAD only if it is named; "
-            'without this option all but TRACE and TRACK. There is no "*": '
-            "leave the option out."
+            "Methods that the route takes, HEAD only if it is named; without this option all but "
+            'TRACE and TRACK. There is no "*": leave the option out.'
         ),
     ] = ()
     headers: Annotated[

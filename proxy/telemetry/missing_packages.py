@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.telemetry.options import TracingOptions
 
-MISSING: Final = "[tracing] needs opentelemetry-proto: pip install 'sidecar-proxy[otel]'"
+MISSING: Final = "[tracing] needs a package: pip install 'opentelemetry-proto>=1.30'"
 
 
 def lacking(options: TracingOptions | None) -> str:

@@ -9,7 +9,7 @@ from proxy.core.options import Table, described
 
 
 class TracingOptions(Table, frozen=True, kw_only=True):
-    """Spans of OpenTelemetry, sent by OTLP over HTTP. Needs one more package."""
+    """Spans of OpenTelemetry, sent by OTLP over HTTP; needs a package, see docs/operations.md."""
 
     endpoint: Annotated[
         str,

@@ -4,14 +4,18 @@ import asyncio
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from proxy.edge.relay import server_timing
+from tests.support.loop import get
 from tests.support.process import PATIENCE, started
 from tests.support.upstream import RawUpstream
 
-PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+TOP = Path(__file__).parents[2]
+PAGE = (TOP / "docs/operations.md").read_text(encoding="utf-8")
 
 
 def shown(section: str) -> list[str]:
@@ -55,3 +59,31 @@ async def test_tls_is_tried_as_the_page_says(tmp_path: Path) -> None:
             assert "ALPN protocol: http/1.1" in said
             assert "Verify return code: 0 (ok)" in said
         assert upstream.requests[0].head.value("X-Forwarded-Proto") == b"https"
+
+
+def test_the_table_of_server_timing_has_each_of_its_names() -> None:
+    record = get()
+    names = re.findall(r"(?:^|, )(\w+);", server_timing(record).decode())
+    table = PAGE.partition("### Server-Timing")[2].partition("\n### ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == names
+    shown_line = re.search(r"^    Server-Timing: (.*)$", table, re.MULTILINE)
+    assert shown_line is not None
+    assert re.findall(r"(?:^|, )(\w+);", shown_line[1]) == names
+
+
+def test_what_an_extra_installs_is_what_the_pages_say() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    for extra, pages in (
+        ("redis", ("docs/cache.md", "docs/guides/docker.md", "proxy/core/cache_options.py")),
+        (
+            "otel",
+            (
+                "docs/operations.md",
+                "docs/guides/docker.md",
+                "proxy/telemetry/missing_packages.py",
+            ),
+        ),
+    ):
+        for page in pages:
+            assert f"'{extras[extra][0]}'" in (TOP / page).read_text(encoding="utf-8"), page

@@ -208,7 +208,7 @@ async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
 def test_without_the_extra_the_proxy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     config = from_upstream("http://127.0.0.1:1", sets=["tracing={}"])
     monkeypatch.setitem(sys.modules, "proxy.telemetry.otlp", None)
-    with pytest.raises(CannotStart, match=r"pip install 'sidecar-proxy\[otel\]'"):
+    with pytest.raises(CannotStart, match=r"pip install 'opentelemetry-proto>=1.30'"):
         Runtime(config)
 
 
