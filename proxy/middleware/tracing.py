@@ -18,6 +18,18 @@ _FLAG: Final = 54
 """Where the digit stands that says whether the trace is sampled (3.2.2.5.1)."""
 _ODD: Final = frozenset(b"%c" % digit for digit in b"13579bdf")
 _NAME: Final = b"traceparent"
+_KNOWN: Final = {b"%02x" % flags: b"%02x" % (flags & 3) for flags in range(256)}
+"""Flags, and what is passed on of them: "sampled" and "random"; all others are zero (3.2.2.5)."""
+
+
+def _told(came: bytes, span: bytes) -> bytes:
+    """The traceparent with this parent: what is written anew is of the version that is known here,
+    and without what only a later one has (W3C Trace Context 3.2.4)."""
+    return b"00%b%b-%b" % (
+        came[2 : _PARENT.start],
+        span,
+        _KNOWN[came[_PARENT.stop + 1 : _FLAG + 1]],
+    )
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
@@ -58,7 +70,7 @@ class Tracing:
             span = b"%016x" % (self._bits(64) or 1)
             record.span_id = span.decode()
             record.traced = record.traced or value
-            told = value[: _PARENT.start] + span + value[_PARENT.stop :]
+            told = _told(value, span)
             exchange.headers = [
                 (name, told) if field[1] is value else field for field in exchange.headers
             ]

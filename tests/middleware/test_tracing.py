@@ -43,6 +43,26 @@ async def test_only_the_lowest_bit_says_it(flags: bytes, sampled: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("came", "flags"),
+    [
+        (CAME[:-2] + b"03", b"03"),
+        (CAME[:-2] + b"ff", b"03"),
+        (b"cc" + CAME[2:], b"01"),
+        (b"cc" + CAME[2:] + b"-what-comes-later", b"01"),
+        (b"cc" + CAME[2:-2] + b"09-", b"01"),
+    ],
+)
+async def test_what_is_written_anew_is_of_the_known_version(came: bytes, flags: bytes) -> None:
+    """A later version may mean something else by a parent, or by what follows its flags."""
+    exchange = get("/")
+    exchange.headers = [(b"traceparent", came)]
+    await Tracing(Script(reply(200)), random.Random(1)).handle(exchange)
+    span = exchange.record.span_id.encode()
+    assert exchange.headers == [(b"traceparent", b"00-%b-%b-%b" % (TRACE, span, flags))]
+    assert exchange.record.traced == came
+
+
+@pytest.mark.parametrize(
     "value",
     [b"", b"x", CAME[:-1], b"00-abc-00f067aa0ba902b7-01", CAME[:-2] + b"0x1", b"1" * 55, b"1" * 80],
 )
