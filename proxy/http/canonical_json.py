@@ -24,7 +24,9 @@ def canonical(data: bytes) -> bytes | None:
         return None
     objects = _Objects()
     try:
-        value = json.loads(data, object_pairs_hook=objects.made, parse_constant=_refuse)
+        # UTF-8 alone, and without a byte order mark (RFC 8259 8.1): not all read another coding.
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=objects.made, parse_constant=_refuse)
         written: list[str] = []
         _write(value, 0, written)
         return "".join(written).encode("utf-8")

@@ -37,11 +37,15 @@ from proxy.http.canonical_json import canonical
         (b"9007199254740993", None),
         (b"{", None),
         (b"\xff", None),
+        ('{"a":1}'.encode("utf-8-sig"), None),
+        ('{"a":1}'.encode("utf-16"), None),
+        ('{"a":1}'.encode("utf-16-le"), None),
+        ('{"a":1}'.encode("utf-32-be"), None),
         (b"[" * 200 + b"]" * 200, None),
         (b"[" * 100_000, None),
         (b"", None),
     ],
-    ids=range(25),
+    ids=range(29),
 )
 def test_one_form(text: bytes, found: bytes | None) -> None:
     assert canonical(text) == found
