@@ -1,4 +1,4 @@
-"""The ``headers`` of a route, which are conditions, where rules for fields were meant."""
+"""Conditions that are hardly meant: ``headers`` as rules for fields, a host as a sign."""
 
 import re
 from collections.abc import Iterator
@@ -24,6 +24,9 @@ _OTHER: Final = re.compile(
 
 def condition_doubts(route: Route, place: Place) -> Iterator[Finding]:
     """Conditions that are hardly meant as what they are."""
+    if route.host == "_":
+        message = '"_" is the name of a host here: leave host out to match every host'
+        yield Finding((*place, "host"), message)
     for name, value in route.headers.items():
         yield from one((*place, "headers", name), _doubt(name, value.strip()))
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from proxy.config.conditions import condition_doubts
-from proxy.config.credentials import credentials_doubts, secret_fault
-from proxy.config.effects import takes
+from proxy.config.credentials import credentials_doubts
+from proxy.config.field_doubts import field_doubts
 from proxy.config.keys import key_doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
@@ -19,7 +19,6 @@ from proxy.config.urls import collector_doubt
 from proxy.config.without_effect import is_unsettled, without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place, one
 from proxy.core.size import Size
-from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.framing import has_no_body
 from proxy.middleware.fallback import FixedReply
 from proxy.net.addresses import is_ip, is_local, split_listen
@@ -71,7 +70,7 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
         entries_ = raw.get("routes") or ()
         if index < len(entries_) and (entry := entries_[index]):
             yield from path_doubts(route, entry, ("routes", index))
-            yield from _fields(route, ("routes", index), unsettled)
+            yield from _route(config, route, ("routes", index), unsettled)
 
 
 def _server(
@@ -151,7 +150,9 @@ def _normal(address: str) -> tuple[str, int] | str:
     return ("" if host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "") else host), port
 
 
-def _fields(route: Route, place: Place, unsettled: Collection[Place]) -> Iterator[Finding]:
+def _route(
+    config: Config, route: Route, place: Place, unsettled: Collection[Place]
+) -> Iterator[Finding]:
     yield from condition_doubts(route, place)
     if isinstance(route.fallback, FixedReply) and route.fallback.status // 100 == _REDIRECT:
         message = "a file gives no Location, so this redirects nobody: expected 200, or 400 to 599"
@@ -168,27 +169,7 @@ def _fields(route: Route, place: Place, unsettled: Collection[Place]) -> Iterato
         if method.upper() in ANY:
             why = f"{_NO_SIGN % method}: leave methods out to take all"
             yield Finding((*place, "methods", index), why)
-    rules = route.request_headers
-    for act in ("set", "add") if rules is not None else ():
-        for name, value in getattr(rules, act).items():
-            if fault := secret_fault(name, value):
-                yield Finding((*place, "request_headers", act, name), fault)
-            elif _unique(name, value) and (compared := _compared(route)):
-                message = f"no two requests are equal with {{request_id}}, and {compared}"
-                yield Finding((*place, "request_headers", act, name), message)
-    if route.cors is not None and route.response_headers is not None:
-        for act in ("set", "add"):
-            for name in getattr(route.response_headers, act):
-                if name.lower().startswith("access-control-"):
-                    message = f"[cors] says itself what browsers may do: {name} is left out"
-                    yield Finding((*place, "response_headers", act, name), message)
-    if rules is not None and route.rate_limit is not None:
-        kind, _, name = route.rate_limit.key.partition(":")
-        gone = {*rules.remove, *(each for each, value in rules.set.items() if "{" not in value)}
-        gone = {each.lower().replace("_", "-") for each in gone}
-        if kind == "header" and name.lower().replace("_", "-") in gone and route.rate_limit.average:
-            message = f"it changes {name} before [rate_limit] counts by it, so all are one client"
-            yield Finding((*place, "request_headers"), f"{message}; see [upstreams.credentials]")
+    yield from field_doubts(config, route, place, unsettled)
 
 
 def _has_bytes(file: str) -> bool:
@@ -197,18 +178,3 @@ def _has_bytes(file: str) -> bool:
         return os.stat(file).st_size > 0
     except (OSError, ValueError):  # which is a problem
         return False
-
-
-def _unique(name: str, value: str) -> bool:
-    """Whether a field is another one in each request, and is compared."""
-    said = "{request_id}" in value.replace("{{", "")
-    return said and name.lower().encode("utf-8", "surrogateescape") not in TRACING_FIELDS
-
-
-def _compared(route: Route) -> str:
-    """What is for requests that are equal to others, of those that come to this route."""
-    if route.coalesce is not None and takes(route, "GET", "QUERY"):
-        return "[coalesce] shares the answer of equal ones"
-    if route.stream is not None and route.stream.resume and takes(route, "GET"):
-        return "[stream] resume finds a lost stream by an equal one"
-    return ""

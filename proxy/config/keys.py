@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from proxy.config.model import Config, Route
-from proxy.core import findings
+from proxy.config.field_doubts import field_of, removes
+from proxy.config.model import Config, Route, Upstream
 from proxy.core.findings import Finding, Written
 from proxy.edge.forwarded import about_the_client
 from proxy.policy.balance import POLICIES
@@ -21,7 +21,7 @@ _CHAINS: Final = frozenset(_FAMILIES)
 
 
 def key_doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """Keys that a front sends as a field, which the proxy has as ``client_addr``."""
+    """Keys from a field that a front sends, which is ``client_addr`` here, or that is gone."""
     for kind, table, option in _KEYS:
         entries = config.routes if kind == "routes" else config.upstreams
         for index, entry in enumerate(entries):
@@ -32,7 +32,12 @@ def key_doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
                 continue
             routes = [entry] if isinstance(entry, Route) else config.routes
             alone = _SPREAD if option == "hash_key" else _SHARED
-            yield from findings.one(place, _doubt(config, routes, getattr(options, option), alone))
+            key = getattr(options, option)
+            if doubt := _doubt(config, routes, key, alone):
+                yield Finding(place, doubt)
+            elif isinstance(entry, Upstream) and (name := _removed(routes, entry.name, key)):
+                message = f"request_headers removes {name} before it is looked for, {alone}"
+                yield Finding(place, message)
 
 
 def _doubt(config: Config, routes: Sequence[Route], key: str, alone: str) -> str:
@@ -52,6 +57,12 @@ def _doubt(config: Config, routes: Sequence[Route], key: str, alone: str) -> str
     if about == b"x-real-ip" and not trusted:
         return f"{name} of somebody who is not trusted is dropped, {alone}{_MEANT}{_BELIEVED}"
     return ""
+
+
+def _removed(routes: Sequence[Route], upstream: str, key: str) -> str:
+    """The field of a key that no request of this upstream has any more; empty for none."""
+    name, used = field_of(key), [route for route in routes if upstream in route.upstreams]
+    return name if name and used and all(removes(route, name) for route in used) else ""
 
 
 _SHARED: Final = "so all are one"

@@ -79,3 +79,8 @@ def test_rules_among_conditions_are_told_where_they_stand(tmp_path: Path, act: s
 def test_what_somebody_sends_is_not_shown(tmp_path: Path) -> None:
     [message] = said(tmp_path, f'{ROUTE}headers = {{ X-Key = "^S3CRET" }}')
     assert "S3CRET" not in message
+
+
+def test_a_sign_for_every_host_in_other_proxies_is_a_name_here(tmp_path: Path) -> None:
+    [message] = said(tmp_path, f'{ROUTE}host = "_"')
+    assert message == 'warning: "_" is the name of a host here: leave host out to match every host'

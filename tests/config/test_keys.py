@@ -89,3 +89,45 @@ def test_a_family_that_is_sent_is_not_called_dropped(
 ) -> None:
     [line] = said(tmp_path, OFF.replace("off", families) + LIMIT.format(name) + API + ROUTE)
     assert "the address of the connection" in line
+
+
+QUEUE = '[concurrency]\n[queue]\nkey = "{}"\n'
+GONE = "request_headers = {{ remove = ['{}'] }}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        (
+            QUEUE.format("header:X-Tenant") + API + ROUTE + GONE.format("x_tenant"),
+            "queue.key",
+            "request_headers removes X-Tenant before it is looked for, so all are one",
+        ),
+        (
+            QUEUE.format("cookie:sid") + API + ROUTE + GONE.format("Cookie"),
+            "queue.key",
+            "request_headers removes Cookie before it is looked for, so all are one",
+        ),
+        (
+            HASH.format("hash", "X-Tenant") + API + ROUTE + GONE.format("X-Tenant"),
+            "load_balance.hash_key",
+            "so requests are spread as with least_request",
+        ),
+    ],
+)
+def test_a_field_that_is_removed_is_no_key(
+    tmp_path: Path, text: str, place: str, words: str
+) -> None:
+    [line] = said(tmp_path, text)
+    assert line.startswith(f"{place}: warning: ")
+    assert words in line
+
+
+def test_a_key_that_requests_of_another_route_have_is_not_doubted(tmp_path: Path) -> None:
+    routes = ROUTE + GONE.format("X-Tenant") + ROUTE + "path = '/b'\n"
+    assert said(tmp_path, QUEUE.format("header:X-Tenant") + API + routes) == []
+
+
+def test_a_key_that_a_route_removes_and_gives_anew_is_not_doubted(tmp_path: Path) -> None:
+    rules = "request_headers = { remove = ['X-Tenant'], set = { X-Tenant = 'b' } }\n"
+    assert said(tmp_path, QUEUE.format("header:X-Tenant") + API + ROUTE + rules) == []
