@@ -32,6 +32,9 @@ def in_force(config: Config, environ: Mapping[str, str] = os.environ) -> dict[st
 class Unwritten:
     """In the place of ``config/origins`` where nobody knows the file any more."""
 
+    def __init__(self, unwritten: str = "not written in a file") -> None:
+        self.unwritten = unwritten
+
     def line(self, place: Place) -> str:
         """Nobody knows."""
         return ""

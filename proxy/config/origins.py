@@ -18,6 +18,9 @@ from proxy.core.redaction import conceal
 class Told(Protocol):
     """Where options were written, and how they are shown."""
 
+    unwritten: str
+    """Why ``line`` is empty for a route."""
+
     def line(self, place: Place) -> str:
         """``FILE:LINE``; empty where nobody wrote it, or nobody knows."""
 
@@ -30,6 +33,8 @@ class Told(Protocol):
 
 class Origins:
     """Of a file that is valid, with what ``--set`` puts over it."""
+
+    unwritten = "not written: the only upstream takes everything"
 
     def __init__(self, path: str, sets: Sequence[str] = ()) -> None:
         text = Path(path).read_text(encoding="utf-8-sig")

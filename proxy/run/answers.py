@@ -137,7 +137,9 @@ async def explanation(
     asked = asked_for(method, url, [(name, value) for name, value in fields])
 
     def lines() -> list[str]:
-        origins = read.origins(config) if isinstance(read, ConfigFile) else None
-        return list(explained(config, asked, origins or Unwritten()))
+        if not isinstance(read, ConfigFile):
+            return list(explained(config, asked, Unwritten()))
+        origins = read.origins(config) or Unwritten("the file says something else by now")
+        return list(explained(config, asked, origins))
 
     return await asyncio.to_thread(lines)

@@ -1,19 +1,22 @@
 """What one process answers; ``tests/admin/test_api.py`` asks most of it over HTTP."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
 
+from proxy.config.config_file import ConfigFile
 from proxy.config.load import from_upstream
 from proxy.edge.connections import ConnectionTracker
-from proxy.run.answers import Answers
+from proxy.run.answers import Answers, explanation
 from proxy.run.runtime import Runtime
 from proxy.telemetry.ended import Ended
 from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.second import Second
+from tests.support.explained import UPSTREAMS
 
 
 class Server:
@@ -109,3 +112,21 @@ async def test_a_reload_is_an_event() -> None:
     runtime._observation.follow(again)
     second = msgspec.msgpack.decode(runtime.answers["second"](), type=Second)
     assert [each.text for each in second.events] == ["reloaded: other options are in force"]
+
+
+async def test_after_an_edit_that_is_not_in_force_nothing_is_called_unwritten(
+    tmp_path: Path,
+) -> None:
+    path, text = tmp_path / "a.toml", f"{UPSTREAMS}[[routes]]\nupstream = 'b'\n"
+    path.write_text(text)
+    file = ConfigFile(str(path))
+    config, _ = file()
+    assert config is not None
+    lines = await explanation(config, file, "GET", "/x", [])
+    assert "Route: routes[0] (path /; a.toml:9) takes it" in lines
+    path.write_text(text + "path = '/v1'\n")
+    lines = await explanation(config, file, "GET", "/x", [])
+    said = "the file says something else by now"
+    assert f"Route: routes[0] (path /; {said}) takes it" in lines
+    lines = await explanation(config, None, "GET", "/x", [])
+    assert "Route: routes[0] (path /; not written in a file) takes it" in lines

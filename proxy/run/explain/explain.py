@@ -19,7 +19,7 @@ from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.findings import is_token, method_fault
 from proxy.core.reply import Reply
-from proxy.core.scope import EndpointScope, Scope, UpstreamScope
+from proxy.core.scope import Scope
 from proxy.core.targets_shown import Targets
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
@@ -30,9 +30,12 @@ from proxy.http.authority import valid_host
 from proxy.http.fields import values, without
 from proxy.http.grammar import CONTROL, Malformed
 from proxy.http.hop_by_hop import end_to_end_response
+from proxy.http.preflight import preflight
 from proxy.http.target import split_target
+from proxy.middleware import cors
 from proxy.middleware.rewrite import rewrite
-from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
+from proxy.run.chains import Link
+from proxy.run.explain.chain import told_chain
 from proxy.run.explain.failures import failures
 from proxy.run.explain.options import told_options
 from proxy.run.scopes import upstreams_of
@@ -145,7 +148,12 @@ def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     route = config.routes[chosen]
     built = asyncio.run(_built(msgspec.structs.replace(config, routes=(route,)), asked))
     upstreams = [each.name for each in upstreams_of(route, config.upstreams)]
-    yield from _chain(upstreams, built.links)
+    if route.cors is not None and preflight(asked.method, asked.headers) is not None:
+        yield from told_chain([], built.links, end=cors)
+        yield from ("", *_title("Upstreams", "none is asked: [cors] answers the preflight"))
+        yield from told_options(config, chosen, origins)
+        return
+    yield from told_chain(upstreams, built.links)
     yield from _sent(upstreams, built)
     yield from ("", *_title("Failures", f"what becomes of this {asked.method} if its server fails"))
     yield from failures(route, asked)
@@ -170,7 +178,7 @@ def _named(config: Config, number: int, origins: Told) -> str:
     parts += [f"methods {', '.join(route.methods)}"] if route.methods else []
     parts += [f"headers {', '.join(route.headers)}"] if route.headers else []
     where = origins.line(("routes", number))
-    written = where or "not written: the only upstream takes everything"
+    written = where or origins.unwritten
     return f"routes[{number}] ({'; '.join(parts)}; {written})"
 
 
@@ -265,26 +273,6 @@ def _server(endpoint: Endpoint, asked: Exchange, redact: Sequence[str]) -> Serve
     sent = b"%b %b  %b" % (method, Targets(redact).show(target), host)
     about = endpoint.address.name, endpoint.full_weight, endpoint.backup
     return Server(*about, sent.decode("utf-8", "backslashreplace"))
-
-
-def _chain(upstreams: list[str], links: list[tuple[Scope, Link]]) -> Iterator[str]:
-    """The links in the order in which a request meets them."""
-    yield ""
-    yield from _title("Chain", "what the request meets, from the top")
-    made = [link for scope, link in links if not isinstance(scope, UpstreamScope)]
-    yield from _links(ROUTE, made)
-    for name in upstreams:
-        at = [(s, link) for s, link in links if isinstance(s, UpstreamScope) and s.upstream == name]
-        yield f"  at upstream {name}"
-        yield from _links(UPSTREAM, [link for s, link in at if not isinstance(s, EndpointScope)])
-        yield from _links(ENDPOINT, [link for s, link in at if isinstance(s, EndpointScope)])
-        yield f"    {'forward':22} sends it, and returns the reply with its body unread"
-
-
-def _links(chain: Sequence[Link], made: Sequence[Link]) -> Iterator[str]:
-    for link in chain:
-        if link in made:
-            yield f"    {link.name:22} {link.reason}"
 
 
 def _sent(upstreams: list[str], built: Built) -> Iterator[str]:

@@ -64,6 +64,8 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
                 steps.append(f"{', '.join(others)} is not asked, for the same reason")
         if failure.taken_over and fixed is not None and failure.name != _PER_TRY:
             answer = "the fixed reply of fallback"
+        if failure.name == _PER_TRY and all(" not " in f" {step}" for step in steps):
+            answer = "it goes on: per_try bounds nothing"
         yield f"  {failure.what:36} {'; '.join(steps)}; at last: {answer}"
     what = "any other reply breaks off" if held else "the reply breaks off after its head"
     yield f"  {what:36} nothing is asked again; the client is cut"

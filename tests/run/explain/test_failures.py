@@ -60,6 +60,8 @@ def test_without_retry_nothing_is_sent_again(options: RetryOptions | None, why: 
 
 
 ENDED = "sent again, 3 times in all; at last: the last attempt goes on"
+UNBOUNDED = "at last: it goes on: per_try bounds nothing"
+NOT_ASKED = "b is not asked, for the same reason"
 NOT_IN_METHODS = (
     "not sent again: it may have been done, POST is not in retry.methods, and it has no "
     "Idempotency-Key"
@@ -74,10 +76,16 @@ NOT_IN_METHODS = (
         ("GET", {"fallback": FixedReply(file="x")}, ENDED),
         (
             "GET",
+            {"retry": RetryOptions(attempts=1)},
+            f"not sent again: retry.attempts is 1; {UNBOUNDED}",
+        ),
+        ("POST", {"fallback": ("b",)}, f"{NOT_IN_METHODS}; {NOT_ASKED}; {UNBOUNDED}"),
+        (
+            "GET",
             {"retry": None, "fallback": ("b",)},
             "not sent again: [retry] is off; then b is asked; at last: the last attempt goes on",
         ),
-        ("POST", {}, f"{NOT_IN_METHODS}; at last: the last attempt goes on"),
+        ("POST", {}, f"{NOT_IN_METHODS}; {UNBOUNDED}"),
         (
             "GET",
             {"retry": RetryOptions(only_if_failed_within=Duration(0.5))},
@@ -86,8 +94,7 @@ NOT_IN_METHODS = (
         (
             "GET",
             {"retry": RetryOptions(only_if_failed_within=Duration(0.1))},
-            "not sent again: later than retry.only_if_failed_within (100ms); at last: the last "
-            "attempt goes on",
+            f"not sent again: later than retry.only_if_failed_within (100ms); {UNBOUNDED}",
         ),
     ],
 )
