@@ -123,7 +123,13 @@ def freshness(
 
 
 def stays(
-    said: Directives, life: Lifetime, *, age: float, unchanged: float, follows: bool = False
+    said: Directives,
+    status: int,
+    life: Lifetime,
+    *,
+    age: float,
+    unchanged: float,
+    follows: bool = False,
 ) -> bool:
     """Whether an error says that asking again at once is of no use.
 
@@ -133,9 +139,7 @@ def stays(
     ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none;
     ``follows``: whether one of this status, for the same target, said so a moment ago.
     """
-    if b"no-store" in said or always_validates(said):
-        return False
-    if b"private" in said and said[b"private"] is None:
+    if forbidden(said, status) or always_validates(said):
         return False
     if unchanged > _DOCUMENT:
         return True

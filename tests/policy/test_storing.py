@@ -75,13 +75,22 @@ def test_a_word_says_why_not(found: Facts, why: str) -> None:
 
 
 def test_an_error_that_stays() -> None:
-    assert stays({}, SAID, age=59, unchanged=0)
-    assert not stays({}, SAID, age=60, unchanged=0)
-    assert not stays({}, Lifetime(60.0, explicit=False), age=0, unchanged=60)
-    assert stays({}, SILENT, age=0, unchanged=61)
-    assert stays({b"private": b"x", b"no-cache": b"x"}, SAID, age=0, unchanged=0)
+    assert stays({}, 503, SAID, age=59, unchanged=0)
+    assert not stays({}, 503, SAID, age=60, unchanged=0)
+    assert not stays({}, 503, Lifetime(60.0, explicit=False), age=0, unchanged=60)
+    assert stays({}, 503, SILENT, age=0, unchanged=61)
+    assert stays({b"private": b"x", b"no-cache": b"x"}, 503, SAID, age=0, unchanged=0)
     for name in (b"no-store", b"private", b"no-cache"):
-        assert not stays({name: None}, SAID, age=0, unchanged=61)
+        assert not stays({name: None}, 503, SAID, age=0, unchanged=61)
+
+
+@pytest.mark.parametrize(("status", "understood"), [(503, True), (520, False)])
+def test_an_error_that_has_to_be_understood_stays_where_it_is(
+    status: int, *, understood: bool
+) -> None:
+    said = {b"must-understand": None}
+    assert stays(said, status, SAID, age=0, unchanged=0) is understood
+    assert stays({**said, b"no-store": None}, status, SAID, age=0, unchanged=0) is understood
 
 
 def test_what_options_let_outlive_its_freshness_is_stored() -> None:

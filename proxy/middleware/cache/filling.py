@@ -157,7 +157,9 @@ def lasts(reply: Reply, rules: Rules, now: float, *, follows: bool) -> bool:
     fresh, said, life = _freshness(found, reply.status, rules, (now, now))
     modified = _date(found, b"last-modified")
     unchanged = 0.0 if modified is None else rules.wall() - modified
-    return stays(said, life, age=fresh.initial_age, unchanged=unchanged, follows=follows)
+    return stays(
+        said, reply.status, life, age=fresh.initial_age, unchanged=unchanged, follows=follows
+    )
 
 
 def plan(
