@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proxy.core.body import EMPTY
 from proxy.core.errors import (
     EndedByOperator,
     ProxyError,
@@ -209,3 +210,21 @@ async def test_a_superseded_generation_ends_with_the_last_of_its_exchanges() -> 
         last.set()
         assert await tasks[1] is True
         assert (generation.users, generation.ended) == (0, 1)
+
+
+async def test_an_exchange_that_has_ended_holds_neither_its_body_nor_its_task() -> None:
+    head = b"POST /v1/a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    client = FakeClientStream()
+    client.slow = True
+    async with serving(Script(coming(Pieces(b"ab")))) as service:
+        body = coming_body(client)
+        body.feed_data(b"abc")
+        body.feed_eof()
+        task = service.begin(client, head, body)
+        await client.waiting.wait()
+        client.slow = False
+        client.taken.set()
+        assert await task
+        [ended] = service.records
+        assert ended.body is EMPTY
+        assert (ended.relaying, ended.stalled, ended.send_informational) == (None, None, None)
