@@ -53,8 +53,10 @@ class Steps(msgspec.Struct):
 class Causes(msgspec.Struct):
     """What is wrong, and what was."""
 
+    at: float
+    """The end of the last second that is known, in seconds since 1970."""
     now: list[Episode]
-    """What goes on, that with most calls first."""
+    """What goes on, that with most calls first. ``last`` says when such a call was seen last."""
     before: list[Episode]
     """What has ended, the latest first."""
     events: list[Event]
@@ -160,11 +162,10 @@ async def history(seen: Observatory, request: web.Request) -> web.StreamResponse
 async def steps(seen: Observatory, span: float, step: float) -> Steps:
     """The last ``span`` seconds, in steps."""
     known = seen.history
-    latest = known.seconds.items[-1][0] if known.seconds.items else 0.0
     if span > _SHORT:
-        found = await asyncio.to_thread(known.between, latest - span, step)
+        found = await asyncio.to_thread(known.between, known.at - span, step)
     else:
-        found = known.between(latest - span, step)
+        found = known.between(known.at - span, step)
     series = [list(each) for each in known.series]
     return Steps(step, list(NAMES), series, found, known.started, known.size)
 
@@ -173,7 +174,7 @@ async def causes(seen: Observatory, _: web.Request) -> web.StreamResponse:
     """What is wrong since when."""
     known = seen.history
     before = list(known.episodes.ended)[::-1]
-    return answer(Causes(known.episodes.now(), before, list(known.events)[::-1]))
+    return answer(Causes(known.at, known.episodes.now(), before, list(known.events)[::-1]))
 
 
 async def configuration(seen: Observatory, _: web.Request) -> web.StreamResponse:

@@ -1,11 +1,15 @@
 """Trouble, from its beginning to its end: calls that were slow or failed for one cause.
 
-An episode begins with the first second that has such calls, and ends when there have been none for
-``QUIET`` seconds. So it says since when something is wrong, and how many calls it concerns.
+An episode begins with the first second that has such calls. It ends when there have been none for
+``QUIET`` seconds and calls of its route have ended well meanwhile. While its route is not asked,
+nobody knows: it ends after ``SILENT`` seconds. So it says since when something is wrong, and how
+many calls it concerns.
 """
 
 from collections import deque
-from typing import Final
+from collections.abc import Container
+from itertools import islice
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -23,7 +27,9 @@ from proxy.telemetry.second import Hit
 from proxy.telemetry.why import place, spell
 
 QUIET: Final = 5.0
-"""Seconds without such calls that end an episode."""
+"""Seconds without such calls that end an episode if its route has been well meanwhile."""
+SILENT: Final = 60.0
+"""Seconds without such calls that end it in any case."""
 KEPT: Final = 200
 """Episodes that have ended and are remembered; the oldest go first."""
 ACTIVE: Final = 256
@@ -72,7 +78,7 @@ class Episode(msgspec.Struct, kw_only=True, gc=False):
     server: str
     since: float
     last: float
-    """When the last such call was seen."""
+    """When the last such call was seen. One that is seldom called may go on without any."""
     until: float | None = None
     """When it had ended; None while it goes on."""
     noticed: float = 0.0
@@ -92,34 +98,55 @@ class Episode(msgspec.Struct, kw_only=True, gc=False):
     text: str = ""
 
 
+_Key: TypeAlias = tuple[str, str, str, str, str]
+"""Cause, route, upstream, server, and what it is about."""
+
+
 class Episodes:
     """Those that go on, and the latest that have ended."""
 
-    __slots__ = ("_active", "ended")
+    __slots__ = ("_active", "_well", "ended")
 
     def __init__(self) -> None:
-        self._active: dict[tuple[str, str, str, str, str], Episode] = {}
+        self._active: dict[_Key, Episode] = {}
+        self._well: set[_Key] = set()
+        """Those whose routes have been well since they were seen last."""
         self.ended: deque[Episode] = deque(maxlen=KEPT)
 
-    def add(self, hits: list[Hit], at: float) -> None:
-        """What a second had, which ended then."""
+    def add(self, hits: list[Hit], at: float, well: Container[str] = ()) -> None:
+        """What a second had, which ended then. ``well``: routes on which a call has not failed."""
+        begun: dict[_Key, Hit] = {}
         for hit in hits:
             key = (hit.cause, hit.route, hit.upstream, hit.server, hit.about)
             known = self._active.get(key)
             if known is None:
-                if len(self._active) < ACTIVE:
-                    self._active[key] = _begun(hit, at)
+                begun[key] = hit
                 continue
             known.number, known.last = hit.number, at
             known.peak = max(known.peak, hit.number)
+            known.usual = known.usual if hit.usual is None else hit.usual
             if hit.worst >= known.worst:
                 known.worst, known.example = hit.worst, hit.example
             known.text = told(known)
+            self._well.discard(key)
         for key, episode in list(self._active.items()):
-            if at - episode.last >= QUIET:
-                del self._active[key]
-                episode.until, episode.noticed = episode.last, at
-                self.ended.append(episode)
+            if episode.last < at and episode.route in well:
+                self._well.add(key)
+            if at - episode.last >= (QUIET if key in self._well else SILENT):
+                self._end(key, at)
+        if len(self._active) + len(begun) > ACTIVE:  # what is wrong now goes before what was
+            quiet = [key for key, episode in self._active.items() if episode.last < at]
+            quiet.sort(key=lambda key: self._active[key].last)
+            for key in quiet[: len(self._active) + len(begun) - ACTIVE]:
+                self._end(key, at)
+        for key, hit in islice(begun.items(), ACTIVE - len(self._active)):
+            self._active[key] = _begun(hit, at)
+
+    def _end(self, key: _Key, at: float) -> None:
+        episode = self._active.pop(key)
+        self._well.discard(key)
+        episode.until, episode.noticed = episode.last, at
+        self.ended.append(episode)
 
     def now(self) -> list[Episode]:
         """Those that go on, the one with most calls first."""

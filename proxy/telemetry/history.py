@@ -97,6 +97,11 @@ class History:
         self._minute = 0
 
     @property
+    def at(self) -> float:
+        """The end of the newest second; 0 before there is one."""
+        return self.seconds.items[-1][0] if self.seconds.items else 0.0
+
+    @property
     def size(self) -> int:
         """Bytes of what is kept in rings."""
         return self.seconds.size + self.minutes.size + self.failed.size + self.slow.size
@@ -124,7 +129,8 @@ class History:
             (self.failed if call.failed else self.slow).add(second.at, _json(call))
         self.in_flight = second.in_flight
         self.events.extend(second.events)
-        self.episodes.add(second.hits, second.at)
+        well = {cell.route for cell in second.cells if cell.calls > cell.failed}
+        self.episodes.add(second.hits, second.at, well)
 
     def between(self, since: float, step: float) -> list[dict[str, Any]]:
         """Sums of ``step`` seconds from then on, the oldest first, less those without traffic.

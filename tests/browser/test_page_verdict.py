@@ -40,3 +40,18 @@ async def test_all_is_not_well_while_a_server_is_out() -> None:
         assert "gone" in said
         assert "100 % of the calls failed" in said
         assert "All is well" not in said
+
+
+async def test_what_was_slow_a_moment_ago_is_not_forgotten_between_two_calls() -> None:
+    """A route with little traffic: its episode goes on, and no call is slow at this moment."""
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        said = await page.run(
+            "(() => { window.draw = () => {}; known.lost = 0; known.ended = []; known.steps = [];"
+            "known.causes = [{ cause: 'first_byte', route: '/v1', upstream: 'api', server: '',"
+            " number: 1, worst: 3, usual: null, about: '', since: known.at - 50,"
+            " last: known.at - 20 }];"
+            "drawVerdict(); return document.querySelector('#verdict').textContent; })()"
+        )
+        assert said.startswith("Nothing is slow at this moment; calls on /v1 were within")
+        assert "Last trouble: first byte, until " in said

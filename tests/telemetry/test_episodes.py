@@ -1,6 +1,6 @@
 """Trouble, from its beginning to its end."""
 
-from proxy.telemetry.episodes import ACTIVE, KEPT, QUIET, Episodes
+from proxy.telemetry.episodes import ACTIVE, KEPT, QUIET, SILENT, Episodes
 from proxy.telemetry.second import Hit
 
 
@@ -20,13 +20,59 @@ def test_an_episode_lasts_from_the_first_such_call_until_there_were_none_for_a_w
     episodes = Episodes()
     for at in (10.0, 11.0, 14.0):
         episodes.add([hit()], at)
-    episodes.add([], 14.0 + QUIET - 0.1)
+    episodes.add([], 14.0 + QUIET - 0.1, {"/v1"})
     [going_on] = episodes.now()
     assert (going_on.since, going_on.last, going_on.until) == (10.0, 14.0, None)
     episodes.add([], 14.0 + QUIET)
     assert episodes.now() == []
     [ended] = episodes.ended
     assert (ended.since, ended.until, ended.noticed) == (10.0, 14.0, 19.0)
+
+
+def test_one_on_a_route_that_is_seldom_called_goes_on_between_two_calls() -> None:
+    """Nobody knows of the route meanwhile: others being well say nothing of it."""
+    episodes = Episodes()
+    episodes.add([hit()], 10.0)
+    for at in (15.0, 30.0, 10.0 + SILENT - 1):
+        episodes.add([], at, {"/v2"})
+    episodes.add([hit()], 69.5)
+    [going_on] = episodes.now()
+    assert (going_on.since, going_on.last) == (10.0, 69.5)
+    assert not episodes.ended
+    episodes.add([], 69.5 + SILENT)
+    [ended] = episodes.ended
+    assert (ended.since, ended.until) == (10.0, 69.5)
+
+
+def test_only_calls_that_were_well_after_the_last_such_call_end_it() -> None:
+    episodes = Episodes()
+    episodes.add([hit()], 10.0, {"/v1"})
+    episodes.add([], 11.0, {"/v1"})
+    episodes.add([hit()], 12.0, {"/v1"})
+    episodes.add([], 12.0 + QUIET)
+    assert episodes.now()
+    episodes.add([], 13.0 + QUIET, {"/v1"})
+    assert not episodes.now()
+
+
+def test_what_is_usual_is_told_as_soon_as_it_is_known() -> None:
+    episodes = Episodes()
+    for at, usual in ((10.0, None), (11.0, 0.5), (12.0, None)):
+        known = hit()
+        known.usual = usual
+        episodes.add([known], at)
+    [episode] = episodes.now()
+    assert episode.usual == 0.5
+    assert episode.text.endswith(", usually 500 ms")
+
+
+def test_what_is_wrong_now_goes_before_what_was() -> None:
+    episodes = Episodes()
+    episodes.add([hit(route=f"/{number}") for number in range(ACTIVE - 1)], 10.0)
+    episodes.add([hit(route="/later")], 11.0)
+    episodes.add([hit(route="/later"), hit(route="/a"), hit(route="/b")], 12.0)
+    assert {"/later", "/a", "/b"} <= {each.route for each in episodes.now()}
+    assert (len(episodes.now()), len(episodes.ended)) == (ACTIVE, 2)
 
 
 def test_it_knows_how_many_calls_and_the_worst_of_them() -> None:
@@ -54,10 +100,10 @@ def test_causes_and_places_are_told_apart_and_the_greatest_is_first() -> None:
 def test_their_number_is_bounded() -> None:
     episodes = Episodes()
     for round_ in range(3):
-        at = round_ * 10 * QUIET
+        at = round_ * 10 * SILENT
         episodes.add([hit(route=f"/{round_}/{number}") for number in range(2 * ACTIVE)], at)
         assert len(episodes.now()) == ACTIVE
-        episodes.add([], at + QUIET)
+        episodes.add([], at + SILENT)
     assert len(episodes.ended) == KEPT
 
 

@@ -116,7 +116,7 @@ function drawTimeline() {
   const shown = episode => wanted([episode.route, episode.upstream, episode.server]);
   const lanes = new Map();
   for (const episode of [...known.ended.toReversed(), ...known.causes]) {
-    const until = episode.until ?? known.at;
+    const until = episode.until ?? (goesOn(episode) ? known.at : episode.last);
     if (until < begin || !shown(episode)) continue;
     if (!lanes.has(episode.cause)) lanes.set(episode.cause, []);
     const wide = `${Math.max(0.4, (until - Math.max(episode.since, begin)) / known.span * 100).toFixed(2)}%`;

@@ -87,8 +87,8 @@ function calm(wanted, left) {
   const { steps, seconds, name } = window_();
   const sum = empty();
   for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
-  const ended = known.ended.filter(each => wanted([each.route, each.upstream, each.server])), last = ended[0];
-  const slow = [...ended, ...known.causes.filter(each => wanted([each.route, each.upstream, each.server]))].filter(each => (each.until ?? each.last) > known.at - 60);
+  const past = [...known.ended, ...known.causes].filter(each => wanted([each.route, each.upstream, each.server])).sort((a, b) => b.last - a.last), last = past[0];
+  const slow = past.filter(each => each.last > known.at - 60);
   const ill = unfit(wanted), quiet = !sum.calls && !known.flying.length;
   const fits = !known.filter || known.series.some(wanted) || Object.entries(known.state.upstreams || {}).some(([upstream, servers]) => servers.some(each => wanted(["", upstream, each.endpoint])));
   const now = `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`;
@@ -103,7 +103,7 @@ function calm(wanted, left) {
     : quiet ? ["still", "Nothing is asked at the moment", ""]
     : ["well", "All is well: nothing is slow, nothing fails", now];
   return h("div", { class: `cause ${tone}`, "data-cause": "" }, h("div", null, h("p", { class: "what" }, what),
-    h("p", null, more, last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : "")));
+    h("p", null, more, last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.last)}.` : "")));
 }
 
 function phaseBar(sum) {
