@@ -13,8 +13,8 @@ from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.attempts import all_tries
-from proxy.telemetry.phases import Phases, phase_now, phase_of
-from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, sentence
+from proxy.telemetry.phases import Phases, phase_now, phase_of, phases
+from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, of_retries, sentence
 
 LONGEST: Final = 300
 """Letters of a text that a client has made, such as a target."""
@@ -173,7 +173,8 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     wait, reason = None, record.failure[0]
     if exchange.error and reason in EXACT:
         return *where(record, now), reason
-    if cause == "retries" and (failed := _failed(record, ended=bool(exchange.status))):
+    failed = _failed(record, ended=bool(exchange.status))
+    if failed and (cause == "retries" or _went_on(cause, failed, exchange, now)):
         slowest = max(failed, key=lambda attempt: attempt.seconds)
         return slowest.upstream or record.upstream, slowest.endpoint, ""
     if cause == "queue":
@@ -183,10 +184,26 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     return wait.upstream, wait.server, wait.what
 
 
+def named(cause: str, exchange: Exchange) -> str:
+    """A cause, with that of ``retries`` named after what all of them failed in, if it is one."""
+    if cause != "retries":
+        return cause
+    return _alike(_failed(exchange.record.with_call(), ended=bool(exchange.status)))
+
+
 def _failed(record: Record, *, ended: bool) -> tuple[Attempt, ...]:
     """The attempts before the one that has answered, or whose failure is the answer."""
     failed = tuple(each for each in record.attempt_log if not each.hedged)
     return failed[:-1] if ended and len(failed) > 1 else failed
+
+
+def _alike(failed: tuple[Attempt, ...]) -> str:
+    return of_retries([(each.outcome, each.connect_s) for each in failed])
+
+
+def _went_on(cause: str, failed: tuple[Attempt, ...], exchange: Exchange, now: float) -> bool:
+    """Whether a cause is that of attempts that all failed alike and took most of the time."""
+    return _alike(failed) == cause and phases(exchange, now).longest == "retries"
 
 
 def _behind(exchange: Exchange, now: float) -> Behind | None:

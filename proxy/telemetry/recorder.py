@@ -13,7 +13,7 @@ from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.buckets import bucket, histogram
-from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, told_apart, where
+from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, named, told_apart, where
 from proxy.telemetry.ended import Alike, Ended
 from proxy.telemetry.phases import NAMES, Phases, phase_now, phases
 from proxy.telemetry.second import Cell, Event, Flying, Hit, Second
@@ -221,6 +221,7 @@ class Recorder:
         route, seconds = exchange.route, now - exchange.started_at
         self._troubled.add(route)
         upstream, server, about = key = told_apart(cause, exchange, now)
+        cause = named(cause, exchange)
         hit = self._hits.get((cause, route, *key))
         if hit is None:
             if len(self._hits) < ROUTES:

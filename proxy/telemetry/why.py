@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proxy.core import record as waits
+from proxy.core.outcome import CONNECT_FAILURE, TIMEOUT
 from proxy.core.record import Wait
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.phases import Phases
@@ -142,6 +143,28 @@ class Why(NamedTuple):
 
 def cause_of(why: Why) -> str:
     """A phase, or one of the other causes above."""
+    found = _cause(why)
+    if found != "retries":
+        return found
+    return of_retries([(each.outcome, each.connect) for each in _failed(why)])
+
+
+def of_retries(failed: list[tuple[str, float | None]]) -> str:
+    """What time that went on failed attempts is named after: what all of them failed in, if that is
+    the connect or the first byte. Of each: its outcome, and the seconds of its connect.
+    """
+    found = {
+        "connect"
+        if outcome == CONNECT_FAILURE or (outcome == TIMEOUT and connect is None)
+        else "first_byte"
+        if outcome == TIMEOUT
+        else "retries"
+        for outcome, connect in failed
+    }
+    return found.pop() if len(found) == 1 else "retries"
+
+
+def _cause(why: Why) -> str:
     longest = why.phases.longest
     if not why.in_flight and why.reason not in ENDED:
         if why.error == "http_request_error":
@@ -191,6 +214,12 @@ def _wrong(why: Why) -> str:
     return text or f"failed with {why.error}"
 
 
+def _failed(why: Why) -> list[Try]:
+    """The attempts before the one that counts."""
+    failed = [each for each in why.tries if not each.hedged]
+    return failed[:-1] if not why.in_flight and len(failed) > 1 else failed
+
+
 def _waiting(why: Why) -> str:
     """``waiting for a permit of api``."""
     if why.wait is None:
@@ -217,8 +246,7 @@ def _going_on(why: Why, phase: str) -> str:
     if phase == "queue":
         return _waiting(why)
     if phase == "retries":
-        failed = [each for each in why.tries if not each.hedged]
-        failed = failed[:-1] if not why.in_flight and len(failed) > 1 else failed
+        failed = _failed(why)
         number = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
         asked = " and ".join(dict.fromkeys(each.upstream or why.upstream for each in failed))
         return f"on {number} of {asked or why.upstream} ({', '.join(map(str, failed))})"

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.record import ANSWER, PERMIT, QUOTA, TOKEN, Attempt, Record, Wait
-from proxy.telemetry.call import Teller, is_trouble, told_apart, where
+from proxy.telemetry.call import Teller, is_trouble, named, told_apart, where
 from proxy.telemetry.phases import phases
 from tests.support.ended import SERVER, ended
 
@@ -45,6 +45,18 @@ def test_of_retries_the_server_is_told_that_has_failed(status: int) -> None:
     exchange = ended(3.0, status=status, asked=3, tries=(*failed, *answered))
     assert told_apart("retries", exchange, 3.0) == ("other", "http://b", "")
     assert told_apart("first_byte", exchange, 3.0) == ("api", SERVER, "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause"), [("connect-failure", "connect"), ("timeout", "first_byte"), ("503", None)]
+)
+def test_retries_are_named_after_what_all_of_them_failed_in(
+    outcome: str, cause: str | None
+) -> None:
+    failed = Attempt("http://b", outcome, 1.0, connect_s=0.1)
+    exchange = ended(3.0, asked=3, tries=(failed, failed, Attempt(SERVER, "200", 1.0)))
+    assert named("retries", exchange) == (cause or "retries")
+    assert named("body", exchange) == "body"
 
 
 def test_a_call_that_waits_is_with_what_it_waits_for() -> None:

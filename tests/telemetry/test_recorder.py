@@ -166,13 +166,18 @@ def test_of_a_flood_some_are_kept_and_all_are_counted() -> None:
     assert hits["first_byte"].worst == 1.99
 
 
-def test_a_flood_of_retries_is_counted_for_the_server_that_fails() -> None:
+@pytest.mark.parametrize(
+    ("outcome", "cause"),
+    [("503", "retries"), ("connect-failure", "connect"), ("timeout", "first_byte")],
+)
+def test_a_flood_of_retries_is_counted_for_the_server_that_fails(outcome: str, cause: str) -> None:
     bench = Bench()
-    tries = Attempt("http://b", "503", 2.0, 0.1), Attempt(SERVER, "503", 0.5, 2.5)
+    first = Attempt("http://b", outcome, 2.0, 0.1, connect_s=0.1)
+    tries = first, Attempt(SERVER, "503", 0.5, 2.5)
     for _ in range(3 * FAILURES):
         bench.end(ended(3.0, status=503, asked=2, head_at=3.0, tries=tries), 3.0)
     [hit] = bench.tick().hits
-    assert (hit.cause, hit.server, hit.number) == ("retries", "http://b", 3 * FAILURES)
+    assert (hit.cause, hit.server, hit.number) == (cause, "http://b", 3 * FAILURES)
 
 
 def test_in_a_flood_clients_that_leave_are_no_errors_of_the_api() -> None:

@@ -108,6 +108,33 @@ def test_a_failure_has_a_cause(status: int, error: str, phase: str, cause: str) 
     assert cause_of(why(phase, status=status, error=error)) == cause
 
 
+@pytest.mark.parametrize("status", [0, 200, 504])
+@pytest.mark.parametrize(
+    ("failed", "cause"),
+    [
+        ([("connect-failure", None), ("connect-failure", 0.1)], "connect"),
+        ([("timeout", None)], "connect"),
+        ([("timeout", 0.1), ("timeout", 0.2)], "first_byte"),
+        ([("timeout", 0.1), ("connect-failure", None)], "retries"),
+        ([("503", 0.1), ("connect-failure", None)], "retries"),
+        ([("reset", 0.1)], "retries"),
+        ([], "retries"),
+    ],
+)
+def test_retries_that_all_fail_in_one_phase_are_named_after_that(
+    failed: list[tuple[str, float | None]], cause: str, status: int
+) -> None:
+    tries = [
+        Try(server="http://b", outcome=outcome, at=0.0, connect=connect, seconds=1.0)
+        for outcome, connect in failed
+    ]
+    if status and tries:  # the one that counts
+        tries.append(Try(server="http://b", outcome="200", at=3.0, connect=0.1, seconds=0.1))
+    error = "connection_timeout" if status == 504 else ""
+    told = why("retries", status=status, error=error, tries=tries, in_flight=not status)
+    assert cause_of(told) == cause
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
