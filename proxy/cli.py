@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
-        "top": lambda: int(importlib.import_module("proxy.admin.top").run(rest)),
+        "top": lambda: int(importlib.import_module("proxy.admin.top.command").run(rest)),
         "drain": lambda: _operate(arguments, "/api/drain"),
         "reload": lambda: _operate(arguments, "/api/reload"),
     }

@@ -33,8 +33,8 @@ class Refused(ValueError):
 class _Unix(http.client.HTTPConnection):
     """To a unix socket."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
+    def __init__(self, path: str, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._path = path
 
     def connect(self) -> None:
@@ -80,9 +80,12 @@ def _token(file: str) -> str:
         raise Unasked(f"the token in {file} cannot be read: {error.strerror}") from None
 
 
-def get(address: str, path: str) -> Any:
-    """What is answered there, as JSON has it. Raises as ``post`` does, and Refused."""
-    connection = _connection(address)
+def get(address: str, path: str, patience: float = PATIENCE) -> Any:
+    """What is answered there, as JSON has it. Raises as ``post`` does, and Refused.
+
+    ``patience``: seconds in which something has to come.
+    """
+    connection = _connection(address, patience)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -103,14 +106,14 @@ def _known(answer: http.client.HTTPResponse) -> None:
         raise ValueError(f"{answer.status} {answer.reason}: {_STRANGER}")
 
 
-def _connection(address: str) -> http.client.HTTPConnection:
+def _connection(address: str, patience: float = PATIENCE) -> http.client.HTTPConnection:
     if address.startswith("unix:"):
-        return _Unix(address.removeprefix("unix:"))
+        return _Unix(address.removeprefix("unix:"), patience)
     plain = address.removeprefix("http://").removesuffix("/")
     host, _, port = plain.rpartition(":")
     if "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise Unasked(f"expected HOST:PORT or unix:PATH, got {address!r}")
-    return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=PATIENCE)
+    return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=patience)
 
 
 def _sentence(said: str) -> str:

@@ -22,7 +22,7 @@ OTHERS = [
 ]
 METRIC_NAMES = {row.full_name for row in (*METRICS, *STATES, *TIMES)} | {f"{PREFIX}build_info"}
 ADDRESSES = {*openapi()["paths"], "/api/openapi.json"}
-OWN_FLAGS = {"demo": "proxy/demo/command.py", "top": "proxy/admin/top.py"}
+OWN_FLAGS = {"demo": "proxy/demo/command.py", "top": "proxy/admin/top/command.py"}
 """Commands that read their arguments themselves."""
 
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)+")

@@ -1,0 +1,1 @@
+"""``sidecar-proxy top``: what the page shows, at a glance, in a terminal."""
