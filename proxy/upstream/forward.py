@@ -20,7 +20,7 @@ from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import shown
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
-from proxy.http.trailers import announced_less, announcement, last_chunk
+from proxy.http.trailers import announced_less, announcement
 from proxy.http.upgrade import SWITCHING, accepted
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
@@ -171,7 +171,8 @@ class Forward:
             sender = RequestBodySender(body, protocol, self._timeouts, exchange.no_trailers)
             return Upload(sender, asyncio.create_task(sender.run()))
         if body.length is None:
-            whole = chunked_body(whole, last_chunk(body.trailers, exchange.no_trailers))
+            end = protocol.last_chunk(body.trailers, exchange.no_trailers)
+            whole = chunked_body(whole, end)
         protocol.send(head + whole)
         protocol.arm(self._timeouts.first_byte, self._no_head)
         return None

@@ -7,9 +7,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.support.message import CHUNKED_HEAD, chunked, get, length
-from tests.support.proxy import dialled, fronted
+from tests.support.proxy import dialled, fronted, proxied
 from tests.support.upstream import HEALTHY
 
 TAKES = b"TE: trailers\r\nConnection: TE\r\n"
@@ -92,6 +94,47 @@ async def test_trailers_of_a_request_go_on(pause: bool) -> None:
             assert request.chunks.trailers == [b"X-Sum: 1"]
             assert request.head.values("Trailer") == [b"X-Sum"]
             assert request.complete
+        assert len(upstream.connections) == 2  # none is used again behind trailers
+
+
+@pytest.mark.parametrize("pause", [False, True])
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b"0\r\n" + FORBIDDEN + b"\r\n"])
+async def test_where_none_goes_on_the_connection_does(pause: bool, end: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with dialled(HEALTHY) as (upstream, _, client):
+        for number in range(2):
+            await client.send(head + b"5\r\nhello\r\n" + (b"" if pause else end))
+            if pause:
+                await upstream.until(lambda: len(upstream.requests) == number + 1)  # noqa: B023
+                await client.send(end)
+            assert (await client.receive()).status == 200
+        assert len(upstream.connections) == 1
+
+
+@pytest.mark.parametrize("pause", [False, True])
+async def test_a_trailer_is_no_field_of_the_next_request(pause: bool) -> None:
+    """aiohttp's server puts the last trailer in front of the fields of the request behind it."""
+
+    async def who(request: web.Request) -> web.Response:
+        read.set()
+        await request.read()
+        return web.Response(text=",".join(request.headers.getall("X-User", [])))
+
+    read = asyncio.Event()
+    app = web.Application()
+    app.router.add_route("*", "/", who)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    end = b"0\r\nX-User: admin\r\n\r\n"
+    async with TestServer(app) as server, proxied(str(server.make_url(""))) as proxy:
+        for _ in range(3):
+            read.clear()
+            async with await proxy.connect() as client:
+                await client.send(head if pause else head + end)
+                if pause:
+                    await read.wait()
+                    await client.send(end)
+                assert (await client.receive()).body == b""
+            assert (await proxy.ask(get(fields=b"X-User: bob\r\n"))).body == b"bob"
 
 
 async def test_trailers_are_sent_again_with_their_body() -> None:

@@ -12,8 +12,8 @@ How it works. A connection serves one attempt at a time. States, and what may fo
   its head; ``_remaining`` bytes; ``_chunks``; or, with neither, up to the end of the connection.
   The last three go through a stream, ``_payload``. Next: complete, refused, or lost.
 - complete: the body has ended as its framing says. Bytes behind it do not change the reply; they
-  keep the connection from being parked (``force_close``). Next: parked, or closed, by whoever
-  closes the reply (`ReplyBody`).
+  keep the connection from being parked (``force_close``), as trailers of a request do. Next:
+  parked, or closed, by whoever closes the reply (`ReplyBody`).
 - upgraded: bytes go on as they come, without framing.
 - refused: the connection is aborted. Whoever waits for the head or reads the body gets the error.
 
@@ -27,16 +27,18 @@ not ``session.request``: decision 0001.
 
 import asyncio
 import ssl
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from aiohttp import ClientPayloadError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
-from proxy.http.chunked import Chunked
+from proxy.http.chunked import LAST_CHUNK, Chunked
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import Malformed
+from proxy.http.trailers import last_chunk
 from proxy.http.upgrade import SWITCHING
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
 from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
@@ -105,6 +107,17 @@ class UpstreamProtocol(UpstreamTransport):
         self._head_seen = 0
         self._chunks = None
         self.trailers = ()
+
+    def last_chunk(self, trailers: RawHeaders, but: AbstractSet[bytes]) -> bytes:
+        """The end of a chunked request, see ``http/trailers``.
+
+        Behind trailers nothing else is sent here: some servers take them for fields of the request
+        that comes next (aiohttp), or for its start (cheroot), and that may be another client's.
+        """
+        end = last_chunk(trailers, but)
+        if end != LAST_CHUNK:
+            self.force_close()
+        return end
 
     # What aiohttp calls
 

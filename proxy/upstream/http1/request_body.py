@@ -9,7 +9,6 @@ from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
 from proxy.http.chunked import CHUNK
-from proxy.http.trailers import last_chunk
 from proxy.net.splice import LEAST
 from proxy.net.stall_clock import StallClock
 from proxy.upstream.http1.protocol import UpstreamProtocol
@@ -76,7 +75,7 @@ class RequestBodySender:
                     reader.splice(self)
                 chunk = data = b""  # not kept while the client sends no more
             if chunked:
-                data = last_chunk(body.trailers, self._no_trailers)
+                data = protocol.last_chunk(body.trailers, self._no_trailers)
                 protocol.send_more(data)
                 self._passed += len(data)
         except ConnectionError:
