@@ -1,6 +1,7 @@
 """Files that are looked at again: whether one is another than it was."""
 
 import os
+import ssl
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterable
@@ -13,12 +14,13 @@ LOOK_EVERY: Final = 1.0
 _LONGEST: Final = 64 << 10
 """Bytes of a secret; no server takes a field that is longer."""
 
-Mark: TypeAlias = tuple[int, int, int, int]
+Mark: TypeAlias = tuple[int, int, int, int, int]
 
 
 def mark_of(found: os.stat_result) -> Mark:
-    """What changes when a file is written anew, or when a link is turned (Kubernetes)."""
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    """What changes when a file is written anew, when a link is turned (Kubernetes), or when it may
+    be read by others than before."""
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def marks(paths: Iterable[str]) -> tuple[Mark | None, ...]:
@@ -31,6 +33,12 @@ def _mark(path: str) -> Mark | None:
         return mark_of(os.stat(path))
     except OSError:
         return None
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a file could not be read for a reason that is not in it, as where no descriptor is
+    left: nothing about the file changes when that has passed."""
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
 
 
 def rereadable(path: str) -> bool:

@@ -58,8 +58,12 @@ class SecretFile:
             if mark == self._mark:
                 self._refused = ""
                 return False
-            self._mark = mark
-            value = self._read()
+            before, self._mark = self._mark, mark
+            try:
+                value = self._read()
+            except OSError:
+                self._mark = before  # so it is tried again
+                raise
         except (OSError, ValueError) as error:
             if str(error) != self._refused:
                 self._refused = str(error)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock, monotonic, wall
-from proxy.core.files import LOOK_EVERY, marks, rereadable, secret_content
+from proxy.core.files import LOOK_EVERY, marks, may_pass, rereadable, secret_content
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
@@ -42,7 +42,8 @@ class ListenerTls:
     """The context for new connections."""
 
     __slots__ = (
-        "_clock", "_context", "_expires_at", "_files", "_look_at", "_mark", "_options", "_wall"
+        "_clock", "_context", "_expires_at", "_files", "_look_at", "_mark", "_options", "_refused",
+        "_wall",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +55,8 @@ class ListenerTls:
         self._wall = wall
         self._files = tuple(files_of(options))
         self._mark = marks(self._files)
+        self._refused = ""
+        """What was wrong when they were last read: that is said once."""
         self._context = listener_context(options)
         self._expires_at = self._expiry(said=True)
         self._look_at = clock() + LOOK_EVERY
@@ -71,13 +74,19 @@ class ListenerTls:
         expired = self._wall() >= self._expires_at
         if mark == self._mark and not expired:
             return
-        self._mark = mark  # whatever comes of it: what is wrong is said once
+        self._mark = mark
         try:
             with without_waiting():  # the loop would
                 self._context = listener_context(self._options)
         except (OSError, ValueError) as error:
-            log.error("[server.tls]: changed files cannot be used, the old ones stay: %s", error)
+            if may_pass(error):
+                self._mark = ()  # so it is tried again
+            if str(error) != self._refused:
+                self._refused = str(error)
+                message = "[server.tls]: changed files cannot be used, the old ones stay: %s"
+                log.error(message, error)
         else:
+            self._refused = ""
             if not expired:
                 log.info("[server.tls]: changed files are in use for new connections")
         self._expires_at = self._expiry()
@@ -95,8 +104,8 @@ class ListenerTls:
             for doubt in () if said else revocation.doubts(file, now):
                 log.warning("[server.tls] client_ca_file: %s", doubt)
             return revocation.next_expiry(file, now)
-        except OSError:  # ssl.SSLError is one: that has been said
-            return math.inf
+        except OSError as error:  # ssl.SSLError is one: that has been said
+            return now if may_pass(error) else math.inf
 
 
 def files_of(options: ServerTlsOptions) -> Iterator[str]:

@@ -84,6 +84,11 @@ def load_pair(
         context.load_cert_chain(shown, own or shown, password=password)
     except ssl.SSLError as error:
         raise _fault(cert_file, key_file, password_file, error) from None
+    except OSError:
+        for path in (shown, own or shown):  # OpenSSL does not say which it could not open
+            with open(path, "rb"):
+                pass
+        raise
 
 
 def _fault(cert_file: str, key_file: str, password_file: str, error: ssl.SSLError) -> UnusableFile:

@@ -2,7 +2,7 @@
 
 import logging
 
-from proxy.core.files import marks, rereadable
+from proxy.core.files import marks, may_pass, rereadable
 from proxy.net.pem import UnusableFile
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamOptions
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 class UpstreamTls:
     """The context for new connections to the https servers of one upstream."""
 
-    __slots__ = ("_files", "_marks", "_options", "context")
+    __slots__ = ("_files", "_marks", "_options", "_refused", "context")
 
     def __init__(self, options: UpstreamOptions) -> None:
         """Raises OSError or UnusableFile where a file of the options cannot be used."""
@@ -23,6 +23,7 @@ class UpstreamTls:
         files = tuple(filter(None, named))
         self._files = files if all(map(rereadable, files)) else ()
         self._marks = marks(self._files)
+        self._refused = ""
         self.context = tls_context(options)
         """None where no server is spoken to over TLS."""
 
@@ -43,9 +44,16 @@ class UpstreamTls:
         try:
             self.context = tls_context(self._options)
         except (OSError, UnusableFile) as error:
-            message = "[upstreams.tls] of %s: changed files cannot be used, the old ones stay: %s"
-            log.warning(message, self._options.name, error)
+            if may_pass(error):
+                self._marks = ()  # so it is tried again
+            if str(error) != self._refused:
+                self._refused = str(error)
+                message = (
+                    "[upstreams.tls] of %s: changed files cannot be used, the old ones stay: %s"
+                )
+                log.warning(message, self._options.name, error)
             return False
+        self._refused = ""
         log.info(
             "[upstreams.tls] of %s: changed files are in use for new connections",
             self._options.name,

@@ -1,5 +1,6 @@
 """A file that holds one secret, and may be written anew."""
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core import redaction
+from proxy.core import redaction, secret_file
 from proxy.core.redaction import conceal
 from proxy.core.secret_file import SecretFile, filled
 from proxy.upstream.credentials.options import checked_content, checked_value
@@ -120,3 +121,24 @@ def test_a_pipe_is_read_once_and_not_looked_at_again(tmp_path: Path) -> None:
     file = SecretFile(str(path), checked_value)
     writer.join(30)
     assert (file.value, file.may_change) == (b"Bearer piped", False)
+
+
+def test_what_could_not_be_read_for_a_while_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing about the file changes when there is a descriptor again."""
+
+    def none_left(path: str) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    path = tmp_path / "token"
+    turn(path, "one")
+    file = SecretFile(str(path), checked_value)
+    turn(path, "two")
+    with monkeypatch.context() as patched:
+        patched.setattr(secret_file, "secret_content", none_left)
+        assert not file.changed()
+        assert not file.changed()
+    assert len(caplog.records) == 1
+    assert file.changed()
+    assert file.value == b"two"

@@ -132,3 +132,12 @@ def test_authorities_that_cannot_be_used_name_the_file_and_the_option(
 
 def test_a_pipe_is_not_read_again() -> None:
     assert "'/dev/null'" in str(authorities_fault("/dev/null", "ca_file", ssl.SSLError("odd")))
+
+
+def test_a_file_that_cannot_be_opened_is_named(authority: Authority) -> None:
+    """OpenSSL says why, and not which."""
+    home = authority.path("")
+    for cert, key, named in (("none", "server.key", "none"), ("server.pem", "none", "none")):
+        with pytest.raises(OSError, match="No such file") as caught:
+            load_pair(context(), f"{home}/{cert}", f"{home}/{key}", b"", "")
+        assert str(caught.value.filename).endswith(named)

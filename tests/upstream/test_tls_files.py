@@ -1,11 +1,13 @@
 """Certificates and keys for upstreams that change while the proxy runs."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from proxy.upstream import tls_files
 from proxy.upstream.options import UpstreamOptions, UpstreamTlsOptions
 from proxy.upstream.tls_files import UpstreamTls
 from tests.support.authority import Authority
@@ -50,3 +52,22 @@ def test_where_nothing_can_change_nobody_looks(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     piped = UpstreamTlsOptions(ca_file=str(tmp_path / "pipe"))
     assert not UpstreamTls(UpstreamOptions(name="a", servers=("http://a",), tls=piped)).may_change
+
+
+def test_what_could_not_be_read_for_a_while_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_left(options: UpstreamOptions) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    authority = Authority(tmp_path)
+    found = UpstreamTls(options(tmp_path))
+    first = found.context
+    authority.issue("client", "DNS:other.test")
+    with monkeypatch.context() as patched:
+        patched.setattr(tls_files, "tls_context", none_left)
+        assert not found.changed()
+        assert not found.changed()
+    assert len(caplog.records) == 1
+    assert found.changed()
+    assert found.context is not first
