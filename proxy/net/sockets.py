@@ -75,9 +75,9 @@ def acknowledge(sock: Any) -> None:
     """Tell the peer at once that its bytes have come, where more is to follow them.
 
     A peer that writes twice waits for this before the second write (Nagle), and the kernel would
-    put it off for 40 ms (RFC 9293 3.8.6.3).
+    put it off for 40 ms (RFC 9293 3.8.6.3). Nobody is told where the connection has ended: None.
     """
-    if _QUICKACK is not None:
+    if _QUICKACK is not None and sock is not None:
         with contextlib.suppress(OSError, ValueError):  # a unix socket
             sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 

@@ -194,7 +194,7 @@ def named(cause: str, exchange: Exchange) -> str:
 def _failed(record: Record, *, ended: bool) -> tuple[Attempt, ...]:
     """The attempts before the one that has answered, or whose failure is the answer."""
     failed = tuple(each for each in record.attempt_log if not each.hedged)
-    return failed[:-1] if ended and len(failed) > 1 else failed
+    return failed[:-1] if ended and len(failed) > 1 and not record.is_unlogged else failed
 
 
 def _alike(failed: tuple[Attempt, ...]) -> str:

@@ -45,7 +45,8 @@ def phases(exchange: Exchange, now: float) -> Phases:
     record, started = exchange.record.with_call(), exchange.started_at
     head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
     ended = bool(exchange.status)
-    between = bool(tries) and not record.is_unlogged
+    under_way = record.is_unlogged
+    between = bool(tries) and not under_way
     if between and ended:
         between = _given_up(exchange, tries[-1], now)
         ended = not between
@@ -66,7 +67,10 @@ def phases(exchange: Exchange, now: float) -> Phases:
     before = max(0.0, (now if head_at is None else head_at) - started - queue)
     retries = 0.0
     if tries:
-        retries = min(before, _retries(tries, now if between else None, ended=ended))
+        until = now if between else None
+        if under_way:  # all that are logged have failed, and the wait for this one is over
+            until = max(record.attempt_began_at, tries[-1].began + tries[-1].seconds)
+        retries = min(before, _retries(tries, until, ended=ended and not under_way))
         before -= retries
     upload = min(sending, before)
     before -= upload
@@ -125,9 +129,9 @@ def _sending(body: Body, now: float) -> float:
 def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) -> float:
     """Seconds from each failed attempt's beginning to the next one's, less waits in queues.
 
-    ``until``: the time now where the next attempt has not begun. Of an exchange that has ``ended``
-    the last attempt is the one that counts. While one that ran beside it failed or was overtaken,
-    another server was waited for.
+    ``until``: when the attempt behind them began; the time now where it has not. Of an exchange
+    that has ``ended`` the last attempt is the one that counts. While one that ran beside it failed
+    or was overtaken, another server was waited for.
     """
     seconds, queued = 0.0, 0.0
     for number, attempt in enumerate(tries):

@@ -41,7 +41,7 @@ def times(exchange: Exchange, spent: Phases, now: float) -> Times:
     return (
         spent.client if whole else None,
         spent.queue,
-        spent.retries if len(record.attempt_log) > 1 else None,
+        spent.retries if spent.retries or len(record.attempt_log) > 1 else None,
         spent.connect if asked else None,
         spent.first_byte if answered or (asked and record.connect_s is not None) else None,
         spent.body if answered and whole else None,

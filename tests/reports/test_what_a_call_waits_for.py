@@ -15,7 +15,7 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.telemetry.call import Call, Teller, is_trouble
-from proxy.telemetry.phases import phases
+from proxy.telemetry.phases import NAMES, phases
 from tests.support.client import ask
 from tests.support.message import get, length, post
 from tests.support.peer import Peer
@@ -194,3 +194,20 @@ async def test_a_permit_and_a_connection_that_are_waited_for_are_named() -> None
         assert calls["third"]["phase"] == "queue"
         assert "waiting for a permit of one so far" in calls["fourth"]["why"]
         assert (calls["fourth"]["phase"], calls["fourth"]["upstream"]) == ("queue", "one")
+
+
+async def test_the_wait_for_a_second_try_is_not_the_time_of_its_server() -> None:
+    """Whose client leaves in the second try has waited for Retry-After, and not for the server."""
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+    retries = NAMES.index("retries")
+    async with fronted([busy], ["hold"], admin=ADMIN) as (upstream, proxy):
+        async with await proxy.connect() as client:
+            await client.send(named("second"))
+            await upstream.until(lambda: len(upstream.requests) == 2)
+            calls = await flying(proxy, 1, lambda call: call["phase"] == "first_byte")
+            assert calls["second"]["phases"][retries] >= 1.0
+        async with asyncio.timeout(PATIENCE):
+            left: dict[str, Any] = {}
+            while left.get("status") != 499:  # it is taken down with the others of its second
+                left = json.loads((await ask(proxy.admin, get("/api/exchanges/second"))).body)
+        assert left["phases"][retries] >= 1.0

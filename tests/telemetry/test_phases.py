@@ -8,6 +8,7 @@ from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.record import ANSWER, HEDGED, PERMIT, Attempt, Wait
 from proxy.telemetry.phases import NAMES, phase_now, phases
+from proxy.telemetry.traffic import times
 from tests.support.ended import ended
 
 
@@ -176,6 +177,20 @@ def test_all_failed_attempts_before_the_one_under_way_count() -> None:
     assert phases(exchange, 105.0)._asdict() == pytest.approx(
         dict.fromkeys(NAMES, 0.0) | {"retries": 2.5, "first_byte": 2.5}
     )
+
+
+@pytest.mark.parametrize(("status", "error"), [(0, ""), (499, "client_gone"), (504, "timeout")])
+def test_the_wait_for_the_attempt_under_way_is_of_the_retries(status: int, error: str) -> None:
+    """Also where the exchange has ended in its midst: it is not logged then."""
+    tries = (failed("503", 100.0, 0.4), failed("503", 100.5, 0.4))
+    exchange = retried(*tries, status=status, error=error, head_at=None, connect=0.0)
+    exchange.record.first_byte_at = None
+    exchange.record.attempt_count, exchange.record.attempt_began_at = 3, 102.0
+    spent = phases(exchange, 103.0)
+    assert spent._asdict() == pytest.approx(
+        dict.fromkeys(NAMES, 0.0) | {"retries": 2.0, "first_byte": 1.0}
+    )
+    assert sum(filter(None, times(exchange, spent, 103.0)[:-1])) == pytest.approx(3.0)
 
 
 def leading(call: Exchange, **fields: Any) -> Exchange:
