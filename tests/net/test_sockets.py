@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from proxy.net.sockets import SILENT, ask_when_silent, drop_handshakes, unread
+from proxy.net.sockets import SILENT, acknowledge, ask_when_silent, drop_handshakes, unread
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -68,3 +68,7 @@ async def test_who_has_begun_to_connect_is_let_in_and_nobody_after_that(
         listening.close()
         with pytest.raises(ConnectionRefusedError):  # when its kernel tries again, a second later
             await connecting
+
+
+def test_of_a_connection_that_has_ended_nobody_is_told() -> None:
+    acknowledge(None)

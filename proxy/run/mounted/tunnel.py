@@ -82,8 +82,22 @@ class Offer:
             await self._moved.wait()
         data = bytes(self._waiting)
         self._waiting.clear()
-        self._handler.resume_reading()
+        self._hold(False)
         return data
+
+    def _hold(self, held: bool) -> None:
+        """Hold the client back, or no longer.
+
+        ``pause_reading`` of aiohttp's handler has its parser wait too, which for anything but a
+        WebSocket fails, as there is no body.
+        """
+        transport = self._handler.transport
+        if transport is not None:
+            with contextlib.suppress(RuntimeError):  # uvloop, of one that is closing
+                if held:
+                    transport.pause_reading()
+                else:
+                    transport.resume_reading()
 
     # What is heard of the client
 
@@ -92,7 +106,7 @@ class Offer:
         self._waiting += data
         self._moved.set()
         if len(self._waiting) > _AHEAD:
-            self._handler.pause_reading()
+            self._hold(True)
         return False, b""
 
     def feed_eof(self) -> None:

@@ -17,7 +17,7 @@ from tests.support.mounted import OK, mounted, served, tables
 from tests.support.peer import SWITCHING, Peer
 from tests.support.process import PATIENCE
 from tests.support.tls_client import TlsClient, trusting
-from tests.support.tunnel import WEBSOCKET
+from tests.support.tunnel import OFFER
 from tests.support.upstream import RawUpstream
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: AAMAAABk\r\n"
@@ -132,7 +132,7 @@ def to(url: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def listening(
-    answer: bytes = b"", tls: ssl.SSLContext | None = None
+    answer: bytes = b"", tls: ssl.SSLContext | None = None, protocol: bytes = b"websocket"
 ) -> AsyncIterator[tuple[tuple[str, int], asyncio.Event, asyncio.Queue[bytes]]]:
     """A proxy whose upstream reads when it is told to; what it has read up to the end."""
     go = asyncio.Event()
@@ -145,23 +145,25 @@ async def listening(
         await writer.drain()
 
     async with (
-        Peer(speak) as peer,
+        Peer(speak, protocol) as peer,
         served(create_app(to(peer.url)), tls) as address,
         asyncio.timeout(PATIENCE),
     ):
         yield address, go, read
 
 
-async def begin(client: RawClient | TlsClient) -> None:
-    await client.send(WEBSOCKET)
+async def begin(client: RawClient | TlsClient, protocol: bytes = b"websocket") -> None:
+    await client.send(OFFER % protocol)
     await client.read_until(b"\r\n\r\n")
     await client.send(LAST)
 
 
-async def test_all_that_a_client_said_before_its_end_comes_to_the_upstream() -> None:
-    async with listening() as (address, go, read):
+@PROTOCOLS
+async def test_all_that_a_client_said_before_its_end_comes_to_the_upstream(protocol: bytes) -> None:
+    """However far it is ahead: it is held back by the connection alone."""
+    async with listening(protocol=protocol) as (address, go, read):
         async with await RawClient.connect(address) as client:
-            await begin(client)
+            await begin(client, protocol)
         go.set()
         assert await read.get() == LAST
 
@@ -179,14 +181,15 @@ async def test_a_client_that_half_closes_a_tunnel_is_answered() -> None:
         assert client.end == "fin"
 
 
+@PROTOCOLS
 async def test_all_that_a_client_over_tls_said_before_its_end_comes_too(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, protocol: bytes
 ) -> None:
     """Where aiohttp has read it: asyncio drops what a connection that is held back has of TLS."""
     monkeypatch.setattr("proxy.run.mounted.tunnel._AHEAD", len(LAST))
-    async with listening(tls=authority.server()) as (address, go, read):
+    async with listening(tls=authority.server(), protocol=protocol) as (address, go, read):
         async with await TlsClient.open(address, trusting(authority)) as client:
-            await begin(client)
+            await begin(client, protocol)
         go.set()
         assert await read.get() == LAST
 
