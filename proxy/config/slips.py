@@ -4,6 +4,7 @@ import re
 import tomllib
 from typing import Final, NamedTuple
 
+from proxy.config.braces import long_table
 from proxy.config.hidden import secret_key, shown_value
 from proxy.config.other_languages import BLOCK, MARKER
 from proxy.config.problems import secret
@@ -52,6 +53,8 @@ def diagnosis(lines: list[str], number: int, message: str, column: int) -> Diagn
     for look in (_marker, _behind, _signs, _comma, _colon, open_quote):
         if found := look(line, message):
             return found
+    if text := long_table(lines, number):
+        return Diagnosis(text, None)
     if "nclosed array" in message:
         start = next((n for n in range(number, 0, -1) if _OPEN.match(lines[n - 1])), number)
         text = "the list that begins here is not closed, or a comma is missing in it"
@@ -228,10 +231,6 @@ def _value(key: str, value: str) -> Diagnosis | None:
     if not value:
         return Diagnosis(f"a value is missing: expected {key} = value")
     if value.startswith(("[", "{")):
-        if value.startswith("{") and not value.endswith("}"):
-            return Diagnosis(
-                "an inline table { } stands on one line; a longer one is a [table]", None
-            )
         items = [item.strip() for item in value[1:-1].split(",") if item.strip()]
         if value[0] == "[" and value[-1] == "]" and not set("\"'[]{}") & set(value[1:-1]):
             text = ", ".join(each if is_whole([f"x = {each}"]) else f'"{each}"' for each in items)
