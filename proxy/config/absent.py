@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from proxy.config.foreign import meanings
 from proxy.config.similar import plain
 
 _FRONT: Final = "put nginx, HAProxy or Caddy in front for it"
@@ -71,6 +72,14 @@ _UPGRADES: Final = "WebSocket and other upgrades pass without an option"
 _ORDER: Final = "the most specific route wins"
 _CHECKED: Final = "each of the servers is checked at its own address"
 _ASKED: Final = "a check is a GET; its Host is the server's own, or host_header of the upstream"
+_GOOD: Final = "an answer from 200 to 399 is good"
+_RULES: Final = "rules for fields stand in request_headers and in response_headers"
+_BREAKERS: Final = (
+    "expected limit in [[upstreams]], max_requests in [concurrency] and percent in [retry.budget]; "
+    "[circuit_breaker] leaves a server alone that fails"
+)
+_KEPT: Final = 'expected url in [store], as in url = "sqlite:/var/lib/sidecar-proxy/store.db"'
+_OWN_KEY: Final = "a reply is kept for its URL and what its Vary names, not for a key of your own"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
@@ -91,7 +100,7 @@ _SENTENCES: Final = {
     "http tcp entrypoints entry_points providers static_resources apps": _THREE,
     "enabled enable disabled": _ON,
     "websocket websockets upgrade": _UPGRADES,
-    "routes.priority routes.order routes.weight": _ORDER,
+    "routes.priority routes.order": _ORDER,
     "root static try_files file_server": _FILES,
     "log.output log.path log.file log.stdout log.destination error_log": _LOG,
     "metrics prometheus stats stub_status stats_prefix": _COUNTED,
@@ -108,7 +117,7 @@ _SENTENCES: Final = {
     " allow deny allow_list deny_list white_list black_list block_list allow_ips deny_ips"
     " allowed_ips ip_allow_list ip_deny_list ip_white_list ip_black_list ip_filter ip_restriction"
     " source_range remote_ip satisfy rbac": _LISTS,
-    "split split_clients traffic_split weighted weighted_clusters canary": SPLIT,
+    "routes.weight split split_clients traffic_split weighted weighted_clusters canary": SPLIT,
     "mirror mirroring mirrors request_mirror_policies request_mirror_policy shadow": _MIRROR,
     "query queries query_string query_params query_parameters params args cookies"
     " routes.cookie": _CHOICE,
@@ -143,6 +152,20 @@ _SENTENCES: Final = {
     "servers_transport transport transport_socket common_tls_context": _SERVERS,
     "proxy_http_version": "servers are spoken to in HTTP/1.1",
     "sub_filter sub_filter_once subs_filter replace_response": "bodies are not changed",
+    "reverse_proxy": "expected [[upstreams]] with servers, and upstream in [[routes]]",
+    "handle_path": "expected path and strip_prefix in [[routes]]",
+    "frontend frontends": "expected listen in [server], and [[routes]]",
+    "map": "there are no variables of your own; a route says what it takes",
+    "resolver resolvers": "names are looked up as the system does; see dns_ttl in [[upstreams]]",
+    "cache.path proxy_cache_path": _KEPT,
+    "cache.key proxy_cache_key": _OWN_KEY,
+    "cache.lock proxy_cache_lock": "it is always so: of equal requests that miss, one is sent",
+    "proxy_ignore_headers": "a reply that says how long it may be stored is believed",
+    "health_check.expected_status health_check.expected_statuses health_check.status": _GOOD,
+    "jitter": "waits are always spread by chance",
+    "server.root_path server.base_path": "expected strip_prefix or add_prefix in [[routes]]",
+    "queue.timeout queue.max_wait queue.wait": "expected queue in [timeouts]",
+    "circuit_breakers": _BREAKERS,
     "stream.sse": "streams of events are known by their Content-Type",
 }
 
@@ -154,6 +177,9 @@ _KNOWN: Final = {
 
 _OF_TRAFFIC: Final = frozenset({_LISTS, SPLIT, _CHOICE, _RULE, _SERVERS, _RENEWED})
 """Sentences about what is let in and where it goes: in a table of a feature the word means more."""
+_CHANGES: Final = frozenset(
+    {"set", "add", "remove", "hide", "ignore", "delete", "unset", "replace"}
+)
 _OF_SERVERS: Final = frozenset({_VERIFY, _VERIFIED})
 _TRAFFIC: Final = ((), ("server",), ("routes",), ("upstreams",), ("upstreams", "servers"))
 
@@ -163,8 +189,15 @@ def absent(name: str, table: tuple[str, ...]) -> str:
     if name in ("tls", "ssl", "https") and not table:
         return f": {_TLS}"
     near = f"{plain(table[-1])}.{plain(name)}" if table else ""
-    text = _KNOWN.get(near) or _anywhere(plain(name), table)
+    text = _KNOWN.get(near) or _anywhere(plain(name), table) or _of_fields(name, table)
     return f": {text}" if text else ""
+
+
+def _of_fields(name: str, table: tuple[str, ...]) -> str:
+    """What is said of a name that changes fields, where ``headers`` is a condition."""
+    words = set(name.split("_"))
+    changes = words & _CHANGES and words & {"header", "headers"}
+    return _RULES if table == ("routes",) and changes and not meanings(name) else ""
 
 
 def _anywhere(name: str, table: tuple[str, ...]) -> str:

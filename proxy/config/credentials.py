@@ -50,7 +50,10 @@ def credentials_problems(tables: CredentialsTables | None, place: Place) -> Iter
 
 
 def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
-    yield from findings.one((*place, "header"), findings.owned_fault(options.header))
+    fault = findings.owned_fault(options.header)
+    if ":" in options.header:
+        fault = "the name alone stands in header, what stands behind its colon in value"
+    yield from findings.one((*place, "header"), fault)
     given = [name for name in ("value", "value_file", "oauth2") if getattr(options, name)]
     if len(given) != 1:
         spare = "one" if len(given) == 2 else "two"

@@ -76,6 +76,8 @@ class _Walk:
             inner = plain(kind.item_type)
             assert isinstance(inner, inspect.StructType)
             found: Any = [self.table(inner, raw, place)]
+        elif isinstance(raw, list) and not isinstance(kind, inspect.VarTupleType):
+            return  # a list of tables for one, which has been said
         else:
             found = self.value(kind, raw, place)
         if found is not _WRONG:
@@ -124,7 +126,7 @@ class _Walk:
 
     def single(self, kind: inspect.StructType, raw: dict[str, Any], place: Place) -> Any:
         """``[routes]`` where ``[[routes]]`` is meant, or ``[routes.api]`` for one with a name."""
-        name = str(place[-1])
+        name = ".".join(step for step in place if isinstance(step, str))
         fields = {field.encode_name for field in kind.fields}
         if raw and not fields & raw.keys() and all(isinstance(v, dict) for v in raw.values()):
             key = next(iter(raw))

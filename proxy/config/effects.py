@@ -4,7 +4,7 @@ Each function is of one table, and names those of its options that do nothing in
 upstream, that has it; the option ``""`` is the table itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from proxy.config.model import Config, Route, Upstream
@@ -33,12 +33,20 @@ _SENT: Final = {"reset", "timeout"}
 """What of ``[retry] on`` allows ``last_chance``."""
 
 
+_UNSENT: Final = ("connect-failure", "stale-connection")
+"""What of it is certain to have reached no server, so that any method may be tried again."""
+
+
 def _retry(_: Config, route: Route, retry: RetryOptions) -> Reasons:
     total = route.timeouts.total
     if retry.attempts == 1:
         yield "on", "nothing is tried again with attempts = 1"
     elif not retry.on:
         yield "on", "nothing is tried again; retry = false says so too"
+    elif any(each[0].isdigit() for each in retry.on) and (
+        why := _unrepeatable(route, retry) or _replaced(retry.on)
+    ):
+        yield "on", why
     if retry.backoff_base > retry.backoff_max > 0:
         yield "backoff_base", f"longer than backoff_max ({retry.backoff_max}), which is then waited"
     if 0 < total <= retry.wait_for_connect:
@@ -108,17 +116,33 @@ UNCOUNTED: Final = ("period", "key")
 """What does nothing beside an ``average`` of 0; not where that is written, which may be meant."""
 
 
-def _hedge(_: Config, route: Route, hedge: HedgeOptions) -> Reasons:
-    rules = route.retry or RetryOptions()
+def _replaced(on: Sequence[str]) -> str:
+    """What a list that was meant to add a status takes away."""
+    default = RetryOptions().on
+    if not all(each[0] in "45" for each in on) or set(on) <= {*default, "5xx"}:
+        return ""
+    left = " and ".join(_UNSENT)
+    named = " and ".join(f'"{each}"' for each in _UNSENT)
+    return f"{left} are not tried again now, though nothing was sent: expected {named} in on"
+
+
+def _unrepeatable(route: Route, rules: RetryOptions) -> str:
+    """Why nothing that may have been done is sent again, whatever failed."""
     key = rules.idempotency_header
     # Copies are for what carries it.
     keyed = key and key != RetryOptions().idempotency_header
+    if set(route.methods or rules.methods) & set(rules.methods) or keyed:
+        return ""
+    may = f", but for what carries {key}" if key else ""
+    taken = ", ".join(route.methods) or "any method"
+    return f"nothing of {taken} may be repeated{may}: see [retry] methods"
+
+
+def _hedge(_: Config, route: Route, hedge: HedgeOptions) -> Reasons:
     if not hedge.budget_percent:
         yield "", "no copy is ever sent with budget_percent = 0"
-    elif not set(route.methods or rules.methods) & set(rules.methods) and not keyed:
-        may = f", but for what carries {key}" if key else ""
-        taken = ", ".join(route.methods) or "any method"
-        yield "", f"nothing of {taken} may be repeated{may}: see [retry] methods"
+    elif why := _unrepeatable(route, route.retry or RetryOptions()):
+        yield "", why
     first_byte = route.timeouts.first_byte
     try:
         delay = Duration.parse(hedge.delay) if hedge.delay[:1].isdigit() else 0

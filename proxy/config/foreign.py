@@ -20,32 +20,37 @@ upstreams.servers.url: address addr port host
 routes.host: hosts domain domains hostname vhost virtual_host
 admin.hosts: hosts origins
 admin.token_file: token secret password
-upstreams.limit: maxconn max_connections max_conns max_conn max_conns_per_host
-routes.fallback: error_page handle_errors
+upstreams.limit: pool_size maxconn max_connections max_conns max_conn max_conns_per_host
+routes.fallback: error_page handle_errors proxy_intercept_errors
 tracing.service_name: service
 concurrency.adaptive: algorithm
 retry.methods: allowed_methods
 [routes]: route rules locations
 routes.path_regex: regex path_regexp regexp safe_regex
 routes.rewrite.pattern: regex regexp from
-routes.methods: method verbs
+routes.methods: method verbs limit_except
+routes.headers: header
 routes.rewrite: rewrite_path path_rewrite regex_rewrite replace_path replace_path_regex
-routes.rewrite.replacement: substitution
+routes.rewrite.replacement: substitution to
 routes.strip_prefix: strip strip_path stripprefix prefix_rewrite
-routes.request_headers: set_headers add_headers proxy_set_header header_up custom_request_headers
+routes.request_headers: request_header
+    set_headers add_headers proxy_set_header header_up custom_request_headers
     request_headers_to_add request_headers_to_remove
-routes.response_headers: add_header header_down more_set_headers more_clear_headers hide hide_header
+routes.response_headers: response_header
+    add_header header_down more_set_headers more_clear_headers hide hide_header
     proxy_hide_header proxy_pass_header custom_response_headers
     response_headers_to_add response_headers_to_remove
 routes.request_headers.remove: delete unset del
 routes.response_headers.remove: hide delete unset del
 server.unix_mode: socket_mode mode
 server.max_body: client_max_body_size max_body_size max_upload_size body_limit max_request_body
+    max_request_size
     max_request_body_bytes
 server.max_header_size: max_header_bytes large_client_header_buffers client_header_buffer_size
     max_request_headers_kb
 server.max_connections: max_conn maxconn worker_connections
-server.trusted_proxies: trusted set_real_ip_from trust_proxy trusted_ips forwarded_headers
+server.trusted_proxies: forwarded_allow_ips
+    trusted set_real_ip_from trust_proxy trusted_ips forwarded_headers
 server.forwarded: forwardfor
 server.body_idle_timeout: client_body_timeout
 server.request_headers_timeout: client_header_timeout read_header_timeout
@@ -68,11 +73,17 @@ retry.attempts: attempt retries max_retries num_retries tries max_attempts count
     proxy_next_upstream_tries
 retry.on: retry_on statuses status status_codes codes conditions proxy_next_upstream
 [retry]: retry_policy redispatch
+retry.budget: retry_budget
+[hedge]: hedge_policy hedging
+hedge.delay: after percentile
+[tracing]: otel opentelemetry otlp
+deadline.accept: header
 retry.wait_for_connect: lb_try_duration
 retry.backoff_base: backoff delay wait backoff_min initial_interval retry_back_off
 shutdown.delay: delay
 retry.backoff_max: max_backoff max_delay
 shutdown.grace_period: wait grace graceful_timeout drain_timeout shutdown_timeout grace_timeout
+    graceful_shutdown
     termination_grace_period_seconds
 [shutdown]: life_cycle
 log.level: log_level loglevel verbosity debug
@@ -120,6 +131,7 @@ load_balance.policy: mode lb_policy lb_type balance strategy algorithm
 circuit_breaker.consecutive_failures: failures threshold max_fails max_failures failure_threshold
     consecutive_errors consecutive_5xx consecutive_gateway_failure
 circuit_breaker.base_ejection_time: fail_timeout cooldown sleep_window fail_duration
+    open_for
 [concurrency]: in_flight_req in_flight
 concurrency.max_requests: max limit max_concurrency max_concurrent max_in_flight max_connections
     amount

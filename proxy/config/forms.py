@@ -90,6 +90,8 @@ def _hedge_delay(raw: Any) -> str:
         share = float(found[2]) * (100 if found[1] == "0" else 1)
         quantile = f"p{share:.10g}"
         return meant(f"'{quantile}'") if re.search(hedge.PATTERN, quantile) else ""
+    if type(raw) in (int, float) and 10 <= raw < 100 and re.search(hedge.PATTERN, f"p{raw:g}"):
+        return meant(f'"p{raw:g}"')
     return unit(Duration, raw)
 
 

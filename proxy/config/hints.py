@@ -184,6 +184,8 @@ def items(raw: Any) -> str:
 
 def several(place: Place, raw: Any) -> str:
     """Several values where a route has one, and rules for fields where it has conditions."""
+    if place[0] == "routes" and place[2:] == ("strip_prefix",) and raw is True:
+        return ', expected the prefix itself, as in strip_prefix = "/v1"'
     if place[0] != "routes" or not isinstance(raw, list | dict):
         return ""
     if place[2:3] == ("headers",) and place[-1] in ("set", "add", "remove", "hide", "delete"):

@@ -11,6 +11,7 @@ from proxy.core.size import Size
 
 _NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
 NEVER: Final = frozenset(["", *_NO.split(",")])
+_OFF: Final = ', "0" switches the limit off, where docs/configuration.md says nothing else'
 _PART: Final = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-zµμ]*)\s*")
 _CLOCKS: Final[dict[str, float]] = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), 1e-9),
@@ -39,7 +40,7 @@ def meant(text: str) -> str:
 def unit(kind: type, raw: Any) -> str:
     """A duration or a size."""
     if raw is False or (isinstance(raw, str) and raw.strip().lower() in NEVER):
-        return ', "0" switches it off'
+        return _OFF
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return ""
     if issubclass(kind, AutoDuration) and str(raw).strip().lower() == "auto":
@@ -52,7 +53,7 @@ def unit(kind: type, raw: Any) -> str:
 def duration_unit(raw: str | float) -> str:
     """A duration."""
     if not isinstance(raw, str):
-        return meant(f'"{raw:g}s"') if 0 < raw < 1e9 else ', "0" switches it off' * (raw == 0)
+        return meant(f'"{raw:g}s"') if 0 < raw < 1e9 else _OFF * (raw == 0)
     parts, total = _parts(raw, _CLOCKS)
     if not parts:
         return ""
@@ -66,7 +67,7 @@ def size_unit(raw: str | float) -> str:
     """A size."""
     if not isinstance(raw, str):
         if raw == 0:
-            return ', "0" switches it off'
+            return _OFF
         return meant(f'"{Size(raw)}"') if isinstance(raw, int) and 0 < raw < 1 << 62 else ""
     parts, total = _parts(raw, _WEIGHTS)
     return meant(f'"{Size(int(total))}"') if parts and 0 < total < 1 << 62 else ""

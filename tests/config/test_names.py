@@ -125,7 +125,7 @@ def test_a_name_is_answered_with_the_one_that_was_meant(
         ("ProxyPassReverse", ", did you mean 'rewrite_location'?"),
         ("changeOrigin", ", did you mean 'host_header' in [[upstreams]]?"),
         ("hots", ", did you mean 'host'?"),
-        ("map", ""),
+        ("map", ": there are no variables of your own; a route says what it takes"),
     ],
 )
 def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(

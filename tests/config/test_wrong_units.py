@@ -14,8 +14,8 @@ from proxy.config.load import check
         ("90", '"90s"'),
         ("1.5", '"1.5s"'),
         ('"90"', '"90s" or "90ms"'),
-        ("false", '"0" switches it off'),
-        ('"off"', '"0" switches it off'),
+        ("false", '"0" switches the limit off, where docs/configuration.md says nothing else'),
+        ('"off"', '"0" switches the limit off, where docs/configuration.md says nothing else'),
         ('"5 sec"', '"5s"'),
         ('"2d"', '"48h"'),
         ('"PT5M"', '"5m"'),
@@ -35,7 +35,10 @@ def test_a_wrong_duration_says_which_was_meant(tmp_path: Path, written: str, mea
         ('"10m"', '"10MiB"'),
         ('"64 k"', '"64KiB"'),
         ("1048576", '"1MiB"'),
-        ('"unlimited"', '"0" switches it off'),
+        (
+            '"unlimited"',
+            '"0" switches the limit off, where docs/configuration.md says nothing else',
+        ),
     ],
 )
 def test_a_wrong_size_says_which_was_meant(tmp_path: Path, written: str, meant: str) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from proxy.config.load import check
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.message import get
@@ -30,6 +31,19 @@ def test_each_row_names_options_that_exist_or_says_that_there_is_none(row: list[
     assert bool(options) is (here not in ("none", "nothing to write"))
     for table, option in options:
         assert option in KNOWN[table.rpartition(".")[2]], f"[{table}] {option}"
+
+
+NAMES: Final = sorted(
+    {name for row in ROWS for name in re.findall(r"`([a-z]+_[a-z_]+|map)`", row[0])}
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_check_says_what_to_write_for_a_name_of_another_proxy(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"{name} = 1\n")
+    (said,) = (each.message for each in check(file, {}) if each.place == name)
+    assert said != "unknown option"
 
 
 def test_each_of_the_four_has_rows() -> None:
