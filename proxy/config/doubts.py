@@ -13,6 +13,7 @@ from proxy.config.credentials import credentials_doubts
 from proxy.config.field_doubts import field_doubts
 from proxy.config.keys import key_doubts
 from proxy.config.model import Config, Route, Upstream
+from proxy.config.open_doors import open_doors
 from proxy.config.paths import path_doubts
 from proxy.config.similar import suggestion
 from proxy.config.urls import collector_doubt
@@ -48,6 +49,7 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
         yield from _admin(config, raw.get("admin") or {})
     yield from without_effect(config, raw, unsettled)
     yield from key_doubts(config, raw)
+    yield from open_doors(config)
     used = {name for route in config.routes for name in route.upstreams}
     known = {upstream.name for upstream in config.upstreams}
     for index, upstream in enumerate(config.upstreams):

@@ -32,6 +32,8 @@ def file_fault(path: str, *, secret: bool = False) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may have become a pipe
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, PermissionError):
+            reason = f"{reason} as user {os.geteuid()}"
         return f"cannot read {shown}: {reason}"
     try:
         is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)

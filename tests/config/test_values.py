@@ -1,5 +1,6 @@
 """Files and owners that a configuration names."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -84,3 +85,12 @@ def test_an_owner_that_does_not_exist_is_a_fault() -> None:
 )
 def test_a_secret_in_the_place_of_its_file_is_not_repeated(path: str, said: str) -> None:
     assert file_fault(path, secret=True) == said
+
+
+def test_who_may_not_read_a_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert file_fault("/a") == "cannot read '/a': Permission denied as user 54321"
