@@ -57,7 +57,8 @@ class Descriptors(NamedTuple):
         if connections < asked:
             _log.warning(
                 "max_connections is %d, but this process may open %d files only: at most %d "
-                "clients are served at a time, more are refused with 503. Raise the hard limit "
+                "clients are served at a time; beyond that the longest idle one is closed, and if "
+                "none is idle: 503. Raise the hard limit "
                 "(ulimit -Hn, LimitNOFILE=) to %d",
                 asked,
                 self.limit,

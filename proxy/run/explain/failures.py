@@ -40,8 +40,9 @@ _FAILURES: Final = (
     Failure(STALE_CONNECTION, "an idle connection had ended", "502", True),
     Failure(RESET, "a reset after it was sent", "502", True),
     Failure(TIMEOUT, "no head within first_byte", "504", True),
-    *(Failure(str(each), f"status {each}", _PASSED, takes_over(each)) for each in (500, 502, 503)),
 )
+_STATUSES: Final = ("429", "500", "502", "503")
+"""Those that are said always."""
 
 
 def failures(route: Route, asked: Exchange) -> Iterator[str]:
@@ -53,7 +54,12 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
     may_follow = may_follow and (repeats_broken(rules) or bool(route.fallback))
     held = _held(route.stream or StreamOptions(), may_follow=may_follow)
     broken = (Failure(RESET, held, "502", True),) if held else ()
-    for failure in (*_per_try(route.timeouts), *_FAILURES, *broken):
+    named = {each for each in rules.on if each.isdigit()}
+    answers = [
+        Failure(each, f"status {each}", _PASSED, takes_over(int(each)))
+        for each in sorted({*_STATUSES, *named})
+    ]
+    for failure in (*_per_try(route.timeouts), *_FAILURES, *answers, *broken):
         steps = [_again(failure, route, asked)]
         nothing_sent = failure.name == CONNECT_FAILURE
         answer = failure.answer

@@ -37,6 +37,20 @@ def test_a_get_is_sent_again_as_the_options_say() -> None:
     assert told["status 503"] == "sent again, 3 times in all; at last: the answer as it is"
 
 
+def test_429_and_each_status_that_is_named_has_a_line() -> None:
+    assert said("GET")["status 429"].startswith("not sent again: 429 is not in retry.on")
+    told = said("GET", retry=RetryOptions(on=("429", "418")))
+    assert [each for each in told if each.startswith("status ")] == [
+        f"status {each}" for each in (418, 429, 500, 502, 503)
+    ]
+    assert told["status 418"].startswith(again := "sent again, 3 times in all")
+    assert told["status 429"].startswith(again)
+    assert (
+        "POST is not in retry.methods"
+        in said("POST", retry=RetryOptions(on=("429",)))["status 429"]
+    )
+
+
 def test_a_post_is_sent_again_only_where_it_was_not_sent_or_may_be_repeated() -> None:
     told = said("POST")
     assert told["no connection: nothing was sent"].startswith("sent again")
