@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import signal
 import sys
 from contextlib import suppress
@@ -9,6 +10,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from proxy.demo.app import application
+from proxy.run.sockets import holder
 
 
 async def serve(host: str, port: int, *, tied: bool) -> None:
@@ -60,7 +62,9 @@ def main(argv: list[str] | None = None) -> int:
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(host.strip("[]"), int(port), tied=options.tied))
     except OSError as error:
-        sys.stderr.write(f"demo: cannot listen on {options.listen}: {error.strerror}\n")
+        taken = error.errno == errno.EADDRINUSE
+        why = f"port {port} is taken{holder.of_port(int(port))}" if taken else error.strerror
+        sys.stderr.write(f"demo: cannot listen on {options.listen}: {why}\n")
         return 1
     return 0
 

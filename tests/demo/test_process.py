@@ -24,7 +24,9 @@ def test_an_address_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) ->
         taken = demo.url.removeprefix("http://")
         with pytest.raises(DemoFailed), DemoProcess(taken):
             pass
-    assert f"cannot listen on {taken}" in capsys.readouterr().err
+    port = taken.rpartition(":")[2]
+    said = capsys.readouterr().err
+    assert f"cannot listen on {taken}: port {port} is taken by " in said
 
 
 def test_it_ends_when_the_process_that_started_it_is_killed() -> None:
