@@ -17,7 +17,6 @@ admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/effects: tests/config/test_without_effect.py  which asks them
 config/shapes: tests/config/test_describe.py  what is written of them
-edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/client_stream: tests/edge/test_service_endings.py  a client that leaves, as the service is told
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
 edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket

@@ -10,7 +10,7 @@ from aiohttp.streams import StreamReader
 from proxy.core.body import Body
 from proxy.core.errors import ReplyStalled
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.http.chunked import LAST_CHUNK
+from proxy.http.trailers import last_chunk
 from proxy.net.timers import RearmableTimer
 from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody
 from proxy.upstream.http1.request_body import RequestBodySender, Upload
@@ -30,6 +30,7 @@ class Connection:
     awaiting_head = False
     connected = True
     writing_paused = False
+    last_chunk = staticmethod(last_chunk)
 
     def __init__(self, loop: JumpingLoop) -> None:
         self._loop = loop
@@ -53,9 +54,6 @@ class Connection:
 
     def send_more(self, data: bytes) -> None:
         self.left += 0 if self.takes else len(data)
-
-    def last_chunk(self, *_: Any) -> bytes:
-        return LAST_CHUNK
 
     def sent_past(self, size: int) -> None:
         """It was not written here."""
