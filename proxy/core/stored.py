@@ -191,8 +191,11 @@ class Store(Protocol):
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key, also those that are on their way there."""
 
-    async def purge(self, label: bytes) -> int:
-        """Remove all entries with this label; how many there were. Also those on their way."""
+    async def purge(self, label: bytes, patience: float = 0.0) -> int:
+        """Remove all entries with this label; how many there were. Also those on their way.
+
+        ``patience``: seconds for which it is waited for at least, where that takes long.
+        """
 
     def room_beside(self, meta: Meta) -> int:
         """Bytes of the longest body that fits into ``max_size`` beside this head."""

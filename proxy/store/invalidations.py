@@ -55,10 +55,11 @@ class Invalidations:
         """What the store does not know yet."""
         return frozenset(self._left) if self._left else _NONE
 
-    async def make(self, kind: str, name: bytes) -> int | None:
+    async def make(self, kind: str, name: bytes, patience: float = 0.0) -> int | None:
         """Remove what has this key or label; how many there were, None where that is not known.
 
-        ``kind``: KEY or LABEL. One that takes too long is made later.
+        ``kind``: KEY or LABEL. One that takes longer than the timeout, or than ``patience``
+        seconds if that is more, is made later.
         """
         self._changes.invalidated(name)
         if len(self._left) >= _MOST:
@@ -68,7 +69,8 @@ class Invalidations:
         self._number += 1
         self._left[kind, name] = self._number
         task = self._begin(self._make(kind, name, self._number))
-        await asyncio.wait((task,), timeout=self._timeout)
+        within = self._timeout and max(self._timeout, patience)
+        await asyncio.wait((task,), timeout=within)
         return task.result() if task.done() else None
 
     async def _make(self, kind: str, name: bytes, number: int) -> int | None:

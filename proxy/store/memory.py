@@ -210,7 +210,7 @@ class MemoryStore:
             if ident is None or entry.ident == ident:
                 self._remove(entry)
 
-    async def purge(self, label: bytes) -> int:
+    async def purge(self, label: bytes, patience: float = 0.0) -> int:
         """Remove all entries with this label; how many there were."""
         self.changes.invalidated(label)
         labelled = self._labels.get(label)

@@ -29,7 +29,7 @@ from proxy.core.stored import (
     StoreFailed,
 )
 from proxy.policy.key_changes import Changes
-from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
+from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
 from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
@@ -43,16 +43,13 @@ from proxy.store.redis_entry import (
     newest_first,
 )
 from proxy.store.redis_parts import RedisParts
-from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
+from proxy.store.redis_removal import RedisRemoval
+from proxy.store.redis_scripts import GONE, STORE, TOUCH
 from proxy.store.redis_writer import RedisWriter
 from proxy.store.whole import kept
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
-_REMEMBERED: Final = 24 * 3600
-"""Seconds for which an invalidation is known."""
-_AT_A_TIME: Final = 500
-"""Entries that one script removes; Redis does nothing else meanwhile."""
 _TRIES: Final = 3
 """Of a change to an entry that somebody else changes too."""
 
@@ -68,6 +65,7 @@ class RedisStore:
         "_names",
         "_number",
         "_parts",
+        "_removal",
         "_run",
         "_timeout",
         "_writing",
@@ -84,12 +82,13 @@ class RedisStore:
         self._calls = RedisCalls(url, timeout, clock)
         self._client = self._calls.client
         self._parts = RedisParts(self._calls, self._names)
+        self._removal = RedisRemoval(self._calls, self._names)
         self._timeout = timeout or None
         self._backlog = 0
         self._number = 0
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
-        scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
+        scripts = (STORE, TOUCH)
         self._run = {text: self._client.register_script(text) for text in scripts}
         self.changes = Changes()
         self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
@@ -241,9 +240,9 @@ class RedisStore:
             name = self._names.entries(key)
             await self._calls.quietly(lambda: self._client.hdel(name, ident))
 
-    async def purge(self, label: bytes) -> int:
+    async def purge(self, label: bytes, patience: float = 0.0) -> int:
         """Remove all entries with this label; how many there were."""
-        return await self._invalid.make(LABEL, label) or 0
+        return await self._invalid.make(LABEL, label, patience) or 0
 
     async def _make_invalid(self, kind: str, name: bytes) -> int | None:
         # Each write ends in time by itself; to wait for it is no fault of Redis.
@@ -251,29 +250,7 @@ class RedisStore:
             await self._written(name, None)
         elif kind == LABEL and self._writing:
             await asyncio.wait(self._writing.values())
-        work = {KEY: self._invalidate, LABEL: self._purge, ALL: self._clear}[kind]
-        return await self._calls.quietly(lambda: work(name))
-
-    async def _invalidate(self, key: bytes) -> int:
-        done: int = await self._run[INVALIDATE]([self._names.entries(key)], [_REMEMBERED])
-        return done
-
-    async def _purge(self, label: bytes) -> int:
-        members = self._names.members(label)
-        left = await self._run[MARK]([self._names.purged(label), members], [_REMEMBERED])
-        removed = 0
-        while left > 0:
-            removed += await self._run[PURGE]([members], [self._names.prefix, _AT_A_TIME])
-            left -= _AT_A_TIME
-        return removed
-
-    async def _clear(self, _: bytes) -> int:
-        """Invalidate every key there is; what is on its way to another one may still come."""
-        removed = 0
-        async for name in self._client.scan_iter(match=self._names.all_entries, count=_AT_A_TIME):
-            await self._run[INVALIDATE]([name], [_REMEMBERED])
-            removed += 1
-        return removed
+        return await self._removal.make(kind, name)
 
     async def _written(self, key: bytes, within: float | None) -> bool:
         """Wait for what is being written under a key; whether that took no longer than this."""

@@ -60,6 +60,9 @@ if ARGV[2] ~= '' then
 end
 for i = 11, labels do
   redis.call('SADD', prefix .. 'l' .. ARGV[i], ARGV[8])
+  for j = labels + 1, #ARGV do
+    redis.call('SREM', prefix .. 'l' .. ARGV[i], string.sub(ARGV[8], 1, 16) .. ARGV[j])
+  end
   redis.call('EXPIRE', prefix .. 'l' .. ARGV[i], ARGV[9])
 end
 for i = labels + 1, #ARGV do redis.call('HDEL', name, ARGV[i]) end
@@ -96,6 +99,18 @@ INVALIDATE: Final = (
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], '!', string.format('%.0f', order))
 return redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+)
+CLEAR: Final = (
+    _ORDER
+    + """
+-- KEYS: hashes. ARGV: seconds for which that is known.
+for _, name in ipairs(KEYS) do
+  redis.call('DEL', name)
+  redis.call('HSET', name, '!', string.format('%.0f', order))
+  redis.call('EXPIRE', name, ARGV[1])
+end
+return #KEYS
 """
 )
 MARK: Final = (

@@ -204,9 +204,9 @@ class SqliteStore:
             number = int.from_bytes(ident, "big")
             await self._changed(lambda db: db.remove(number))
 
-    async def purge(self, label: bytes) -> int:
+    async def purge(self, label: bytes, patience: float = 0.0) -> int:
         """Remove all entries with this label; how many there were."""
-        return await self._invalid.make(LABEL, label) or 0
+        return await self._invalid.make(LABEL, label, patience) or 0
 
     async def _make_invalid(self, kind: str, name: bytes) -> int | None:
         try:

@@ -94,6 +94,19 @@ async def test_what_is_removed_too_slowly_is_hidden_meanwhile(
     await store.close()
 
 
+async def test_a_purge_with_patience_ends_when_it_is_made(path: Path) -> None:
+    store = SqliteStore(path, 0, 0.01)
+    put(store, K, b"old", labels=[b"red"])
+    gate, loop = asyncio.Event(), asyncio.get_running_loop()
+    store._file.begin(lambda: asyncio.run_coroutine_threadsafe(gate.wait(), loop).result())
+    assert await store.purge(b"red") == 0
+    loop.call_later(0.1, gate.set)  # longer than the timeout
+    put(store, K, b"old", labels=[b"red"])
+    assert await store.purge(b"red", 600.0) == 1
+    assert not store._invalid.left
+    await store.close()
+
+
 async def test_one_that_is_asked_for_again_meanwhile_is_made_twice(path: Path) -> None:
     store = SqliteStore(path, 0, 0.01)
     gate, loop = asyncio.Event(), asyncio.get_running_loop()

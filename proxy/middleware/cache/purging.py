@@ -6,6 +6,8 @@ from proxy.core.stored import Store
 from proxy.middleware.cache.labels import label
 
 KINDS: Final = ("path", "tag", "route")
+_PATIENCE: Final = 10.0
+"""Seconds for which an operator waits until nobody is served what was removed."""
 
 
 async def purge(store: Store | None, **wanted: str) -> int:
@@ -20,5 +22,5 @@ async def purge(store: Store | None, **wanted: str) -> int:
         raise ValueError("no route has [cache]: nothing is stored")
     removed = 0
     for kind, value in chosen.items():
-        removed += await store.purge(label(kind.encode(), value.encode()))
+        removed += await store.purge(label(kind.encode(), value.encode()), _PATIENCE)
     return removed

@@ -1,0 +1,78 @@
+"""How entries are removed from Redis: those of a key, those with a label, or all.
+
+What may be many goes step by step. Each step has the time of one write, so that very many entries
+take longer and do not fail.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from proxy.store.invalidations import KEY, LABEL
+from proxy.store.redis_calls import RedisCalls
+from proxy.store.redis_entry import Names
+from proxy.store.redis_scripts import CLEAR, INVALIDATE, MARK, PURGE
+
+_REMEMBERED: Final = 24 * 3600
+"""Seconds for which an invalidation is known."""
+_AT_A_TIME: Final = 500
+"""Entries that one script removes; Redis does nothing else meanwhile."""
+
+
+class RedisRemoval:
+    """Removes from one database."""
+
+    __slots__ = ("_calls", "_client", "_names", "_next", "_run")
+
+    def __init__(self, calls: RedisCalls, names: Names) -> None:
+        self._calls = calls
+        self._client = calls.client
+        self._names = names
+        self._next = 0
+        """Where the scan that invalidates every key goes on; 0 where it begins."""
+        scripts = (INVALIDATE, CLEAR, MARK, PURGE)
+        self._run = {text: self._client.register_script(text) for text in scripts}
+
+    async def make(self, kind: str, name: bytes) -> int | None:
+        """Make an invalidation; how many entries there were, None where it failed."""
+        if kind == KEY:
+            return await self._send(INVALIDATE, [self._names.entries(name)], [_REMEMBERED])
+        return await (self._purge(name) if kind == LABEL else self._clear())
+
+    async def _send(self, script: str, names: list[bytes], values: list[Any]) -> int | None:
+        run: Callable[[list[bytes], list[Any]], Awaitable[int]] = self._run[script]
+        return await self._calls.quietly(lambda: run(names, values))
+
+    async def _purge(self, label: bytes) -> int | None:
+        members = self._names.members(label)
+        left = await self._send(MARK, [self._names.purged(label), members], [_REMEMBERED])
+        if left is None:
+            return None
+        removed = 0
+        while left > 0:
+            done = await self._send(PURGE, [members], [self._names.prefix, _AT_A_TIME])
+            if done is None:
+                return None
+            removed += done
+            left -= _AT_A_TIME
+        return removed
+
+    async def _clear(self) -> int | None:
+        """Invalidate every key there is; what is on its way to another one may still come.
+
+        Where a step fails, the next attempt goes on from there.
+        """
+        removed = 0
+        while (done := await self._calls.quietly(self._clear_some)) is not None:
+            removed += done
+            if not self._next:
+                return removed
+        return None
+
+    async def _clear_some(self) -> int:
+        after, names = await self._client.scan(
+            self._next, match=self._names.all_entries, count=_AT_A_TIME
+        )
+        if names:
+            await self._run[CLEAR](names, [_REMEMBERED])
+        self._next = int(after)
+        return len(names)

@@ -1,0 +1,63 @@
+"""Labels of entries in Redis, and what removes very many of them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from proxy.store import redis_removal
+from proxy.store.invalidations import ALL
+from proxy.store.redis import RedisStore
+from proxy.store.redis_removal import RedisRemoval
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.stored import put
+
+K = b"k" * 16
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A running redis-server."""
+    async with redis_server() as running:
+        yield running
+
+
+async def test_what_is_replaced_leaves_the_sets_of_its_labels(server: RedisServer) -> None:
+    store = RedisStore(server.url, 5.0)
+    put(store, K, b"0", labels=[b"red"])
+    for number in range(20):
+        [entry] = await store.get(K)
+        writer = store.put(K, entry.meta)
+        writer.write(b"%d" % number)
+        writer.commit(replaces=[entry.ident])
+    assert len(await store.get(K)) == 1
+    assert await store._client.scard(store._names.members(b"red")) == 1
+    assert await store.purge(b"red") == 1
+    await store.close()
+
+
+async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_removal, "_AT_A_TIME", 10)
+    store = RedisStore(server.url, 5.0)
+    for number in range(100):
+        put(store, b"%016d" % number, b"x")
+        assert await store.get(b"%016d" % number)
+    clear, steps = store._removal._clear_some, 0
+
+    async def tired() -> int:
+        nonlocal steps
+        steps += 1
+        if steps % 3 == 0:
+            raise OSError("gone")
+        return await clear()
+
+    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _: tired())
+    attempts = 1
+    while await store._make_invalid(ALL, b"") is None:
+        attempts += 1
+        assert attempts < 50
+    assert attempts > 1
+    for number in range(100):
+        assert not await store.get(b"%016d" % number)
+    await store.close()
