@@ -4,16 +4,18 @@ What may be many goes step by step. Each step has the time of one write, so that
 take longer and do not fail.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from proxy.store.invalidations import KEY, LABEL
 from proxy.store.redis_calls import RedisCalls
 from proxy.store.redis_entry import Names
-from proxy.store.redis_scripts import CLEAR, INVALIDATE, MARK, PURGE
+from proxy.store.redis_scripts import CLEAR, INVALIDATE, MARK, PURGE, USED
 
 _REMEMBERED: Final = 24 * 3600
 """Seconds for which an invalidation is known."""
+_TOUCHED: Final = 1.0
+"""Seconds until a set is touched again: Redis itself tells no finer when a key was used."""
 _AT_A_TIME: Final = 500
 """Entries that one script removes; Redis does nothing else meanwhile."""
 
@@ -21,7 +23,7 @@ _AT_A_TIME: Final = 500
 class RedisRemoval:
     """Removes from one database."""
 
-    __slots__ = ("_calls", "_client", "_names", "_next", "_run")
+    __slots__ = ("_calls", "_client", "_names", "_next", "_run", "_touched", "_until")
 
     def __init__(self, calls: RedisCalls, names: Names) -> None:
         self._calls = calls
@@ -29,8 +31,26 @@ class RedisRemoval:
         self._names = names
         self._next = 0
         """Where the scan that invalidates every key goes on; 0 where it begins."""
-        scripts = (INVALIDATE, CLEAR, MARK, PURGE)
+        self._touched: set[bytes] = set()
+        """Labels whose sets have been touched before ``_until``."""
+        self._until = 0.0
+        scripts = (INVALIDATE, CLEAR, MARK, PURGE, USED)
         self._run = {text: self._client.register_script(text) for text in scripts}
+
+    def used(self, labels: Sequence[bytes]) -> None:
+        """Let the sets of an entry's labels be as new to Redis as the entry, which was looked up.
+
+        Else Redis would drop them first to make room (``allkeys-lru``), and a purge would not find
+        the entry.
+        """
+        now = self._calls.clock()
+        if now >= self._until:
+            self._touched.clear()
+            self._until = now + _TOUCHED
+        names = [self._names.members(each) for each in labels if each not in self._touched]
+        if names:
+            self._touched.update(labels)
+            self._calls.begin(lambda: self._run[USED](names))
 
     async def make(self, kind: str, name: bytes) -> int | None:
         """Make an invalidation; how many entries there were, None where it failed."""

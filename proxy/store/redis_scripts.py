@@ -121,6 +121,11 @@ redis.call('SET', KEYS[1], string.format('%.0f', order), 'EX', ARGV[1])
 return redis.call('SCARD', KEYS[2])
 """
 )
+USED: Final = """
+-- KEYS: sets of labels. To Redis they have been used by that.
+for _, name in ipairs(KEYS) do redis.call('SCARD', name) end
+return 1
+"""
 PURGE: Final = """
 -- KEYS: the set of a label. ARGV: prefix; how many entries at a time.
 local removed = 0

@@ -1,5 +1,6 @@
 """Labels of entries in Redis, and what removes very many of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -60,4 +61,24 @@ async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
     assert attempts > 1
     for number in range(100):
         assert not await store.get(b"%016d" % number)
+    await store.close()
+
+
+async def test_the_sets_of_labels_are_as_new_to_redis_as_what_is_looked_up(
+    server: RedisServer,
+) -> None:
+    now = 100.0
+    store = RedisStore(server.url, 5.0, lambda: now)
+    put(store, K, b"x", labels=[b"red", b"blue"])
+    assert await store.get(K)
+    names = [store._names.members(each) for each in (b"red", b"blue")]
+    async with asyncio.timeout(120):
+        while not all([await store._client.object("IDLETIME", each) for each in names]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # Redis counts whole seconds
+        now += 1
+        assert await store.get(K)
+        while any([await store._client.object("IDLETIME", each) for each in names]):
+            await asyncio.sleep(0.05)
+            now += 1
+            assert await store.get(K)
     await store.close()

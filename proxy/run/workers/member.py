@@ -13,6 +13,8 @@ from proxy.run.workers.totals import unpacked
 
 PATIENCE: Final = 2.0
 """Seconds that a worker has for an answer."""
+_LONGER: Final = {"purge": 15.0}
+"""For what may take longer: a purge waits for its store up to 10 s, for each of its targets."""
 
 
 class Member:
@@ -47,7 +49,7 @@ class Member:
         """Its answer. Raises ValueError where it has none, TimeoutError where it gives none."""
         if self.link is None:
             raise LinkClosed("the process has ended")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(_LONGER.get(question, PATIENCE)):
             return await self.link.ask(question, **values)
 
     def ended(self) -> None:
