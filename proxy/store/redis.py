@@ -119,7 +119,7 @@ class RedisStore:
                 continue
             if invalid and hides(invalid, key, kept.meta.labels):
                 continue
-            self._removal.used(kept.meta.labels)
+            self._removal.used(key + ident, kept.meta.labels)
             entries.append(RedisEntry(ident, kept, partial(self.part, key)))
         if ended:
             self._calls.begin(lambda: self._client.hdel(name, *ended))

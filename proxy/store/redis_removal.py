@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy.store.invalidations import KEY, LABEL
 from proxy.store.redis_calls import RedisCalls
-from proxy.store.redis_entry import Names
+from proxy.store.redis_entry import LONGEST, Names
 from proxy.store.redis_scripts import CLEAR, INVALIDATE, MARK, PURGE, USED
 
 _REMEMBERED: Final = 24 * 3600
@@ -32,25 +32,25 @@ class RedisRemoval:
         self._next = 0
         """Where the scan that invalidates every key goes on; 0 where it begins."""
         self._touched: set[bytes] = set()
-        """Labels whose sets have been touched before ``_until``."""
+        """Members of sets that have been touched before ``_until``."""
         self._until = 0.0
         scripts = (INVALIDATE, CLEAR, MARK, PURGE, USED)
         self._run = {text: self._client.register_script(text) for text in scripts}
 
-    def used(self, labels: Sequence[bytes]) -> None:
-        """Let the sets of an entry's labels be as new to Redis as the entry, which was looked up.
+    def used(self, member: bytes, labels: Sequence[bytes]) -> None:
+        """Let the sets of an entry's labels have it, and be as new to Redis as the entry.
 
         Else Redis would drop them first to make room (``allkeys-lru``), and a purge would not find
-        the entry.
+        the entry that is looked up again and again.
         """
         now = self._calls.clock()
         if now >= self._until:
             self._touched.clear()
             self._until = now + _TOUCHED
-        names = [self._names.members(each) for each in labels if each not in self._touched]
-        if names:
-            self._touched.update(labels)
-            self._calls.begin(lambda: self._run[USED](names))
+        if labels and member not in self._touched:
+            self._touched.add(member)
+            names = [self._names.members(each) for each in labels]
+            self._calls.begin(lambda: self._run[USED](names, [member, int(LONGEST)]))
 
     async def make(self, kind: str, name: bytes) -> int | None:
         """Make an invalidation; how many entries there were, None where it failed."""

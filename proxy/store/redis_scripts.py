@@ -122,8 +122,11 @@ return redis.call('SCARD', KEYS[2])
 """
 )
 USED: Final = """
--- KEYS: sets of labels. To Redis they have been used by that.
-for _, name in ipairs(KEYS) do redis.call('SCARD', name) end
+-- KEYS: sets of labels. ARGV: their member; seconds that they last. Without room for it: no fault.
+for _, name in ipairs(KEYS) do
+  redis.pcall('SADD', name, ARGV[1])
+  if redis.call('TTL', name) == -1 then redis.call('EXPIRE', name, ARGV[2]) end
+end
 return 1
 """
 PURGE: Final = """

@@ -82,3 +82,21 @@ async def test_the_sets_of_labels_are_as_new_to_redis_as_what_is_looked_up(
             now += 1
             assert await store.get(K)
     await store.close()
+
+
+async def test_a_set_that_redis_has_dropped_is_there_again_after_a_look_up(
+    server: RedisServer,
+) -> None:
+    now = 100.0
+    store = RedisStore(server.url, 5.0, lambda: now)
+    put(store, K, b"x", labels=[b"red"])
+    assert await store.get(K)
+    await asyncio.gather(*store._calls._tasks)
+    await store._client.delete(store._names.members(b"red"))
+    now += 1
+    assert await store.get(K)
+    await asyncio.gather(*store._calls._tasks)
+    assert await store._client.ttl(store._names.members(b"red")) > 0
+    assert await store.purge(b"red") == 1
+    assert not await store.get(K)
+    await store.close()
