@@ -7,12 +7,14 @@ the store learn of it then.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
 from typing import Any, Final, TypeAlias, TypeVar
 
 from proxy.core.tasks import keep
 from proxy.policy.key_changes import Changes
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEY: Final = "key"
@@ -75,7 +77,11 @@ class Invalidations:
 
     async def _make(self, kind: str, name: bytes, number: int) -> int | None:
         which = (kind, name)
-        found = await self._send(kind, name)
+        try:
+            found = await self._send(kind, name)
+        except Exception as error:  # it is left in any case, and tried again
+            log.warning("store: a removal has failed (%s)", type(error).__name__)
+            found = None
         if self._left.get(which) == number:
             if found is None:
                 self._failed.add(which)

@@ -101,7 +101,7 @@ class RedisStore:
             return NOT_KNOWN  # no fault of Redis: much is to be written
         name = self._names.entries(key)
         try:
-            found = await self._calls.ask(lambda: self._client.hgetall(name))
+            found = await self._calls.ask(partial(self._calls.fields, name))
         except StoreFailed:
             return UNANSWERED
         now = wall()

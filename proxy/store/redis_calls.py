@@ -6,8 +6,9 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
+import msgspec
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import MaxConnectionsError, RedisError, ResponseError
 
 from proxy.core.clock import Clock
 from proxy.core.errors import forget_frames
@@ -23,7 +24,26 @@ WRITE_TIMEOUT: Final = 2.0
 """Seconds at least for what nobody waits for, such as a reply that is written, and for the rest of
 a reply whose head has been sent."""
 _SILENT: Final = 10.0
-"""Seconds between two lines about failures that do not open the circuit."""
+"""Seconds between two lines of a kind."""
+_CONNECTIONS: Final = 100
+"""At the most, unless the URL says ``max_connections``; what comes beyond them waits."""
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
+"""What an answer raises that is not of the shape that was asked for."""
+
+
+class _Answered(StoreFailed):
+    """It has refused, and that in time."""
+
+
+class _Busy(StoreFailed):
+    """It has not been asked: all connections were in use."""
 
 
 class RedisCalls:
@@ -34,6 +54,7 @@ class RedisCalls:
         "_silent_until",
         "_tasks",
         "_timeout",
+        "_turns",
         "circuit",
         "client",
         "clock",
@@ -43,16 +64,23 @@ class RedisCalls:
     def __init__(self, url: str, timeout: float, clock: Clock) -> None:
         """``timeout``: seconds that an answer may take, 0 for any time."""
         self.client: Any = redis.asyncio.Redis.from_url(
-            url, socket_connect_timeout=timeout or None, retry=None
+            url,
+            # Each attempt has its limit here; theirs swallow a cancellation on Python 3.11.
+            socket_timeout=None,
+            socket_connect_timeout=timeout or None,
+            max_connections=_CONNECTIONS,
+            retry=None,
         )
         pool = self.client.connection_pool
         pool.connection_class = OURS.get(pool.connection_class, pool.connection_class)
+        self._turns = asyncio.Semaphore(pool.max_connections)
         self._timeout = timeout or None
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock, timeout)
         self.clock = clock
-        self._silent_until = -math.inf
+        self._silent_until: dict[str, float] = {}
+        """By the kind of line."""
         self.failures = 0
 
     async def ask(self, work: Callable[[], Awaitable[T]], within: float | None = None) -> T:
@@ -61,17 +89,29 @@ class RedisCalls:
             raise StoreFailed("it does not answer")
         try:
             found = await self._try(work, within or self._timeout)
+        except _Answered as error:
+            self.circuit.succeeded()
+            self._warn("store: Redis refuses (%s); what it was asked for is a miss", error)
+            raise
+        except _Busy as error:
+            self._warn("store: Redis has not been asked (%s); that is a miss", error)
+            raise
         except StoreFailed as error:
             was_open = self.circuit.is_open
             self.circuit.failed()
             if self.circuit.is_open and not was_open:
-                log.warning("store: Redis does not answer (%s); stored replies are misses", error)
-            elif not was_open and self.clock() >= self._silent_until:
-                self._silent_until = self.clock() + _SILENT
-                log.warning("store: Redis has failed (%s); what it was asked for is a miss", error)
+                self._warn("store: Redis does not answer (%s); stored replies are misses", error)
+            elif not was_open:
+                self._warn("store: Redis has failed (%s); what it was asked for is a miss", error)
             raise
         self.circuit.succeeded()
         return found
+
+    def _warn(self, line: str, error: StoreFailed) -> None:
+        now = self.clock()
+        if now >= self._silent_until.get(line, -math.inf):
+            self._silent_until[line] = now + _SILENT
+            log.warning(line, error)
 
     async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it for a client that would be cut otherwise: twice, with more time, whatever the
@@ -83,11 +123,24 @@ class RedisCalls:
             return await self._try(work, self._patience)
 
     async def _try(self, work: Callable[[], Awaitable[T]], within: float | None) -> T:
+        waits = True
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(within), self._turns:
+                waits = False
                 return await work()
+        except ResponseError as error:
+            self.failures += 1
+            raise _Answered(_words(error, within)) from None
+        except MaxConnectionsError as error:
+            self.failures += 1
+            raise _Busy(_words(error, within)) from None
+        except _UNREADABLE as error:
+            self.failures += 1
+            raise StoreFailed(f"an answer that cannot be read: {type(error).__name__}") from None
         except (RedisError, OSError, TimeoutError) as error:
             self.failures += 1
+            if waits:
+                raise _Busy("all connections are in use") from None
             raise StoreFailed(_words(error, within)) from None
 
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
@@ -96,6 +149,11 @@ class RedisCalls:
             return await self.ask(work, self._patience)
         except StoreFailed:
             return None
+
+    async def fields(self, name: bytes) -> dict[bytes, bytes]:
+        """All of a hash."""
+        found = await self.client.hgetall(name)
+        return {as_bytes(field): as_bytes(value) for field, value in found.items()}
 
     def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Do it; nobody waits for it."""
@@ -112,6 +170,13 @@ class RedisCalls:
             # the sockets are closed all the same.
             forget_frames(error)
         await self.client.aclose()
+
+
+def as_bytes(answer: object) -> bytes:
+    """An answer that has to be bytes. Raises TypeError."""
+    if not isinstance(answer, bytes):
+        raise TypeError
+    return answer
 
 
 def _words(error: Exception, within: float | None) -> str:

@@ -1,11 +1,11 @@
 """Requests under way of all machines that share a database of Redis."""
 
 import secrets
-from typing import Any, Final
+from typing import Final
 
 from proxy.core.stored import LEASE, Claim, StoreFailed
 from proxy.policy.key_changes import Changes
-from proxy.store.redis_calls import RedisCalls
+from proxy.store.redis_calls import RedisCalls, as_bytes
 from proxy.store.redis_entry import Names
 from proxy.store.redis_scripts import GIVE_BACK, RENEW, TAKE
 
@@ -35,18 +35,18 @@ class RedisClaims:
         claim = Claim(self._changes.now, name)
         token = secrets.token_bytes(_TOKEN) if name else b""
 
-        async def take() -> Any:
-            return await self._take([self._names.lease(name)], [token, _LASTS])
+        async def take() -> tuple[int, bytes]:
+            order, holder = await self._take([self._names.lease(name)], [token, _LASTS])
+            return int(order), as_bytes(holder)
 
         try:
-            order, holder = await self._calls.ask(take)
+            claim.order, holder = await self._calls.ask(take)
         except StoreFailed:
             self._begin_to_give_back(name, token)
             return claim
         except BaseException:
             self._begin_to_give_back(name, token)
             raise
-        claim.order = int(order)
         if holder == token:
             claim.token = token
         else:
@@ -73,13 +73,14 @@ class RedisClaims:
 
     async def holder(self, name: bytes) -> bytes:
         """The token of who has this lease; empty for nobody, and where Redis does not answer."""
+
+        async def get() -> bytes:
+            return as_bytes(await self._calls.client.get(self._names.lease(name)) or b"")
+
         try:
-            found: bytes | None = await self._calls.ask(
-                lambda: self._calls.client.get(self._names.lease(name))
-            )
+            return await self._calls.ask(get)
         except StoreFailed:
             return b""
-        return found or b""
 
     def renew(self, claim: Claim) -> None:
         """Have the lease last from now on."""

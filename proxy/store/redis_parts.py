@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from proxy.store.parts import PIECE
-from proxy.store.redis_calls import RedisCalls
+from proxy.store.redis_calls import RedisCalls, as_bytes
 from proxy.store.redis_entry import Names
 from proxy.store.redis_scripts import LENGTHEN
 
@@ -38,8 +38,12 @@ class RedisParts:
         ``first``: nothing of the reply has been sent, so that a Redis that is slow means a miss.
         """
         ask = self._calls.ask if first else self._calls.insist
-        found: bytes | None = await ask(lambda: self._client.get(self._names.part(ident, number)))
-        return found
+
+        async def get() -> bytes | None:
+            found = await self._client.get(self._names.part(ident, number))
+            return None if found is None else as_bytes(found)
+
+        return await ask(get)
 
     async def write(self, ident: bytes, pieces: list[bytes], lasts: int) -> bool:
         """All of them; whether that has succeeded. Each MiB has the time of one write."""

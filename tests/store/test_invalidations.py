@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.policy.key_changes import Changes
 from proxy.store import database, file, invalidations
 from proxy.store.sqlite import SqliteStore
 from tests.support.stored import body_of, meta, put
@@ -137,3 +138,23 @@ async def test_if_too_many_are_left_all_is_invalid(
     writer.write(b"x")
     writer.commit()
     assert not await store.get(K)
+
+
+async def test_one_that_raises_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invalidations, "_AGAIN", 0.0)
+    tries, made = 0, asyncio.Event()
+
+    async def send(_kind: str, _name: bytes) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ValueError
+        made.set()
+        return 1
+
+    left = invalidations.Invalidations(send, None, Changes())
+    assert await left.make(invalidations.KEY, b"k") is None
+    await made.wait()
+    await asyncio.sleep(0)
+    assert not left.left
+    await left.close()

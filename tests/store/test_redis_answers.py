@@ -1,0 +1,124 @@
+"""What becomes of answers of Redis that are refusals, or of no shape that was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.exceptions import MaxConnectionsError
+
+from proxy.core.stored import UNANSWERED, StoreFailed
+from proxy.store.redis import RedisStore
+from proxy.store.redis_calls import RedisCalls
+from tests.support.loop import JumpingLoop, loop_clock
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The URL of what answers all commands so, but those that begin a connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                size = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(size + 2))[:-2].upper())
+            begins = words[0] in (b"CLIENT", b"SELECT")
+            hello = b"%1\r\n+proto\r\n:3\r\n" if words[0] == b"HELLO" else b""
+            writer.write(hello or (b"+OK\r\n" if begins else answer))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "word", ["OOM no", "READONLY no", "MISCONF no", "NOPERM no", "NOSCRIPT no", "MOVED 1 a:1"]
+)
+async def test_a_refusal_is_an_answer(word: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with answering(f"-{word}\r\n".encode()) as url:
+        calls = RedisCalls(url, 60.0, loop_clock())
+        for _ in range(5):
+            with pytest.raises(StoreFailed):
+                await calls.ask(lambda: calls.client.set("a", "b"))
+        assert not calls.circuit.is_open
+        [line] = caplog.messages
+        assert line.startswith("store: Redis refuses (")
+        await calls.close()
+
+
+ODD = [b"+OK\r\n", b":1\r\n", b":" + b"9" * 5000 + b"\r\n", b"%1\r\n:1\r\n:2\r\n", b"~1\r\n:1\r\n"]
+ODD += [
+    b":abc\r\n",
+    b"*3\r\n+a\r\n+b\r\n+c\r\n",
+    b"*2\r\n:1\r\n:2\r\n",
+    b"*2\r\n-ERR x\r\n-ERR y\r\n",
+]
+
+
+@pytest.mark.parametrize("answer", ODD)
+async def test_an_answer_of_another_shape_is_a_miss(answer: bytes) -> None:
+    async with answering(answer) as url:
+        store = RedisStore(url, 60.0)
+        found = await store.get(b"k" * 16)
+        assert found is UNANSWERED or not found
+        await store.claims.take(b"lease")
+        await store.claims.holder(b"lease")
+        await store.delete(b"k" * 16)
+        await store.close()
+
+
+async def test_what_comes_beyond_the_connections_waits(jumping: JumpingLoop) -> None:
+    calls, under_way, most = RedisCalls("redis://a?max_connections=2", 9.0, loop_clock()), 0, 0
+
+    async def work() -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(1)
+        under_way -= 1
+
+    await asyncio.gather(*(calls.ask(work) for _ in range(8)))
+    assert most == 2
+    await calls.close()
+
+
+async def test_too_few_connections_are_no_fault_of_redis(jumping: JumpingLoop) -> None:
+    calls = RedisCalls("redis://a?max_connections=1", 0.05, loop_clock())
+    held = asyncio.create_task(calls.quietly(lambda: asyncio.sleep(1)))
+    await asyncio.sleep(0)
+
+    async def none_left() -> None:
+        raise MaxConnectionsError
+
+    for _ in range(5):
+        with pytest.raises(StoreFailed, match="in use"):
+            await calls.ask(lambda: asyncio.sleep(0))
+    await held
+    for _ in range(5):
+        with pytest.raises(StoreFailed):
+            await calls.ask(none_left)
+    assert not calls.circuit.is_open
+    await calls.close()
+
+
+@pytest.mark.parametrize(("query", "limit"), [("", None), ("?socket_timeout=3", 3.0)])
+async def test_a_send_has_no_limit_beside_ours(query: str, limit: float | None) -> None:
+    calls = RedisCalls("redis://a" + query, 1.0, loop_clock())
+    assert calls.client.connection_pool.make_connection().socket_timeout == limit
+    await calls.close()
+
+
+async def test_openings_are_a_line_in_ten_seconds(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = RedisCalls("redis://a", 0.05, loop_clock())
+    for _ in range(5):
+        for _ in range(3):
+            with pytest.raises(StoreFailed):
+                await calls.ask(lambda: asyncio.sleep(1))
+        assert calls.circuit.is_open
+        await asyncio.sleep(1)
+        await calls.ask(lambda: asyncio.sleep(0))
+    assert len([line for line in caplog.messages if "does not answer" in line]) == 1
+    await calls.close()
