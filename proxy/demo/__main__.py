@@ -10,7 +10,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from proxy.demo.app import application
-from proxy.run.sockets import holder
+from proxy.net import holder
 
 
 async def serve(host: str, port: int, *, tied: bool) -> None:

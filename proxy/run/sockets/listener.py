@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
+from proxy.net import holder
 from proxy.net.accepted import connect
 from proxy.net.addresses import split_listen
 from proxy.net.sockets import drop_handshakes
 from proxy.run.reasons import CannotListen
-from proxy.run.sockets import holder, inherited
+from proxy.run.sockets import inherited
 from proxy.run.sockets.acceptor import Acceptor, Bounds
 from proxy.run.sockets.tcp import bound_tcp
 from proxy.run.sockets.unix import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
-from proxy.run.sockets import holder
+from proxy.net import holder
 
 Undo: TypeAlias = Callable[[], None]
 _HELD: Final = "/proc/self/fd"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.sockets.holder import of_port, of_socket
+from proxy.net.holder import of_port, of_socket
 
 linux = pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="needs /proc of Linux")
 
