@@ -95,6 +95,11 @@ class Body(Protocol):
         """Let go of what was kept, and of the clock."""
 
 
+def client_waited(body: Body, now: float) -> float:
+    """Seconds in which its client could have sent more of it, and did not."""
+    return body.waited(now) - body.held_back(now)
+
+
 def served_since(body: Body, began: float, now: float) -> float:
     """When an attempt would have begun if its client had not been waited for until now.
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from proxy.core.body import EMPTY, Body, client_waited
 from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError
 from proxy.core.reply import Reply
@@ -70,13 +71,17 @@ class Attempt(NamedTuple):
     connect_s: float | None = None
     """Seconds that it spent on getting a connection; None where it got none."""
     queue_s: float = 0.0
-    """Seconds that its request had waited in queues when it ended, all attempts together."""
+    """Seconds that its request had waited in queues before it began."""
     span_id: str = ""
     """Of its span, where it was told one."""
     upstream: str = ""
     """Whose server that is, by its name; empty where it is that of the last attempt."""
     beside: bool = False
     """Whether it ran beside the one whose outcome counts, see ``middleware/hedge``."""
+    client_s: float = 0.0
+    """Seconds for which its client had been waited for, to send its body, before it began."""
+    reply_status: int = 0
+    """The status in the head of its reply; 0 where none has come."""
 
     @property
     def hedged(self) -> bool:
@@ -104,6 +109,8 @@ class Record:
     """When the last attempt began to look for a server."""
     queued_before: float = 0.0
     """Seconds of ``queue_s`` that were over when the last attempt began."""
+    client_before: float = 0.0
+    """Likewise of those for which the client was waited for, to send its body."""
     sent_at: float | None = None
     """When the head of the request went out, of the last attempt that came so far."""
     attempts_left: int = 0
@@ -170,24 +177,34 @@ class Record:
     shared_span: tuple[str, str] | None = None
     """Trace and span of the call of another request, whose answer it was given."""
 
+    def begin_attempt(self, now: float, body: Body) -> None:
+        """Another attempt begins. ``body``: that of the request."""
+        self.attempt_began_at, self.queued_before = now, self.queue_s
+        self.client_before = 0.0 if body is EMPTY else client_waited(body, now)
+
     def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
         """Log the attempt that these findings are of, which ends now."""
         self.attempt_log += (self.attempt(endpoint, outcome, began, now),)
 
-    def log_last(self, outcome: str, started_at: float, now: float) -> None:
+    def log_last(self, outcome: str, started_at: float, now: float, body: Body = EMPTY) -> None:
         """Log the last attempt, which ends now, unless it is logged; the next one has an outcome of
-        its own. ``started_at``: when the request began."""
+        its own. ``started_at``: when the request began; ``body``: its body."""
         if self.is_unlogged:
             began = self.attempt_began_at or started_at + self.queue_s
+            if not self.attempt_began_at:
+                self.queued_before = self.queue_s
             self.log_attempt(self.endpoint, outcome, began, now)
+        self.begin_attempt(now, body)
         self.outcome = ""
 
     def attempt(
         self, endpoint: str, outcome: str, began: float, now: float, *, beside: bool = False
     ) -> Attempt:
         """The attempt that these findings are of."""
-        spent = now - began, began, self.connect_s, self.queue_s
-        return Attempt(endpoint, outcome, *spent, self.span_id, self.upstream, beside)
+        spent = now - began, began, self.connect_s, self.queued_before
+        status = 0 if self.first_byte_at is None else self.reply_status
+        names = self.span_id, self.upstream
+        return Attempt(endpoint, outcome, *spent, *names, beside, self.client_before, status)
 
     @property
     def hedged(self) -> bool:
@@ -276,6 +293,7 @@ class Record:
             self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
+            self.queued_before, self.client_before = call.queued_before, call.client_before
             self.longest_wait = call.longest_wait
             self.attempt_count += call.attempt_count
             self.unlogged += call.unlogged

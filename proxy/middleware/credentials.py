@@ -113,7 +113,9 @@ class OwnCredentials:
                 return reply
             reply.drop()
             record = exchange.record
-            record.log_attempt(record.endpoint, str(reply.status), started_at, self._clock())
+            now = self._clock()
+            record.log_attempt(record.endpoint, str(reply.status), started_at, now)
+            record.begin_attempt(now, exchange.body)
             key, field = other
 
     def _without(self, theirs: RawHeaders) -> Fields:

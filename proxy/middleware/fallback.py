@@ -160,7 +160,8 @@ class Fallback:
 
     def _log(self, exchange: Exchange, came: Reply | UpstreamError) -> None:
         """Log the last attempt of an upstream, where no retry has done so, if it made one."""
-        exchange.record.log_last(attempt_outcome(came), exchange.asked_at, self._clock())
+        record, now = exchange.record, self._clock()
+        record.log_last(attempt_outcome(came), exchange.asked_at, now, exchange.body)
 
     def instead(
         self,

@@ -13,7 +13,7 @@ from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.attempts import all_tries
-from proxy.telemetry.phases import Phases, phase_now, phase_of, phases
+from proxy.telemetry.phases import Phases, failed_attempts, is_between, phase_now, phase_of, phases
 from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, of_retries, sentence
 
 LONGEST: Final = 300
@@ -115,6 +115,7 @@ class Teller:
             behind=_behind(exchange, now) if in_flight else None,
             tries=tries,
             in_flight=in_flight,
+            between=is_between(exchange, now),
             asked=bool(record.attempt_count),
         )
         return Call(
@@ -173,7 +174,7 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     wait, reason = None, record.failure[0]
     if exchange.error and reason in EXACT:
         return *where(record, now), reason
-    failed = _failed(record, ended=bool(exchange.status))
+    failed = failed_attempts(exchange, now)
     if failed and (cause == "retries" or _went_on(cause, failed, exchange, now)):
         slowest = max(failed, key=lambda attempt: attempt.seconds)
         return slowest.upstream or record.upstream, slowest.endpoint, ""
@@ -184,17 +185,11 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     return wait.upstream, wait.server, wait.what
 
 
-def named(cause: str, exchange: Exchange) -> str:
+def named(cause: str, exchange: Exchange, now: float) -> str:
     """A cause, with that of ``retries`` named after what all of them failed in, if it is one."""
     if cause != "retries":
         return cause
-    return _alike(_failed(exchange.record.with_call(), ended=bool(exchange.status)))
-
-
-def _failed(record: Record, *, ended: bool) -> tuple[Attempt, ...]:
-    """The attempts before the one that has answered, or whose failure is the answer."""
-    failed = tuple(each for each in record.attempt_log if not each.hedged)
-    return failed[:-1] if ended and len(failed) > 1 and not record.is_unlogged else failed
+    return _alike(failed_attempts(exchange, now))
 
 
 def _alike(failed: tuple[Attempt, ...]) -> str:

@@ -11,9 +11,9 @@
 from functools import partial
 from typing import Final, NamedTuple
 
-from proxy.core.body import EMPTY, Body
+from proxy.core.body import EMPTY, client_waited
 from proxy.core.exchange import Exchange
-from proxy.core.record import ANSWER, Attempt, Record
+from proxy.core.record import ANSWER, NOT_ATTEMPTED, Attempt, Record
 from proxy.http.upgrade import SWITCHING
 
 NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
@@ -41,38 +41,39 @@ class Phases(NamedTuple):
 
 
 def phases(exchange: Exchange, now: float) -> Phases:
-    """Of an exchange that ends now, or that is looked at in its midst; ``now`` is monotonic."""
+    """Of an exchange that ends now, or that is looked at in its midst; ``now`` is monotonic.
+
+    They add up to its duration: each takes its part of what those before it have left.
+    """
     record, started = exchange.record.with_call(), exchange.started_at
-    head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
-    ended = bool(exchange.status)
-    under_way = record.is_unlogged
-    between = bool(tries) and not under_way
-    if between and ended:
-        between = _given_up(exchange, tries[-1], now)
-        ended = not between
-    wait = record.wait
+    head_at, queue, wait = record.first_byte_at, record.queue_s, record.wait
+    between = is_between(exchange, now)
     if between or (wait is not None and wait.what != ANSWER):
         head_at = None  # what is known is of the attempt that has failed
     if wait is not None:
         queue += max(0.0, (now if head_at is None else min(now, head_at)) - wait.began)
-    sending, taking = record.head_s, 0.0
+    sending, taking = 0.0, 0.0
     if exchange.body is not EMPTY:
-        sending += _sending(exchange.body, now)
+        sending = client_waited(exchange.body, now)
     if exchange.stalled is not None and exchange.status != SWITCHING:
         taking = exchange.stalled(now)
-    body = 0.0
+    before, body = max(0.0, now - started), 0.0
     if head_at is not None:
-        head_at = max(head_at, started)
-        body = max(0.0, now - head_at - taking)
-    before = max(0.0, (now if head_at is None else head_at) - started - queue)
+        body = min(before, max(0.0, now - head_at))
+        before -= body
+        taking = min(taking, body)
+        body -= taking
+    else:
+        taking = min(taking, before)
+        before -= taking
+    queue = min(queue, before)
+    before -= queue
     retries = 0.0
-    if tries:
-        until = now if between else None
-        if under_way:  # all that are logged have failed, and the wait for this one is over
-            until = max(record.attempt_began_at, tries[-1].began + tries[-1].seconds)
-        retries = min(before, _retries(tries, until, ended=ended and not under_way))
+    if record.attempt_log:
+        until = (now, queue, sending) if between else _last_began(record, now)
+        retries = min(before, _retries(record.attempt_log, *until))
         before -= retries
-    upload = min(sending, before)
+    upload = min(record.head_s + sending, before)
     before -= upload
     connect = record.connect_s
     if not record.attempt_count:  # nobody was asked: it waited, for another's answer at most
@@ -83,11 +84,26 @@ def phases(exchange: Exchange, now: float) -> Phases:
     return Phases(upload + taking, queue, retries, connect, before - connect, body)
 
 
-def _given_up(exchange: Exchange, last: Attempt, now: float) -> bool:
-    """Whether its client, or an operator, has ended it while another attempt was waited for."""
+def is_between(exchange: Exchange, now: float) -> bool:
+    """Whether all attempts have failed, and it waits for another, or did so until it was ended."""
+    record = exchange.record.with_call()
+    if not record.attempt_log or record.is_unlogged:
+        return False
+    if not exchange.status or record.refused:
+        return True
     if exchange.committed or not (exchange.error == "client_gone" or exchange.ended_by):
         return False
+    last = record.attempt_log[-1]
     return now - last.began - last.seconds > _AT_ONCE
+
+
+def failed_attempts(exchange: Exchange, now: float) -> tuple[Attempt, ...]:
+    """Those before the one that has answered, that is under way or whose failure is the answer."""
+    record = exchange.record.with_call()
+    failed = tuple(each for each in record.attempt_log if not each.hedged)
+    if len(failed) < 2 or record.is_unlogged or is_between(exchange, now):
+        return failed
+    return failed[:-1]
 
 
 def phase_now(exchange: Exchange, now: float) -> str:
@@ -99,7 +115,7 @@ def phase_now(exchange: Exchange, now: float) -> str:
     phase = phase_of(record)
     if exchange.body is EMPTY or phase in ("connect", "retries") or record.wait is not None:
         return phase
-    return "client" if is_growing(partial(_sending, exchange.body), now) else phase
+    return "client" if is_growing(partial(client_waited, exchange.body), now) else phase
 
 
 def phase_of(record: Record) -> str:
@@ -121,25 +137,31 @@ def is_growing(waited: object, now: float) -> bool:
     return callable(waited) and waited(now + 1.0) > waited(now)
 
 
-def _sending(body: Body, now: float) -> float:
-    """Seconds in which the client could have sent more of its body, and did not."""
-    return body.waited(now) - body.held_back(now)
-
-
-def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) -> float:
-    """Seconds from each failed attempt's beginning to the next one's, less waits in queues.
-
-    ``until``: when the attempt behind them began; the time now where it has not. Of an exchange
-    that has ``ended`` the last attempt is the one that counts. While one that ran beside it failed
-    or was overtaken, another server was waited for.
-    """
-    seconds, queued = 0.0, 0.0
-    for number, attempt in enumerate(tries):
-        last = number == len(tries) - 1
-        if last and ended and number:
+def _last_began(record: Record, now: float) -> tuple[float, float, float]:
+    """When the last attempt did, with those that ran beside it; and the waits until then, those in
+    queues and those for the client."""
+    tries = record.attempt_log
+    if record.is_unlogged:
+        last, others = record.attempt("", "", record.attempt_began_at, now), tries
+    else:
+        last, others = tries[-1], tries[:-1]
+    for each in reversed(others):
+        if not each.hedged:
             break
-        end = tries[number + 1].began if not last else until or attempt.began + attempt.seconds
-        if not attempt.hedged and attempt.began:
-            seconds += max(0.0, end - attempt.began - (attempt.queue_s - queued))
-        queued = max(queued, attempt.queue_s)
-    return seconds
+        if 0 < each.began < last.began:
+            last = each
+    return last.began, last.queue_s, last.client_s
+
+
+def _retries(tries: tuple[Attempt, ...], until: float, queue: float, client: float) -> float:
+    """Seconds from the first attempt's beginning until then, less the waits in between.
+
+    ``queue`` and ``client``: those of the request until then. All attempts in that time have
+    failed. While one that ran beside the last failed or was overtaken, another server was waited
+    for.
+    """
+    made = [each for each in tries if each.began and each.outcome != NOT_ATTEMPTED]
+    if not made:
+        return 0.0
+    first = min(made, key=lambda each: each.began)
+    return max(0.0, until - first.began - (queue - first.queue_s) - (client - first.client_s))

@@ -221,7 +221,7 @@ class Recorder:
         route, seconds = exchange.route, now - exchange.started_at
         self._troubled.add(route)
         upstream, server, about = key = told_apart(cause, exchange, now)
-        cause = named(cause, exchange)
+        cause = named(cause, exchange, now)
         hit = self._hits.get((cause, route, *key))
         if hit is None:
             if len(self._hits) < ROUTES:

@@ -32,16 +32,17 @@ def times(exchange: Exchange, spent: Phases, now: float) -> Times:
 
     A phase that it did not come to is left out, as is the length of a tunnel: it says nothing of
     the upstream. A server that never answered was waited for all the same. Only exchanges that were
-    tried again have ``retries``.
+    tried again, or that waited for that, have ``retries``.
     """
     record = exchange.record
     whole = exchange.status != SWITCHING
     asked = record.attempt_count > 0
     answered = record.first_byte_at is not None
+    again = len(record.attempt_log) + record.is_unlogged > 1
     return (
         spent.client if whole else None,
         spent.queue,
-        spent.retries if spent.retries or len(record.attempt_log) > 1 else None,
+        spent.retries if spent.retries or again else None,
         spent.connect if asked else None,
         spent.first_byte if answered or (asked and record.connect_s is not None) else None,
         spent.body if answered and whole else None,

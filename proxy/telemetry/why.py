@@ -128,6 +128,8 @@ class Why(NamedTuple):
     in_flight: bool
     asked: bool
     """Whether a server was asked."""
+    between: bool = False
+    """Whether all its tries have failed, and it waited for another."""
     bytes_in: int = 0
     reason: str = ""
     """Of the last failure, and its sentence on standard error."""
@@ -217,7 +219,7 @@ def _wrong(why: Why) -> str:
 def _failed(why: Why) -> list[Try]:
     """The attempts before the one that counts."""
     failed = [each for each in why.tries if not each.hedged]
-    return failed[:-1] if not why.in_flight and len(failed) > 1 else failed
+    return failed if why.in_flight or why.between or len(failed) < 2 else failed[:-1]
 
 
 def _waiting(why: Why) -> str:

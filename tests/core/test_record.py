@@ -58,6 +58,7 @@ def test_findings_of_one_request_are_no_defaults_of_the_next() -> None:
 
 def test_an_attempt_is_logged_with_what_it_found_out() -> None:
     record = call()
+    record.queued_before = 0.2
     record.log_attempt("http://a", "503", 40.0, 52.5)
     assert record.attempt_log == (Attempt("http://a", "503", 12.5, 40.0, 0.1, 0.2, "", "api"),)
 

@@ -21,12 +21,14 @@ def ended(
     asked: int = 1,
     tries: tuple[Attempt, ...] = (),
     began: float = 0.0,
+    last: float = 0.0,
     **fields: Any,
 ) -> Exchange:
     """One that began at ``began`` and ends ``seconds`` later; its head came ``head_at`` seconds
     after its beginning, by default with its end; None with ``connect=None``: it had no head.
 
-    ``head``: seconds that its client took to send its own head.
+    ``head``: seconds that its client took to send its own head; ``last``: when its last attempt
+    began, where others have failed before it.
     """
     exchange = Exchange(
         "GET",
@@ -42,7 +44,7 @@ def ended(
     record = exchange.record
     record.head_s = head
     record.attempt_count, record.queue_s, record.connect_s = asked, queue, connect
-    record.attempt_log = tries
+    record.attempt_log, record.attempt_began_at = tries, last
     if asked:
         record.upstream, record.endpoint = "api", SERVER
         if connect is not None and (not error or head_at is not None):

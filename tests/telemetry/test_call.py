@@ -55,8 +55,8 @@ def test_retries_are_named_after_what_all_of_them_failed_in(
 ) -> None:
     failed = Attempt("http://b", outcome, 1.0, connect_s=0.1)
     exchange = ended(3.0, asked=3, tries=(failed, failed, Attempt(SERVER, "200", 1.0)))
-    assert named("retries", exchange) == (cause or "retries")
-    assert named("body", exchange) == "body"
+    assert named("retries", exchange, 3.0) == (cause or "retries")
+    assert named("body", exchange, 3.0) == "body"
 
 
 def test_a_call_that_waits_is_with_what_it_waits_for() -> None:

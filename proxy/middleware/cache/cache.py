@@ -235,7 +235,8 @@ class Cache:
     async def _alone(self, asked: Asked, reason: str) -> Reply:
         """From the upstream, where an entry turns out to be of no use."""
         record = asked.exchange.record
-        record.log_last(str(record.reply_status), asked.exchange.asked_at, self._clock())
+        exchange, status = asked.exchange, str(record.reply_status)
+        record.log_last(status, exchange.asked_at, self._clock(), exchange.body)
         record.coalesced = False
         reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
         return self._noted(asked.exchange, reply)

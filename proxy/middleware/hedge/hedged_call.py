@@ -122,7 +122,7 @@ class HedgedCall:
                 source.delays.enter_apart(self, now + waited * _GROWTH)
             return
         self._asked = False
-        now = source.clock()
+        now = twin.record.attempt_began_at = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
             _attempt(one, *self._ends.get(one, (HEDGED, now)), launched_at)
@@ -187,9 +187,9 @@ class HedgedCall:
         began, now = self._log_others(counts, HEDGED), self._source.clock()
         if winner is not None:
             self._exchange.record.attempt_log += _own(winner)
-        counts.record.attempt_began_at = began  # for the retry above, which logs it
-        if self._source.records_outcome:
+        if self._source.records_outcome:  # else the retry above logs it
             record, came = counts.record, attempt_outcome(outcome)
+            began = record.attempt_began_at or began
             self._exchange.record.attempt_log += (
                 record.attempt(record.endpoint, came, began, now),
             )
@@ -246,4 +246,6 @@ def _own(copy: Exchange) -> tuple[Attempt, ...]:
 
 def _attempt(one: Exchange, outcome: str, ended_at: float, began: float) -> Attempt:
     """What became of the request or a copy beside the one that counts."""
-    return one.record.attempt(one.record.endpoint, outcome, began, ended_at, beside=True)
+    record = one.record
+    began = record.attempt_began_at or began  # later where a key was refused
+    return record.attempt(record.endpoint, outcome, began, ended_at, beside=True)

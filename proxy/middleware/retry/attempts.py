@@ -114,8 +114,8 @@ class Attempts(RetryOptionsBase):
                 raise first
             record = exchange.record
             record.attempts_left = self._options.attempts - self._attempt_count
-            record.attempt_began_at = self._started_at = self._clock()
-            record.queued_before = record.queue_s
+            self._started_at = self._clock()
+            record.begin_attempt(self._started_at, exchange.body)
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._before is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from aiohttp_retry import RetryClient
 from aiohttp_retry.client import RequestParams
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, client_waited
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
@@ -125,16 +125,17 @@ class Retry:
 
         The loop is set up only for a first attempt that it may have to repeat.
         """
-        options = self._options
+        options, record = self._options, exchange.record
+        started_at = self._clock()
         # A request that may not be repeated is sent again only if nothing of it was read.
         if exchange.body is not EMPTY:
             if repeatable(exchange, options):
                 options.keep(exchange.body)
             else:
                 exchange.body.keep(_MAX_UNREAD, spool=False)
-        started_at = self._clock()
+            if exchange.body.buffered is None and exchange.body.received:  # by somebody above
+                record.client_before = client_waited(exchange.body, started_at)
         self._budget.request(started_at)
-        record = exchange.record
         record.attempts_left, record.attempt_began_at = options.attempts - 1, started_at
         if record.queue_s:
             record.queued_before = record.queue_s
