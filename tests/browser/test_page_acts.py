@@ -138,9 +138,9 @@ CURLS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"method": "POST", "bytes_in": 12},
-        "curl -v -g --path-as-is -X 'POST' 'http://h/'  # without its body of 12 B, "
-        "which is not kept",
+        "curl -v -g --path-as-is -X 'POST' 'http://h/'",
     ),
+    ({"method": "toString"}, "curl -v -g --path-as-is -X 'toString' 'http://h/'"),
     ({"method": "CONNECT", "target": "h:443"}, ""),
     ({"target": "/" + "a" * 299}, ""),
 ]

@@ -205,9 +205,9 @@ async def test_the_wait_for_a_second_try_is_not_the_time_of_its_server() -> None
             await client.send(named("second"))
             await upstream.until(lambda: len(upstream.requests) == 2)
             calls = await flying(proxy, 1, lambda call: call["phase"] == "first_byte")
-            assert calls["second"]["phases"][retries] >= 1.0
+            assert calls["second"]["phases"][retries] > 0.9
         async with asyncio.timeout(PATIENCE):
             left: dict[str, Any] = {}
             while left.get("status") != 499:  # it is taken down with the others of its second
                 left = json.loads((await ask(proxy.admin, get("/api/exchanges/second"))).body)
-        assert left["phases"][retries] >= 1.0
+        assert left["phases"][retries] > 0.9

@@ -79,7 +79,7 @@ function detail(call) {
     tries.length ? h("div", { class: "waterfall", role: "group", "aria-label": "Attempts" }, tries) : null,
     h("dl", { class: "facts" }, facts),
     h("p", { class: "buttons" },
-      curl(call) ? h("button", { "data-copy": curl(call), "data-key": `curl-${call.id}` }, "Copy as curl") : h("span", { class: "soft" }, "Its target is too long or of no kind for curl."),
+      curl(call) ? h("button", { "data-copy": curl(call), "data-key": `curl-${call.id}` }, call.bytes_in ? `Copy as curl, without its body of ${size(call.bytes_in)}` : "Copy as curl") : h("span", { class: "soft" }, "Its target is too long or of no kind for curl."),
       h("button", { "data-copy": location.origin + location.pathname + link({ call: call.id }), "data-key": `link-${call.id}` }, "Copy the link"),
       h("button", { "data-filter": `route:${call.route}`, "data-key": `route-of-${call.id}` }, "More of this route"),
       call.server ? h("button", { "data-filter": `server:${short(call.server)}`, "data-key": `server-of-${call.id}` }, "More of this server") : null,
@@ -92,6 +92,6 @@ function curl(call) {
   const host = call.host || "localhost", whole_ = /^https?:[/]{2}/i.test(call.target);
   if (call.target.length >= 300 || !(whole_ || /^(\/|\*$)/.test(call.target))) return "";  // cut, or of CONNECT
   const url = whole_ ? call.target : `${call.scheme}://${host}${call.target === "*" ? "/" : call.target}`;
-  const how = { GET: "", HEAD: " -I" }[call.method] ?? ` -X ${quoted(call.method)}`;
-  return `curl -v -g --path-as-is${how}${call.target === "*" ? " --request-target '*'" : ""} ${quoted(url)}${call.bytes_in ? `  # without its body of ${size(call.bytes_in)}, which is not kept` : ""}`;
+  const how = call.method === "GET" ? "" : call.method === "HEAD" ? " -I" : ` -X ${quoted(call.method)}`;
+  return `curl -v -g --path-as-is${how}${call.target === "*" ? " --request-target '*'" : ""} ${quoted(url)}`;
 }

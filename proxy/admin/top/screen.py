@@ -19,6 +19,7 @@ from proxy.admin.top.verdict import verdict
 from proxy.admin.top.watch import CALLS, Known, Seen
 from proxy.telemetry.buckets import quantile
 from proxy.telemetry.phases import NAMES
+from proxy.telemetry.recorder import SHOWN
 from proxy.telemetry.why import place, spell
 
 SILENT: Final = 4.0
@@ -135,10 +136,16 @@ def _head(known: Known) -> Iterator[Line]:
     calls, failed = sum(each.calls for each in every), sum(each.failed for each in every)
     yield Line(
         f"{address}  {calls / 60:.1f} calls/s  {_share(failed, calls)} failed  "
-        f"{len(seen.exchanges['in_flight'])} in flight",
+        f"{_in_flight(seen)} in flight",
         BOLD,
     )
     yield from verdict(seen)
+
+
+def _in_flight(seen: Seen) -> str:
+    """How many calls; ``64+`` where there may be more than are told."""
+    number = len(seen.exchanges["in_flight"])
+    return f"{number}+" if number >= SHOWN else str(number)
 
 
 def _sections(seen: Seen, columns: int) -> Iterator[Section]:

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.admin.top.screen import screen
 from proxy.admin.top.terminal import RED, Terminal
+from proxy.telemetry.recorder import SHOWN
 from tests.support.seen_proxies import episode, known, seen, well
 
 ALL = Terminal()
@@ -129,3 +130,10 @@ def test_the_age_of_what_is_shown_is_said() -> None:
 )
 def test_one_that_has_never_answered_has_one_line(fields: dict[str, Any], said: str) -> None:
     assert texts(known("a", **fields)) == [said]
+
+
+@pytest.mark.parametrize(("number", "said"), [(8, "8"), (SHOWN, "64+")])
+def test_more_calls_in_flight_than_are_told_are_no_exact_number(number: int, said: str) -> None:
+    found = troubled()
+    found.exchanges["in_flight"] = found.exchanges["in_flight"][:1] * number
+    assert texts(known(found=found))[0].endswith(f"  {said} in flight")
