@@ -13,6 +13,7 @@ from proxy.core.record import (
     Record,
     Wait,
 )
+from tests.support.ended import Slow
 
 
 def call() -> Record:
@@ -148,3 +149,14 @@ def test_what_the_last_attempt_of_a_call_came_to_is_known_of_its_request() -> No
     other = Record()
     other.adopt(made, shared=True)
     assert other.outcome == ""
+
+
+def test_the_next_attempt_begins_where_the_one_before_is_logged() -> None:
+    """Where no retry says when it begins: behind a fallback."""
+    record, body = Record(), Slow(0.5)
+    record.attempt_count, record.queue_s = 1, 1.0
+    record.log_last("503", 40.0, 43.0, body)
+    record.attempt_count, record.queue_s = 2, 2.0
+    record.log_last("200", 40.0, 45.0, body)
+    found = [(each.began, each.queue_s, each.client_s) for each in record.attempt_log]
+    assert found == [(41.0, 1.0, 0.0), (43.0, 1.0, 0.5)]

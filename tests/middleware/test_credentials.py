@@ -101,6 +101,7 @@ async def test_a_429_goes_to_the_next_key_in_the_same_request(
     assert sent == [b"a", b"b", b"c"]
     assert [each.ending for each in came] == [Ending.COMPLETE, Ending.COMPLETE, None]
     assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["429", "429"]
+    assert exchange.record.attempt_began_at == loop_clock()()  # the third key's
     assert [key.exceeded for key in held.keys] == [1, 1, 0]
 
 

@@ -2,10 +2,30 @@
 
 from typing import Any
 
+from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 
 SERVER = "http://10.0.0.2:9000"
+
+
+class Slow(BytesBody):
+    """A body that its client took its time for, and still takes while it ``goes_on``.
+
+    ``held``: seconds of them for which it was not asked for it, -1 for all.
+    """
+
+    def __init__(self, seconds: float, *, goes_on: bool = False, held: float = 0.0) -> None:
+        super().__init__(b"x")
+        self.seconds, self.goes_on, self.held = seconds, goes_on, held
+
+    def waited(self, now: float) -> float:
+        """The client was waited for."""
+        return self.seconds + (now - 100.0 if self.goes_on else 0.0)
+
+    def held_back(self, now: float) -> float:
+        """It was not asked."""
+        return self.waited(now) if self.held < 0 else self.held
 
 
 def ended(

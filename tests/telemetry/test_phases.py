@@ -4,29 +4,11 @@ from typing import Any
 
 import pytest
 
-from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.record import ANSWER, HEDGED, PERMIT, Attempt, Wait
 from proxy.telemetry.phases import NAMES, phase_now, phases
 from proxy.telemetry.traffic import times
-from tests.support.ended import ended
-
-
-class Slow(BytesBody):
-    """A body that its client took its time for, and still takes while it ``goes_on``.
-
-    ``held``: seconds of them for which it was not asked for it, -1 for all.
-    """
-
-    def __init__(self, seconds: float, *, goes_on: bool = False, held: float = 0.0) -> None:
-        super().__init__(b"x")
-        self.seconds, self.goes_on, self.held = seconds, goes_on, held
-
-    def waited(self, now: float) -> float:
-        return self.seconds + (now - 100.0 if self.goes_on else 0.0)
-
-    def held_back(self, now: float) -> float:
-        return self.waited(now) if self.held < 0 else self.held
+from tests.support.ended import Slow, ended
 
 
 def failed(outcome: str, began: float, seconds: float, queue: float = 0.0) -> Attempt:

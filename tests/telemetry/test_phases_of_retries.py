@@ -11,8 +11,7 @@ from proxy.core.record import HEDGED, NOT_ATTEMPTED, PERMIT, Attempt, Wait
 from proxy.telemetry.call import Teller, named
 from proxy.telemetry.phases import NAMES, phases
 from proxy.telemetry.traffic import TIMES, times
-from tests.support.ended import SERVER, ended
-from tests.telemetry.test_phases import Slow
+from tests.support.ended import SERVER, Slow, ended
 
 LEFT: dict[str, Any] = {"status": 499, "error": "client_gone", "head_at": None}
 ENDS: dict[str, dict[str, Any]] = {
