@@ -31,8 +31,6 @@ Reasons: TypeAlias = Iterator[tuple[str, str]]
 
 _SENT: Final = {"reset", "timeout"}
 """What of ``[retry] on`` allows ``last_chance``."""
-
-
 _UNSENT: Final = ("connect-failure", "stale-connection")
 """What of it is certain to have reached no server, so that any method may be tried again."""
 

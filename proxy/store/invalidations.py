@@ -22,8 +22,9 @@ LABEL: Final = "label"
 ALL: Final = "all"
 Invalidation: TypeAlias = tuple[str, bytes]
 """KEY or LABEL, and which; or ALL."""
-Make: TypeAlias = Callable[[str, bytes], Awaitable[int | None]]
-"""Makes one; how many entries there were, None where it failed."""
+Make: TypeAlias = Callable[[str, bytes, int], Awaitable[int | None]]
+"""Makes one; how many entries there were, None where it failed. It is tried again with the same
+number, and one of the same name that is asked for later has another."""
 _NONE: Final[frozenset[Invalidation]] = frozenset()
 _AGAIN: Final = 1.0
 """Seconds until it is tried again."""
@@ -78,7 +79,7 @@ class Invalidations:
     async def _make(self, kind: str, name: bytes, number: int) -> int | None:
         which = (kind, name)
         try:
-            found = await self._send(kind, name)
+            found = await self._send(kind, name, number)
         except Exception as error:  # it is left in any case, and tried again
             log.warning("store: a removal has failed (%s)", type(error).__name__)
             found = None

@@ -245,13 +245,13 @@ class RedisStore:
         """Remove all entries with this label; how many there were."""
         return await self._invalid.make(LABEL, label, patience) or 0
 
-    async def _make_invalid(self, kind: str, name: bytes) -> int | None:
+    async def _make_invalid(self, kind: str, name: bytes, number: int) -> int | None:
         # Each write ends in time by itself; to wait for it is no fault of Redis.
         if kind == KEY:
             await self._written(name, None)
         elif kind == LABEL and self._writing:
             await asyncio.wait(self._writing.values())
-        return await self._removal.make(kind, name)
+        return await self._removal.make(kind, name, number)
 
     async def _written(self, key: bytes, within: float | None) -> bool:
         """Wait for what is being written under a key; whether that took no longer than this."""

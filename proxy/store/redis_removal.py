@@ -5,6 +5,7 @@ take longer and do not fail.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from proxy.store.invalidations import KEY, LABEL
@@ -23,14 +24,16 @@ _AT_A_TIME: Final = 500
 class RedisRemoval:
     """Removes from one database."""
 
-    __slots__ = ("_calls", "_client", "_names", "_next", "_run", "_touched", "_until")
+    __slots__ = ("_calls", "_client", "_names", "_next", "_number", "_run", "_touched", "_until")
 
     def __init__(self, calls: RedisCalls, names: Names) -> None:
         self._calls = calls
         self._client = calls.client
         self._names = names
+        self._number = 0
+        """Of the last invalidation of every key."""
         self._next = 0
-        """Where the scan that invalidates every key goes on; 0 where it begins."""
+        """Where its scan goes on; 0 where it begins."""
         self._touched: set[bytes] = set()
         """Members of sets that have been touched before ``_until``."""
         self._until = 0.0
@@ -52,11 +55,14 @@ class RedisRemoval:
             names = [self._names.members(each) for each in labels]
             self._calls.begin(lambda: self._run[USED](names, [member, int(LONGEST)]))
 
-    async def make(self, kind: str, name: bytes) -> int | None:
-        """Make an invalidation; how many entries there were, None where it failed."""
+    async def make(self, kind: str, name: bytes, number: int) -> int | None:
+        """Make an invalidation; how many entries there were, None where it failed.
+
+        ``number``: it is tried again with the same.
+        """
         if kind == KEY:
             return await self._send(INVALIDATE, [self._names.entries(name)], [_REMEMBERED])
-        return await (self._purge(name) if kind == LABEL else self._clear())
+        return await (self._purge(name) if kind == LABEL else self._clear(number))
 
     async def _send(self, script: str, names: list[bytes], values: list[Any]) -> int | None:
         run: Callable[[list[bytes], list[Any]], Awaitable[int]] = self._run[script]
@@ -76,23 +82,29 @@ class RedisRemoval:
             left -= _AT_A_TIME
         return removed
 
-    async def _clear(self) -> int | None:
+    async def _clear(self, number: int) -> int | None:
         """Invalidate every key there is; what is on its way to another one may still come.
 
-        Where a step fails, the next attempt goes on from there.
+        Where a step fails, the next attempt goes on from there. A later invalidation begins anew,
+        as what was stored since is to go too, and ends this one.
         """
+        if number != self._number:
+            self._number, self._next = number, 0
         removed = 0
-        while (done := await self._calls.quietly(self._clear_some)) is not None:
+        while True:
+            done = await self._calls.quietly(partial(self._clear_some, number))
+            if done is None or number != self._number:
+                return None
             removed += done
             if not self._next:
                 return removed
-        return None
 
-    async def _clear_some(self) -> int:
+    async def _clear_some(self, number: int) -> int:
         after, names = await self._client.scan(
             self._next, match=self._names.all_entries, count=_AT_A_TIME
         )
         if names:
             await self._run[CLEAR](names, [_REMEMBERED])
-        self._next = int(after)
+        if number == self._number:
+            self._next = int(after)
         return len(names)

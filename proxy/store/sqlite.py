@@ -208,7 +208,7 @@ class SqliteStore:
         """Remove all entries with this label; how many there were."""
         return await self._invalid.make(LABEL, label, patience) or 0
 
-    async def _make_invalid(self, kind: str, name: bytes) -> int | None:
+    async def _make_invalid(self, kind: str, name: bytes, _: int) -> int | None:
         try:
             return await self._file.change(lambda database: _INVALID[kind](database, name))
         except StoreFailed:

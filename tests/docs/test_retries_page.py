@@ -14,6 +14,7 @@ from proxy.core.errors import (
     ProxyError,
     ResponseTimeout,
     Stage,
+    UpstreamError,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import failure_class
@@ -102,8 +103,8 @@ def test_what_on_has_to_name_is_called_so(what: str) -> None:
         came = failure()
         if isinstance(came, AttemptTimeout):
             assert not names
-        elif isinstance(came, ProxyError):
-            assert names == [failure_class(came)]  # type: ignore[arg-type]
+        elif isinstance(came, UpstreamError):
+            assert names == [failure_class(came)]
         else:
             assert str(came.status) in names or "5xx" in names
 

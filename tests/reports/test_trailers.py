@@ -12,11 +12,16 @@ from aiohttp.test_utils import TestServer
 
 from tests.support.message import CHUNKED_HEAD, chunked, get, length
 from tests.support.proxy import dialled, fronted, proxied
-from tests.support.upstream import HEALTHY
+from tests.support.upstream import HEALTHY, RawUpstream
 
 TAKES = b"TE: trailers\r\nConnection: TE\r\n"
 FORBIDDEN = b"Content-Length: 0\r\nTransfer-Encoding: gzip\r\nSet-Cookie: a=b\r\nAge: 1\r\n"
 ANNOUNCED = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Sum, Content-Length\r\n\r\n")
+
+
+async def asked(upstream: RawUpstream, number: int) -> None:
+    """Wait for so many requests."""
+    await upstream.until(lambda: len(upstream.requests) == number)
 
 
 def ended(trailers: bytes) -> bytes:
@@ -84,7 +89,7 @@ async def test_trailers_of_a_request_go_on(pause: bool) -> None:
         for number in range(2):
             if pause:
                 await client.send(head + body[:6])
-                await upstream.until(lambda: len(upstream.requests) == number + 1)  # noqa: B023
+                await asked(upstream, number + 1)
                 await client.send(body[6:])
             else:
                 await client.send(head + body)
@@ -105,10 +110,23 @@ async def test_where_none_goes_on_the_connection_does(pause: bool, end: bytes) -
         for number in range(2):
             await client.send(head + b"5\r\nhello\r\n" + (b"" if pause else end))
             if pause:
-                await upstream.until(lambda: len(upstream.requests) == number + 1)  # noqa: B023
+                await asked(upstream, number + 1)
                 await client.send(end)
             assert (await client.receive()).status == 200
         assert len(upstream.connections) == 1
+
+
+async def test_trailers_behind_the_head_of_their_reply_end_their_connection_too() -> None:
+    early = [CHUNKED_HEAD + b"5\r\nearly\r\n", "wait-body", b"0\r\n\r\n"]
+    async with dialled(early, HEALTHY) as (upstream, proxy, client):
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await client.send(b"5\r\nhello\r\n")
+        assert b" 200 " in await client.read_until(b"early\r\n")
+        await client.send(b"0\r\nX-Sum: 1\r\n\r\n")
+        await client.read_until(b"0\r\n\r\n")
+        assert upstream.requests[0].chunks.trailers == [b"X-Sum: 1"]
+        assert (await proxy.ask(get())).status == 200
+        assert len(upstream.connections) == 2
 
 
 @pytest.mark.parametrize("pause", [False, True])

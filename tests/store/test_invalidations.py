@@ -144,9 +144,10 @@ async def test_one_that_raises_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(invalidations, "_AGAIN", 0.0)
     tries, made = 0, asyncio.Event()
 
-    async def send(_kind: str, _name: bytes) -> int:
+    async def send(_kind: str, _name: bytes, number: int) -> int:
         nonlocal tries
         tries += 1
+        assert number == 1
         if tries == 1:
             raise ValueError
         made.set()

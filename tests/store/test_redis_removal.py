@@ -36,32 +36,62 @@ async def test_what_is_replaced_leaves_the_sets_of_its_labels(server: RedisServe
     await store.close()
 
 
-async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+KEYS = [b"%016d" % number for number in range(100)]
+
+
+@pytest.fixture
+async def tired(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisStore]:
+    """A store with many keys, in which each third step of a removal of all of them fails."""
     monkeypatch.setattr(redis_removal, "_AT_A_TIME", 10)
     store = RedisStore(server.url, 5.0)
-    for number in range(100):
-        put(store, b"%016d" % number, b"x")
-        assert await store.get(b"%016d" % number)
     clear, steps = store._removal._clear_some, 0
 
-    async def tired() -> int:
+    async def some(number: int) -> int:
         nonlocal steps
         steps += 1
         if steps % 3 == 0:
             raise OSError("gone")
-        return await clear()
+        return await clear(number)
 
-    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _: tired())
+    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _, number: some(number))
+    await fill(store)
+    yield store
+    await store.close()
+
+
+async def fill(store: RedisStore) -> None:
+    for key in KEYS:
+        put(store, key, b"x")
+        assert await store.get(key)
+
+
+async def made(store: RedisStore, number: int) -> int:
+    """How many attempts it takes until all is invalid."""
     attempts = 1
-    while await store._make_invalid(ALL, b"") is None:
+    while await store._make_invalid(ALL, b"", number) is None:
         attempts += 1
         assert attempts < 50
-    assert attempts > 1
-    for number in range(100):
-        assert not await store.get(b"%016d" % number)
-    await store.close()
+    assert not any([await store.get(key) for key in KEYS])
+    return attempts
+
+
+async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
+    tired: RedisStore,
+) -> None:
+    assert await made(tired, 1) > 1
+
+
+async def test_a_later_invalidation_of_all_begins_anew(tired: RedisStore) -> None:
+    """What was stored since under a key that the first has been at is to go too."""
+    assert await tired._make_invalid(ALL, b"", 1) is None
+    await fill(tired)
+    await made(tired, 2)
+
+
+async def test_a_later_invalidation_of_all_ends_the_one_before(tired: RedisStore) -> None:
+    both = await asyncio.gather(*(tired._make_invalid(ALL, b"", number) for number in (1, 2)))
+    assert both[0] is None
+    await made(tired, 2)
 
 
 async def test_the_sets_of_labels_are_as_new_to_redis_as_what_is_looked_up(
@@ -73,7 +103,7 @@ async def test_the_sets_of_labels_are_as_new_to_redis_as_what_is_looked_up(
     assert await store.get(K)
     names = [store._names.members(each) for each in (b"red", b"blue")]
     async with asyncio.timeout(120):
-        while not all([await store._client.object("IDLETIME", each) for each in names]):  # noqa: ASYNC110
+        while not all([await store._client.object("IDLETIME", each) for each in names]):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.05)  # Redis counts whole seconds
         now += 1
         assert await store.get(K)
