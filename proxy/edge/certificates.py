@@ -42,8 +42,8 @@ class ListenerTls:
     """The context for new connections."""
 
     __slots__ = (
-        "_clock", "_context", "_expires_at", "_files", "_look_at", "_mark", "_options", "_refused",
-        "_wall",
+        "_clock", "_context", "_expires_at", "_files", "_lists", "_look_at", "_mark", "_options",
+        "_refused", "_wall",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,9 @@ class ListenerTls:
         self._refused = ""
         """What was wrong when they were last read: that is said once."""
         self._context = listener_context(options)
+        lists = options.client_ca_file
+        self._lists = lists if lists and rereadable(lists) else ""
+        """The file that may have lists of revoked certificates; empty where it is read once."""
         self._expires_at = self._expiry(said=True)
         self._look_at = clock() + LOOK_EVERY
 
@@ -97,8 +100,8 @@ class ListenerTls:
         Then the context is made anew: sessions that it has let in would be taken up again.
         ``said``: the check of the configuration has logged that.
         """
-        file, now = self._options.client_ca_file, self._wall()
-        if not file or not rereadable(file):
+        file, now = self._lists, self._wall()
+        if not file:
             return math.inf
         try:
             for doubt in () if said else revocation.doubts(file, now):

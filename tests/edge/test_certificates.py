@@ -10,6 +10,7 @@ from proxy.core.files import LOOK_EVERY
 from proxy.edge import certificates
 from proxy.edge.certificates import ListenerTls
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
+from proxy.net import revocation
 from tests.support.authority import Authority
 
 
@@ -62,3 +63,51 @@ def test_what_is_wrong_with_a_file_is_said_once_and_it_is_looked_at_again_when_i
     authority.issue("server", "DNS:other.test")
     clock[0] += LOOK_EVERY
     assert tls.context() is not first
+
+
+def test_lists_that_could_not_be_read_for_a_while_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would know when they expire, until one of the files changes."""
+
+    def none_left(file: str, now: float) -> float:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), file)
+
+    authority = Authority(tmp_path)
+    named = CertificateOptions(
+        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
+    )
+    options = ServerTlsOptions(
+        certificates=(named,),
+        client_ca_file=authority.revoke(until="20300101000000Z"),
+        client_auth="required",
+    )
+    clock, day = [0.0], 1e9
+    with monkeypatch.context() as patched:
+        patched.setattr(revocation, "next_expiry", none_left)
+        tls = ListenerTls(options, lambda: clock[0], lambda: day)
+    first = tls.context()
+    clock[0] += LOOK_EVERY
+    second = tls.context()
+    assert second is not first
+    clock[0] += LOOK_EVERY
+    assert tls.context() is second
+
+
+def test_the_same_fault_is_said_again_once_the_files_were_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority(tmp_path)
+    named = CertificateOptions(
+        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
+    )
+    clock = [0.0]
+    tls = ListenerTls(ServerTlsOptions(certificates=(named,)), lambda: clock[0])
+    for number in (1, 2):
+        Path(named.cert_file).write_text("nothing")
+        clock[0] += LOOK_EVERY
+        tls.context()
+        assert len(caplog.records) == number
+        authority.issue("server", "DNS:other.test")
+        clock[0] += LOOK_EVERY
+        tls.context()
