@@ -16,8 +16,10 @@ from tests.support.loop import JumpingLoop, loop_clock
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[str]:
     """The URL of what answers all commands so, but those that begin a connection."""
+    connections = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
         while line := await reader.readline():
             words = []
             for _ in range(int(line[1:])):
@@ -29,7 +31,11 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            for connection in connections:  # which a test that fails leaves open
+                connection.close()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from proxy.store import redis_removal
 from proxy.store.invalidations import ALL
 from proxy.store.redis import RedisStore
+from proxy.store.redis_calls import RedisCalls
 from proxy.store.redis_removal import RedisRemoval
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.stored import put
@@ -129,4 +130,30 @@ async def test_a_set_that_redis_has_dropped_is_there_again_after_a_look_up(
     assert await store._client.ttl(store._names.members(b"red")) > 0
     assert await store.purge(b"red") == 1
     assert not await store.get(K)
+    await store.close()
+
+
+async def test_a_look_up_writes_sets_once_a_second_for_each_entry(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, begun = 100.0, 0
+    store = RedisStore(server.url, 5.0, lambda: now)
+
+    def counted(*_: object) -> None:
+        nonlocal begun
+        begun += 1
+
+    for key in (K, b"other" * 3 + b"k"):
+        put(store, key, b"x", labels=[b"red"])
+        assert await store.get(key)
+    monkeypatch.setattr(RedisCalls, "begin", counted)
+    now += 1
+    for _ in range(3):
+        assert await store.get(K)
+    assert begun == 1
+    assert await store.get(b"other" * 3 + b"k")
+    assert begun == 2
+    now += 1
+    assert await store.get(K)
+    assert begun == 3
     await store.close()
