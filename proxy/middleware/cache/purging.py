@@ -1,5 +1,6 @@
 """Operators remove what is stored: by path, by tag or by route."""
 
+import asyncio
 from typing import Final
 
 from proxy.core.stored import Store
@@ -20,7 +21,5 @@ async def purge(store: Store | None, **wanted: str) -> int:
         raise ValueError("expected path=, tag= or route=, to say what is removed")
     if store is None:
         raise ValueError("no route has [cache]: nothing is stored")
-    removed = 0
-    for kind, value in chosen.items():
-        removed += await store.purge(label(kind.encode(), value.encode()), _PATIENCE)
-    return removed
+    labels = (label(kind.encode(), value.encode()) for kind, value in chosen.items())
+    return sum(await asyncio.gather(*(store.purge(each, _PATIENCE) for each in labels)))

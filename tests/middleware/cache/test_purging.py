@@ -1,7 +1,11 @@
 """Operators remove what is stored."""
 
+import asyncio
+from typing import cast
+
 import pytest
 
+from proxy.core.stored import Store
 from proxy.middleware.cache.purging import purge
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh
@@ -39,3 +43,26 @@ async def test_something_has_to_be_named_and_stored(jumping: JumpingLoop) -> Non
         await purge(MemoryStore(0), path="", other="x")
     with pytest.raises(ValueError, match="nothing is stored"):
         await purge(None, path="/x")
+
+
+async def test_all_that_is_named_is_removed_at_once() -> None:
+    """Each may take ten seconds, and a worker that is told to has not three times as many."""
+
+    class Slow:
+        """A store that answers none of three before it is asked for the last."""
+
+        left, patience = 3, 0.0
+        asked = asyncio.Event()
+
+        async def purge(self, _: bytes, patience: float) -> int:
+            self.left -= 1
+            self.patience = patience
+            if not self.left:
+                self.asked.set()
+            await self.asked.wait()
+            return 1
+
+    slow = Slow()
+    async with asyncio.timeout(10):
+        assert await purge(cast(Store, slow), path="/x", tag="a", route="/") == 3
+    assert slow.patience == 10.0
