@@ -14,6 +14,13 @@ from proxy.net import revocation
 from tests.support.authority import Authority
 
 
+def named(authority: Authority) -> CertificateOptions:
+    """The certificate of its server."""
+    return CertificateOptions(
+        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
+    )
+
+
 def test_what_could_not_be_read_for_a_while_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -27,11 +34,8 @@ def test_what_could_not_be_read_for_a_while_is_tried_again(
         return tls.context()
 
     authority = Authority(tmp_path)
-    named = CertificateOptions(
-        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
-    )
     clock = [0.0]
-    tls = ListenerTls(ServerTlsOptions(certificates=(named,)), lambda: clock[0])
+    tls = ListenerTls(ServerTlsOptions(certificates=(named(authority),)), lambda: clock[0])
     first = tls.context()
     assert later() is first
     authority.issue("server", "DNS:other.test")
@@ -48,13 +52,10 @@ def test_what_is_wrong_with_a_file_is_said_once_and_it_is_looked_at_again_when_i
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = Authority(tmp_path)
-    named = CertificateOptions(
-        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
-    )
     clock = [0.0]
-    tls = ListenerTls(ServerTlsOptions(certificates=(named,)), lambda: clock[0])
+    tls = ListenerTls(ServerTlsOptions(certificates=(named(authority),)), lambda: clock[0])
     first = tls.context()
-    Path(named.cert_file).write_text("nothing")
+    Path(authority.path("server.pem")).write_text("nothing")
     for _ in range(3):
         clock[0] += LOOK_EVERY
         assert tls.context() is first
@@ -74,11 +75,8 @@ def test_lists_that_could_not_be_read_for_a_while_are_read_again(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), file)
 
     authority = Authority(tmp_path)
-    named = CertificateOptions(
-        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
-    )
     options = ServerTlsOptions(
-        certificates=(named,),
+        certificates=(named(authority),),
         client_ca_file=authority.revoke(until="20300101000000Z"),
         client_auth="required",
     )
@@ -98,13 +96,10 @@ def test_the_same_fault_is_said_again_once_the_files_were_well(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = Authority(tmp_path)
-    named = CertificateOptions(
-        cert_file=authority.path("server.pem"), key_file=authority.path("server.key")
-    )
     clock = [0.0]
-    tls = ListenerTls(ServerTlsOptions(certificates=(named,)), lambda: clock[0])
+    tls = ListenerTls(ServerTlsOptions(certificates=(named(authority),)), lambda: clock[0])
     for number in (1, 2):
-        Path(named.cert_file).write_text("nothing")
+        Path(authority.path("server.pem")).write_text("nothing")
         clock[0] += LOOK_EVERY
         tls.context()
         assert len(caplog.records) == number

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from aiohttp_retry import RetryClient
 from aiohttp_retry.client import RequestParams
 
-from proxy.core.body import EMPTY, client_waited
+from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
@@ -133,8 +133,6 @@ class Retry:
                 options.keep(exchange.body)
             else:
                 exchange.body.keep(_MAX_UNREAD, spool=False)
-            if exchange.body.buffered is None and exchange.body.received:  # by somebody above
-                record.client_before = client_waited(exchange.body, started_at)
         self._budget.request(started_at)
         record.attempts_left, record.attempt_began_at = options.attempts - 1, started_at
         if record.queue_s:

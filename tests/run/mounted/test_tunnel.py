@@ -1,15 +1,19 @@
 """Offers to a mounted proxy to go over to another protocol, declined and accepted."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError, web
 
 from proxy import create_app
+from proxy.run.mounted import tunnel
+from proxy.run.mounted.tunnel import Offer
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import get
@@ -220,3 +224,25 @@ async def test_a_client_that_leaves_a_tunnel_behind_a_half_close_ends_it() -> No
             client.reset()
             gone.set()
             await over.wait()
+
+
+async def test_a_client_is_held_back_while_much_of_it_waits() -> None:
+    """By its connection: aiohttp's parser knows nothing of what it sends."""
+    said: list[str] = []
+    transport = SimpleNamespace(
+        pause_reading=lambda: said.append("pause"), resume_reading=lambda: said.append("resume")
+    )
+    handler = SimpleNamespace(set_parser=lambda _: None, transport=transport)
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        offer = Offer(cast(web.Request, SimpleNamespace(protocol=handler)), theirs)
+        offer.feed_data(b"x" * tunnel._AHEAD)
+        assert not said
+        offer.feed_data(b"x")
+        assert said == ["pause"]
+        offer.accept()
+        assert len(await offer._read()) == tunnel._AHEAD + 1
+        assert said == ["pause", "resume"]
+        handler.transport = None  # it has gone
+        offer.feed_data(b"x" * (tunnel._AHEAD + 1))
+        assert said == ["pause", "resume"]
