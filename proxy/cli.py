@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.arguments import DEFAULT, agree, unknown
 from proxy.arguments import parser as arguments_of_all
+from proxy.core.standard_output import lost
 
 if TYPE_CHECKING:
     from proxy.config.model import Config
@@ -231,10 +232,5 @@ def _printed(lines: Iterable[str], code: int) -> int:
             print(line)
         sys.stdout.flush()
     except OSError as error:
-        # Or the interpreter complains when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return code
-        _say(f"sidecar-proxy: cannot write to standard output: {error.strerror}")
-        return 1
+        return 1 if lost(error) else code
     return code

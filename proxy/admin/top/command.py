@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from proxy.admin.client import WHERE
 from proxy.admin.top.screen import screen
-from proxy.admin.top.terminal import Line, give_up, standard_output, write
+from proxy.admin.top.terminal import Line, standard_output, write
 from proxy.admin.top.watch import PATIENCE, UNREACHABLE, Watched
+from proxy.core.standard_output import lost
 
 
 def run(argv: list[str]) -> int:
@@ -52,12 +53,7 @@ def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) ->
             try:
                 write(lines, terminal)
             except OSError as error:
-                give_up()
-                if isinstance(error, BrokenPipeError):  # ``| head``
-                    return failed
-                reason = error.strerror
-                sys.stderr.write(f"sidecar-proxy: cannot write to standard output: {reason}\n")
-                return 1
+                return 1 if lost(error) else failed
             if over:
                 if failed == UNREACHABLE:
                     sys.stderr.write(f"no proxy was reached; {WHERE}\n")

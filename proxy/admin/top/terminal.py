@@ -1,6 +1,5 @@
 """Lines for a terminal, or for what stands in its place: a pipe, a file, one that is dumb."""
 
-import contextlib
 import os
 import shutil
 import sys
@@ -55,12 +54,6 @@ def write(lines: Iterable[Line], terminal: Terminal) -> None:
     text = "".join(f"{dressed(line, colours=terminal.colours)}\n" for line in lines)
     sys.stdout.write(f"{CLEAR}{text}" if terminal.clears else text)
     sys.stdout.flush()
-
-
-def give_up() -> None:
-    """Nobody reads standard output any more: or the interpreter complains at its end."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fitted(lines: Iterable[Line], columns: int) -> list[Line]:

@@ -130,7 +130,11 @@ async def test_whoever_reads_a_part_of_it_leaves_no_complaint(once: bool) -> Non
         if once:
             os.close(reads)  # nobody reads at all
         process = await asyncio.create_subprocess_exec(
-            *words, *(["--once"] if once else []), stdout=writes, stderr=subprocess.PIPE
+            *words,
+            *(["--once"] if once else []),
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
         os.close(writes)
         async with asyncio.timeout(60):
