@@ -33,7 +33,9 @@ def test_a_table_over_several_lines(tmp_path: Path, text: str, line: int, meant:
     assert [str(each) for each in check(file, {})] == [f"{file}:{line}: syntax: {ONE}{meant}"]
 
 
-def test_a_block_is_no_inline_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", 'trusted_proxies = ["10.0.0.1"]\n', "unix_mode = '600'\n"])
+def test_a_block_is_no_inline_table(tmp_path: Path, before: str) -> None:
+    """Also behind a list, which has ended."""
     file = tmp_path / "config.toml"
-    file.write_text("[server]\n{\nlisten = ':1'\n}\n")
+    file.write_text(f"[server]\n{before}{{\nlisten = ':1'\n}}\n")
     assert "has no braces around it" in str(next(iter(check(file, {}))))
