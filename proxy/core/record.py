@@ -114,7 +114,7 @@ class Record:
     sent_at: float | None = None
     """When the head of the request went out, of the last attempt that came so far."""
     attempts_left: int = 0
-    """How many more attempts may follow this one."""
+    """How many more attempts may follow this one, copies of it included."""
     attempt_log: tuple[Attempt, ...] = ()
     """All attempts, the first one first, where there was more than one."""
     inherited: int = 0

@@ -133,6 +133,29 @@ async def test_nothing_is_copied_while_permits_are_scarce() -> None:
         assert sum(received(slow, other)) == 1
 
 
+@pytest.mark.parametrize("attempts", [2, 3])
+async def test_a_request_is_sent_no_more_often_than_attempts_says(attempts: int) -> None:
+    timeouts = {"per_try": "100ms", "total": "3s"}
+    async with (
+        RawUpstream(["hold"]) as stuck,
+        proxied(stuck, **hedged(stuck, retry={"attempts": attempts}, timeouts=timeouts)) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 504
+        exchange = await proxy.record()
+        assert len(stuck.requests) == exchange.record.attempt_count == attempts
+
+
+@pytest.mark.parametrize("retry", [False, {"attempts": 1}])
+async def test_a_copy_is_sent_where_nothing_is_tried_again(retry: Any) -> None:
+    async with (
+        RawUpstream(["hold"]) as slow,
+        RawUpstream([length(b"fast")]) as fast,
+        proxied(slow, **hedged(slow, fast, retry=retry)) as proxy,
+    ):
+        assert (await proxy.ask(get())).body == b"fast"
+        assert received(slow, fast) == [1, 1]
+
+
 async def test_retries_go_on_where_all_copies_failed() -> None:
     both = asyncio.Event()
     bad: Script = [both, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"]

@@ -20,6 +20,8 @@ Events:
   budget has not enough. Then it is asked for again, the later the longer the request has waited.
   Each request deposits ``budget_percent`` of a copy; a copy withdraws one. The budget has to be
   full for a request that has just waited for the delay, and less so the longer it has waited.
+  Where ``[retry]`` stands above, a copy is one of its ``attempts``: it takes the place of a retry,
+  and there is none once these are used up.
 - The request is answered well: it wins.
 - A copy is answered well while the request is under way: it wins. The call cancels its own task,
   catches the cancellation in `HedgedCall.run` and returns the copy's reply. What was found out for
@@ -206,8 +208,9 @@ class Hedge:
     ) -> Exchange | None:
         """A copy of the request, or None if there may be none now after ``launched`` others, of
         which ``running`` are under way."""
-        most = self._options.max
-        if running >= most or launched >= _REPLACED * most or not self._has_headroom():
+        if running >= self._options.max or not self.may_copy_later(exchange, launched):
+            return None
+        if not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
         if body is None:
@@ -216,6 +219,8 @@ class Hedge:
             self.copies["over_budget"] += not again
             return None
         self.copies["sent"] += 1
+        if not self.records_outcome:
+            exchange.record.attempts_left -= 1
         return exchange.twin(body)
 
     def _reserve(self, exchange: Exchange, launched: int) -> float:
@@ -232,8 +237,10 @@ class Hedge:
         waited = now - exchange.record.hedge_began_at
         return min(1.0, max(0.0, 1.0 - (waited / usual - 1.0) / (_CERTAIN - 1.0)))
 
-    def may_copy_later(self, running: int, launched: int) -> bool:
-        """Whether it is worth asking for a copy again, while one of these may fail."""
+    def may_copy_later(self, exchange: Exchange, launched: int) -> bool:
+        """Whether there may be another copy after these, now or once one of them has failed."""
+        if not (self.records_outcome or exchange.record.attempts_left):
+            return False
         return launched < _REPLACED * self._options.max
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":

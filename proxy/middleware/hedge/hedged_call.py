@@ -116,12 +116,14 @@ class HedgedCall:
         if twin is None:
             # There may be one later: the budget grows, and a server may be well again.
             self._asked = True
-            if source.may_copy_later(running, launched):
+            if source.may_copy_later(exchange, launched):
                 now = source.clock()
                 waited = max(now - self._started_at, self._delay)
                 source.delays.enter_apart(self, now + waited * _GROWTH)
             return
         self._asked = False
+        for other, _ in self._running.values():  # which may be ended for an attempt that follows
+            other.record.attempts_left = exchange.record.attempts_left
         now = twin.record.attempt_began_at = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(

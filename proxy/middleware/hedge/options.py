@@ -28,7 +28,8 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
             ge=1,
             le=5,
             description="Most copies of a request at a time; they are sent one after the other. A "
-            "copy that fails may be replaced once.",
+            "copy that fails may be replaced once. Each counts against [retry] attempts, unless "
+            "that is 1.",
         ),
     ] = 1
     budget_percent: Annotated[

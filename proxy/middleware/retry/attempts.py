@@ -113,7 +113,7 @@ class Attempts(RetryOptionsBase):
                     return first
                 raise first
             record = exchange.record
-            record.attempts_left = self._options.attempts - self._attempt_count
+            record.attempts_left -= 1  # where [hedge] has sent copies, they count too
             self._started_at = self._clock()
             record.begin_attempt(self._started_at, exchange.body)
             return await self._inner(exchange)

@@ -45,7 +45,13 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     """Send a request again, if no server received it or if it may be repeated."""
 
     attempts: Annotated[
-        int, Meta(ge=1, le=10, description="Attempts in all, the first included.")
+        int,
+        Meta(
+            ge=1,
+            le=10,
+            description="Attempts in all, the first and the copies of [hedge] included. 1: none is "
+            "tried again, and [hedge] max alone limits the copies.",
+        ),
     ] = 3
     on: Annotated[
         tuple[
