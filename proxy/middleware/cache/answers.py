@@ -222,6 +222,13 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
     return Reply(meta.status, fields, body, reason=meta.reason, length=entry.size)
 
 
+def body_size(answer: Reply, entry: Entry) -> int:
+    """Bytes of the body of an answer from an entry, which may have none of it, or some."""
+    if answer.buffered is not None:
+        return len(answer.buffered)
+    return entry.size if answer.length is None else answer.length
+
+
 def with_own(answer: Reply, of_304: RawHeaders) -> Reply:
     """The answer, with what a 304 says to the client that asked.
 

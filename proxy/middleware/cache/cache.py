@@ -40,7 +40,15 @@ from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
 from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
-from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
+from proxy.middleware.cache.answers import (
+    STATUS,
+    Shown,
+    answer,
+    begun,
+    body_size,
+    fresh_answer,
+    with_own,
+)
 from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
@@ -145,6 +153,7 @@ class Cache:
                 reason = "stale" if entry.meta.freshness.is_stale(self._now()) else reason
                 self._leave_word(asked, entry, reason)
         if asked.wanted.only_if_cached:
+            self.counts["misses"] += 1
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
 
@@ -158,8 +167,9 @@ class Cache:
             use = reuse(stored, asked.wanted, now)
         if use is Use.FRESH:
             self.counts["hits"] += 1
-            self.counts["hit_bytes"] += entry.size
-            return fresh_answer(asked, entry, now, self._now)
+            found = fresh_answer(asked, entry, now, self._now)
+            self.counts["hit_bytes"] += body_size(found, entry)
+            return found
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
@@ -173,9 +183,10 @@ class Cache:
 
     def _answer(self, asked: Asked, entry: Entry, now: float, words: str, kind: str) -> Reply:
         self.counts[kind] += 1
-        self.counts["hit_bytes"] += entry.size
         asked.exchange.record.cache = words
-        return answer(asked, entry, now, words, self._now)
+        found = answer(asked, entry, now, words, self._now)
+        self.counts["hit_bytes"] += body_size(found, entry)
+        return found
 
     async def _ask(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """From the upstream; from a stale entry where that fails."""

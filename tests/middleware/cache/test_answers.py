@@ -10,7 +10,7 @@ from proxy.middleware.cache.answers import answer, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
-from tests.support.caching import Answer
+from tests.support.caching import Answer, Caching, fresh
 from tests.support.loop import get
 from tests.support.pieces import body
 from tests.support.stored import meta, put
@@ -199,3 +199,29 @@ async def test_a_416_repeats_nothing_of_the_reply() -> None:
         *(b"Content-Range", b"Age", b"Cache-Status", b"Date", b"ETag", b"Vary"),
         b"Access-Control-Allow-Origin",
     }
+
+
+@pytest.mark.parametrize("size", [10, 100_000], ids=["whole", "read"])
+@pytest.mark.parametrize(
+    ("method", "fields", "share"),
+    [
+        ("GET", [], 1.0),
+        ("GET", [(b"Range", b"bytes=0-4")], 5),
+        ("GET", [(b"Range", b"bytes=900000-")], 0),
+        ("GET", [(b"If-None-Match", b'"a"')], 0),
+        ("HEAD", [], 0),
+    ],
+    ids=["whole", "range", "beyond", "not modified", "head"],
+)
+async def test_the_bytes_of_a_hit_are_those_of_its_body(
+    method: str, fields: list[tuple[bytes, bytes]], share: float, size: int
+) -> None:
+    """All of what is stored was counted."""
+    caching = Caching(fresh(60, b"x" * size, (b"ETag", b'"a"')))
+    await caching.ask()
+    exchange = get(headers=fields)
+    exchange.method = method
+    answer = await caching.ask(exchange)
+    assert answer.cache.startswith("hit")
+    bytes_ = size if share == 1.0 else share
+    assert (len(answer.body), caching.cache.counts["hit_bytes"]) == (bytes_, bytes_)

@@ -216,6 +216,7 @@ async def test_only_if_cached_asks_nobody() -> None:
     asked.method = "GET"
     with pytest.raises(NotCached):
         await caching.ask(asked)
+    assert caching.cache.counts["misses"] == 2  # one with a body is never looked up
 
 
 async def test_the_rest_of_a_stream_is_neither_taken_from_the_store_nor_stored() -> None:
