@@ -59,7 +59,7 @@ class Collector:
         self._url = f"{endpoint.rstrip('/')}/v1/traces"
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._failing = False
+        self._failing = self._rejecting = False
         tracer.on_spans = self._wake
 
     def _wake(self) -> None:
@@ -109,10 +109,10 @@ class Collector:
             for again in range(tries):
                 if again:
                     await asyncio.sleep(_WAIT * 2**again)
-                fault, final = await self._post(session, body)
+                fault, final, answer = await self._post(session, body)
                 if not fault:
-                    self.tracer.sent += number
                     self._note("")
+                    self._note_rejected(self.tracer.taken(number, answer))
                     return
                 if final:
                     break
@@ -122,19 +122,19 @@ class Collector:
         self.tracer.dropped += number
         self._note(fault)
 
-    async def _post(self, session: ClientSession, body: bytes) -> tuple[str, bool]:
-        """What went wrong, empty for nothing; and whether it would go wrong again."""
+    async def _post(self, session: ClientSession, body: bytes) -> tuple[str, bool, bytes]:
+        """What went wrong, empty for nothing; whether it would go wrong again; and the answer."""
         kind = {"Content-Type": "application/x-protobuf"}
         try:
             async with session.post(
                 self._url, data=body, headers=kind, allow_redirects=False
             ) as answer:
-                await answer.read()
+                said = await answer.read()
         except (ClientError, OSError, TimeoutError) as error:
-            return f"{type(error).__name__}: {error}", False
+            return f"{type(error).__name__}: {error}", False, b""
         if answer.status < 300:
-            return "", True
-        return f"status {answer.status}", answer.status not in _AGAIN
+            return "", True, said
+        return f"status {answer.status}", answer.status not in _AGAIN, said
 
     def _note(self, fault: str) -> None:
         """Say once that spans are lost, and once that they are not any more."""
@@ -143,3 +143,9 @@ class Collector:
         elif self._failing and not fault:
             log.info("the collector takes spans again")
         self._failing = bool(fault)
+
+    def _note_rejected(self, rejected: str) -> None:
+        """Say once that it takes some spans only: each batch may have some that it does not."""
+        if rejected and not self._rejecting:
+            self._rejecting = True
+            log.warning("the collector has rejected spans, they are dropped: %s", rejected)

@@ -4,11 +4,16 @@ This module imports the generated messages of opentelemetry-proto, so it is impo
 there is a ``[tracing]``.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2 as pb
@@ -18,6 +23,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample, counter, gauge
 from proxy.http.bounded_cache import BoundedCache
 from proxy.http.request_id import is_parent
+from proxy.telemetry.access_log_line import printable
 from proxy.telemetry.spans import Attributes, Span, Spans, Trace
 
 MOST: Final = 8 << 20
@@ -34,6 +40,8 @@ _SELDOM_AGAIN: Final = {
     "http.response.body.size",
 }
 _FAILED: Final = pb.Status(code=pb.Status.STATUS_CODE_ERROR)
+LONGEST: Final = 300
+"""Letters of what the collector says that are shown."""
 OFTEN: Final = 512
 """Attributes of which it is known how they are encoded."""
 
@@ -143,6 +151,19 @@ class Tracer:
             self.waiting_bytes -= len(span)
             scope.spans.add().MergeFromString(span)
         return number, message.SerializeToString()
+
+    def taken(self, number: int, answer: bytes) -> str:
+        """Count the spans of a batch that the collector has answered well.
+
+        What comes back: how many of them it has rejected and why; empty for none.
+        """
+        rejected, why = 0, ""
+        with contextlib.suppress(DecodeError):  # a collector that answers something else
+            partial = ExportTraceServiceResponse.FromString(answer).partial_success
+            rejected, why = max(0, min(number, partial.rejected_spans)), partial.error_message
+        self.sent += number - rejected
+        self.dropped += rejected
+        return f"{rejected} of {number}: {printable(why[:LONGEST])}" if rejected else ""
 
     @property
     def waiting(self) -> int:

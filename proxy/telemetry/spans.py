@@ -198,8 +198,8 @@ class Spans:
         if outcome.isdecimal():
             found["http.response.status_code"] = int(outcome)
             failed = int(outcome) >= 400
-        elif until is not None and record.first_byte_at is not None:
-            found["http.response.status_code"] = record.reply_status  # its head had come
+        elif attempt.reply_status:  # its head had come
+            found["http.response.status_code"] = attempt.reply_status
         if failed or hedged:
             told = until is not None and (outcome == ABANDONED or not record.attempt_log)
             by_token = told and exchange.error and not outcome.isdecimal()

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from proxy.config.load import from_upstream
@@ -33,6 +36,8 @@ class Receiver:
         self.services = set[str]()
         self.statuses: list[int] = []
         self.asked = 0
+        self.answers: list[bytes] = []
+        """Said to what is taken, one after the other; nothing after the last."""
 
     async def receive(self, request: web.Request) -> web.Response:
         self.asked += 1
@@ -45,7 +50,7 @@ class Receiver:
             self.services.add(names["service.name"])
             for scope in resource.scope_spans:
                 self.spans += scope.spans
-        return web.Response()
+        return web.Response(body=self.answers.pop(0) if self.answers else b"")
 
     async def until(self, number: int) -> list[Span]:
         """The spans, as soon as there are so many."""
@@ -191,6 +196,40 @@ async def test_a_collector_that_is_busy_is_asked_again() -> None:
         await proxy.ask(get())
         await receiver.until(2)
         assert receiver.asked == 3
+
+
+async def test_spans_that_the_collector_rejects_are_lost(caplog: pytest.LogCaptureFixture) -> None:
+    """It says so in an answer of 200 (OTLP 1, "Partial Success"); they were counted as taken."""
+    partial = ExportTraceServiceResponse()
+    partial.partial_success.rejected_spans = 1
+    partial.partial_success.error_message = "too\nold"
+    answers = [partial.SerializeToString()] * 2 + [b"{}"]
+    async with receiving() as receiver, fronted(**options(receiver)) as (_, proxy):
+        receiver.answers = answers
+        tracer = proxy.runtime._observation._collector.tracer  # type: ignore[union-attr]
+        for number in (2, 4, 6, 8):
+            assert (await proxy.ask(get())).status == 200
+            async with asyncio.timeout(PATIENCE):
+                while tracer.sent + tracer.dropped < number:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+        assert (tracer.sent, tracer.dropped) == (6, 2)
+    [line] = [each.getMessage() for each in caplog.records if "rejected" in each.getMessage()]
+    assert line.endswith("they are dropped: 1 of 2: too%0Aold")
+
+
+async def test_the_span_of_an_attempt_whose_reply_broke_has_the_status_of_its_head() -> None:
+    """Of one that the proxy still held, and sent again."""
+    broken: Script = ["wait-body", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "fin"]
+    async with (
+        receiving() as receiver,
+        RawUpstream(broken, HEALTHY) as upstream,
+        proxied(upstream, tracing={"endpoint": receiver.url}) as proxy,
+    ):
+        assert (await proxy.ask(get("/", traceparent()))).status == 200
+        _, first, _ = await receiver.until(3)
+    values = {each.key: each.value for each in first.attributes}
+    assert values["http.response.status_code"].int_value == 200
+    assert values["error.type"].string_value == "reset"
 
 
 async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
