@@ -17,7 +17,7 @@ HEDGED: Final = "hedged"
 ABANDONED: Final = "abandoned"
 """It was ended for another reason than its own: most often its client has left."""
 BROKEN: Final = "broken"
-"""Its reply broke off behind the head."""
+"""Its reply broke off on its way to the client."""
 NOT_ATTEMPTED: Final = "not-attempted"
 """It was refused, or given up, before it was sent."""
 

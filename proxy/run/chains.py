@@ -90,7 +90,9 @@ wait_for_connect: Final = Later(
 
 ROUTE: Final = (
     Link(recording, "first: what `record` keeps is what clients see; `replay` asks nobody below"),
-    Link(cors, "above rewrite: it reads Origin as it was sent; a preflight counts nowhere else"),
+    Link(
+        cors, "above rewrite: it reads Origin as it was sent; a preflight counts for no limit below"
+    ),
     Link(rewrite, "above the rest: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),

@@ -118,7 +118,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Attempts, retries and copies": (
         _counter("route_attempts", "route", "Requests that were sent upstream, by route; those too that a cache sends in the background.", "route_attempts"),
-        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: the status that the server sent, whatever the client was told; a failure as [retry] on calls it, or \"failed\"; \"broken\" (its reply broke off behind the head); \"hedged\" (a copy overtook it); or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
+        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: the status that the server sent, whatever the client was told; a failure as [retry] on calls it, or \"failed\"; \"broken\" (its reply broke off on its way to the client; one that the proxy still held is \"reset\" or \"timeout\"); \"hedged\" (a copy overtook it); or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
         _counter("route_retry", "route reason", "Requests that were sent again, by what the attempt before came to.", "retries", "route retry"),
         _gauge("served_latency_seconds", _SERVER, "From a request to the head of its reply, a moving mean.", "endpoint_latency_seconds", mean),
         _gauge("retry_budget_requests", "upstream", "Requests in the window of the retry budget."),
@@ -189,10 +189,10 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("cache_hits", "route", "Requests that were answered by a stored reply, without asking anybody."),
         _counter("cache_stale", "route", "The same by one that was no longer fresh."),
         _counter("cache_revalidated", "route", "Requests answered by a stored reply after the upstream had said that it is still good."),
-        _counter("cache_misses", "route", "Requests that nothing stored could answer."),
+        _counter("cache_misses", "route", "Requests that nothing stored could answer, those with only-if-cached included."),
         _counter("cache_collapsed", "route", "Requests that were given the reply to another one's miss."),
         _counter("cache_stored", "route", "Replies that were stored."),
-        _counter("cache_hit_bytes", "route", "Bytes of bodies that came from the store."),
+        _counter("cache_hit_bytes", "route", "Bytes of bodies that came from the store: none for a 304 or a HEAD, and of a range only that."),
         _counter(
             "cache_lease_waits", "route", "Times that a call waited for one of another process."
         ),
@@ -219,7 +219,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Traces": (
         _counter("trace_spans_sent", "", "Spans that the collector has taken."),
-        _counter("trace_spans_dropped", "", "Spans that were lost: the collector was away, or 8 MiB of them waited already."),
+        _counter("trace_spans_dropped", "", "Spans that were lost: the collector was away or has rejected them, or 8 MiB of them waited already."),
         _gauge("trace_waiting_bytes", "", "Bytes of spans that wait to be sent."),
     ),
     "The process": (
@@ -242,7 +242,7 @@ STATES: Final = {
 TIMES: Final = (
     Metric("time_total", "request_duration_seconds", Type.HISTOGRAM, ("route", "upstream"), "From the first byte of a request to the last byte of its reply; not of tunnels."),
     Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, a quota, a connection within limit, another request's answer."),
-    Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
+    Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again, or that waited for that."),
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
     Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer. Where none came, until the request ended."),
     Metric("time_body", "request_body_seconds", Type.HISTOGRAM, ("route", "upstream"), "The rest of the reply; not of tunnels."),

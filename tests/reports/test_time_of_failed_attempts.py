@@ -23,6 +23,8 @@ from tests.support.upstream import RawUpstream
 ADMIN = {"listen": "127.0.0.1:0"}
 QUICK = {"backoff_base": "1ms", "backoff_max": "5ms"}
 TOOK = 0.1
+LEAST = 0.9 * TOOK
+"""A loop may believe that it is a little later than it is."""
 BUSY = length(b"busy", b"503 Busy")
 FIRST = get(fields=b"X-Request-Id: first\r\nX-Request-Timeout-Ms: 1000\r\n")
 End: TypeAlias = Callable[[Proxy, RawClient], Awaitable[object]]
@@ -85,9 +87,9 @@ async def test_what_ends_in_an_attempt_has_waited_for_those_before_it(
         if not tables:  # nothing ends it yet
             seen = await ask(proxy.admin, get("/api/exchanges"))
             [call] = json.loads(seen.body)["in_flight"]
-            assert call["phases"][NAMES.index("retries")] >= failed * TOOK
+            assert call["phases"][NAMES.index("retries")] >= failed * LEAST
         await end(proxy, client)
-        assert (await spent(proxy))["retries"] >= failed * TOOK
+        assert (await spent(proxy))["retries"] >= failed * LEAST
 
 
 async def test_a_slow_upload_is_no_failed_attempt() -> None:
@@ -101,9 +103,9 @@ async def test_a_slow_upload_is_no_failed_attempt() -> None:
         await client.send(request[-2:])
         assert (await client.receive()).status == 200
         found = await spent(proxy)
-        assert found["client"] >= 2.5 * TOOK
-        assert found["retries"] >= TOOK
-        assert found["first_byte"] >= TOOK
+        assert found["client"] >= 3 * LEAST
+        assert found["retries"] >= LEAST
+        assert found["first_byte"] >= LEAST
 
 
 async def test_rounds_of_copies_follow_each_other() -> None:
