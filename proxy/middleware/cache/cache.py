@@ -168,7 +168,8 @@ class Cache:
         if use is Use.FRESH:
             self.counts["hits"] += 1
             found = fresh_answer(asked, entry, now, self._now)
-            self.counts["hit_bytes"] += body_size(found, entry)
+            whole = found.encoded is not None  # the usual hit
+            self.counts["hit_bytes"] += entry.size if whole else body_size(found, entry)
             return found
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
