@@ -4,14 +4,13 @@ An entry is a row of ``entries``. It is written last, in one transaction with wh
 all chunks of its body are there; a short body stands in the row itself. So whatever is cut off in
 the middle leaves chunks that no entry names, and never an entry without its body.
 
-What is removed loses its row at once. Its chunks stay for ten minutes (``gone``), since a slow
-client may still be reading them, in this process or in another one.
+What is removed loses its row at once. Its chunks stay for a while (``removed``).
 """
 
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +18,7 @@ from proxy.core.stored import MOST_VARIANTS, Claim
 from proxy.store.agreements import Agreements
 from proxy.store.ownership import closed, opened
 from proxy.store.parts import PIECE
+from proxy.store.removed import NEVER, Removed
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
 from proxy.store.totals import Totals
@@ -26,8 +26,6 @@ from proxy.store.transaction import Transaction
 
 BUSY: Final = 5.0
 """Seconds for which it waits for another process that writes."""
-LINGER: Final = 600.0
-"""Seconds for which the chunks of what was removed stay."""
 ORPHANED: Final = 3600.0
 """Seconds after which chunks without an entry are of a process that has died."""
 OVERHEAD: Final = 512
@@ -61,7 +59,7 @@ def _began(ident: int) -> float:
 class Database:
     """One connection. Each thread has its own."""
 
-    __slots__ = ("_counted_at", "_db", "_mark", "_wall", "agreements", "evicted", "totals")
+    __slots__ = ("_counted_at", "_db", "_gone", "_mark", "_wall", "agreements", "evicted", "totals")
 
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
@@ -73,6 +71,7 @@ class Database:
         self._db.text_factory = bytes  # nothing of ours is text; what has become text is damage
         self.agreements = Agreements(self._db, wall)
         self.totals = Totals(self._db)
+        self._gone = Removed(self._db, wall)
         self.evicted = 0
         try:
             prepare(self._db)
@@ -127,10 +126,12 @@ class Database:
         *,
         max_size: int,
         claim: Claim | None = None,
+        read_at: Mapping[int, float] = NEVER,
     ) -> None:
         """Make an entry visible, whose chunks are there, and give back the lease of its claim.
 
         What is too large, not whole, or invalidated after the claim was taken is forgotten.
+        ``read_at``: when this process has last read chunks of an entry.
         """
         db = self._db
         cost = row.size + len(row.meta) + OVERHEAD
@@ -162,6 +163,7 @@ class Database:
             self.totals.bytes += cost
             if max_size:
                 self._make_room(max_size, cost)
+                self._gone.make_room(max_size, cost, read_at)
 
     def _make_room(self, max_size: int, new: int) -> None:
         """``new``: bytes of the entry that has just come; the others had room without it."""
@@ -249,10 +251,7 @@ class Database:
         with self._change():
             self.agreements.all_invalidated()
             (found,) = self._db.execute("SELECT count(*) FROM entries").fetchone()
-            self._db.execute(
-                "INSERT OR IGNORE INTO gone SELECT id, ? FROM entries WHERE body IS NULL",
-                (self._wall(),),
-            )
+            self._gone.add_all()
             self._db.execute("DELETE FROM labels")
             self._db.execute("DELETE FROM entries")
             self.totals.correct(0, 0)
@@ -268,7 +267,7 @@ class Database:
         db.execute("DELETE FROM entries WHERE id = ?", (ident,))
         db.execute("DELETE FROM labels WHERE entry = ?", (ident,))
         if found[1] is None:
-            db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (ident, self._wall()))
+            self._gone.add(ident)
 
     def sweep(self) -> None:
         """Remove chunks that nobody reads and that belong to no entry, and correct the totals."""
@@ -277,10 +276,7 @@ class Database:
         with self._change():
             self.totals.apply(difference)
             self.agreements.sweep()
-            old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - LINGER,))
-            for (ident,) in old.fetchall():
-                self.drop_chunks(ident)
-                self._db.execute("DELETE FROM gone WHERE entry = ?", (ident,))
+            self._gone.sweep(self.totals.bytes)
             orphans = self._db.execute(
                 "SELECT DISTINCT entry FROM chunks WHERE entry NOT IN (SELECT id FROM entries) "
                 "AND entry NOT IN (SELECT entry FROM gone)"

@@ -139,6 +139,7 @@ class SqliteStore:
 
     async def chunk(self, ident: int, number: int, first: bool) -> bytes:
         """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
+        self._recent.is_read(ident)
         try:
             within = self._timeout if first else None
             found = await self._file.read(lambda db: db.chunk(ident, number), within)
@@ -179,10 +180,10 @@ class SqliteStore:
         self._unwritten[key] += 1
         self._begun += len(row.body or b"")
         loop = asyncio.get_running_loop()
-        most = self.max_size
+        most, read_at = self.max_size, self._recent.read_at
 
         def work(database: Database) -> bool:
-            database.add(key, row, labels, old, max_size=most, claim=claim)
+            database.add(key, row, labels, old, max_size=most, claim=claim, read_at=read_at)
             return True
 
         self._file.begin(partial(self._add, loop, key, row, work, claim))
