@@ -96,6 +96,10 @@ class Agreements:
         """Let others take the lease, if this is its token."""
         self._db.execute("DELETE FROM leases WHERE name = ? AND token = ?", (name, token))
 
+    def give_all_back(self, owner: bytes) -> None:
+        """Let others take all leases whose tokens begin so."""
+        self._db.execute("DELETE FROM leases WHERE substr(token, 1, ?) = ?", (len(owner), owner))
+
     def sweep(self) -> None:
         """Forget what is too old to matter."""
         now = self._wall()

@@ -40,6 +40,8 @@ _CLOSING: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
 _WRITTEN_BY: Final = 18
 _NEWEST: Final = 2
 """Where a file says which version may write it, and the last one that there is."""
+_UNWRITABLE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+"""After these nothing that is to be stored later will be: no room, or a disk that fails."""
 _LOCKED: Final = 1.0
 """Seconds until a lock is waited for again that another process has kept."""
 
@@ -64,6 +66,7 @@ class File:
         "_rest_until",
         "_silent_until",
         "_swept_at",
+        "_unwritable_until",
         "_writer",
         "failures",
         "writing",
@@ -76,7 +79,7 @@ class File:
         self._reading: Database | None = None
         self.writing: Database | None = None
         self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
-        self._aside_until = 0.0
+        self._aside_until = self._unwritable_until = 0.0
         self.failures = 0
         self._age = self._reading_age = 0
         """How many files have been set aside, now and when the one that is read was opened."""
@@ -123,6 +126,8 @@ class File:
             self._failed(error, is_open=self.writing is not None)
             if code == sqlite3.SQLITE_BUSY:
                 self._locked_until = monotonic() + _LOCKED
+            elif code in _UNWRITABLE:
+                self._unwritable_until = monotonic() + REST
             if was_open and self._is_damage(error):
                 self._replace(self._age, self._inode, error)
             return None
@@ -204,6 +209,10 @@ class File:
         else:
             self._age += 1  # not before: whoever opens it meanwhile may have the old one
             self._rest_until = 0.0
+
+    def is_unwritable(self) -> bool:
+        """Whether something could not be written a moment ago, so that nothing is waited for."""
+        return monotonic() < self._unwritable_until
 
     def _rested(self) -> None:
         if monotonic() < self._rest_until:

@@ -1,4 +1,11 @@
-"""Requests under way of all processes that share a file of SQLite."""
+"""Requests under way of all processes that share a file of SQLite.
+
+A disk that is full may have room for a lease, of some bytes, where it has none for the reply, nor
+for the end of the lease: others would wait for it in vain. So a process that could not write
+something gives all of its leases back at once, in one change of a page or two. What the failed
+change has made of the log of SQLite is room enough for that. Then it takes none for a while, and
+waits for none.
+"""
 
 import secrets
 from collections.abc import Container
@@ -11,20 +18,22 @@ from proxy.policy.key_changes import Changes
 from proxy.store.database import Database
 from proxy.store.file import File
 
-_TOKEN: Final = 16
-"""Bytes."""
+_HALF: Final = 8
+"""Bytes of a token that say whose it is, and those that say which one."""
 
 
 class FileClaims:
     """Asks the thread that writes for a lease, or the one that reads when a request begins."""
 
-    __slots__ = ("_changes", "_ended", "_file", "_timeout", "shared")
+    __slots__ = ("_changes", "_ended", "_file", "_owner", "_timeout", "shared")
 
     def __init__(self, file: File, changes: Changes, timeout: float | None) -> None:
         """``timeout``: seconds that each of both may take, None for any time."""
         self._changes = changes
         self._file = file
         self._timeout = timeout
+        self._owner = secrets.token_bytes(_HALF)
+        """With which all tokens of ours begin."""
         self._ended: dict[bytes, float] = {}
         """Tokens of ours that could not be given back, as the disk is full or another process has
         the file locked; and when that was. The leases do not last longer than that."""
@@ -33,7 +42,7 @@ class FileClaims:
     async def take(self, name: bytes = b"") -> Claim:
         """Note that a request begins; with the lease of this name, where nobody has it."""
         claim = Claim(self._changes.now, name)
-        if name:
+        if name and not self._file.is_unwritable():
             await self._take_lease(claim)
         if claim.order is None:
             try:
@@ -50,7 +59,8 @@ class FileClaims:
 
     async def _take_lease(self, claim: Claim) -> None:
         """With the order in one: each thread that is asked costs as much as the question."""
-        wanted = _Wanted(claim.name, secrets.token_bytes(_TOKEN), self._ended)
+        token = self._owner + secrets.token_bytes(_HALF)
+        wanted = _Wanted(claim.name, token, self._ended)
         try:
             found = await self._file.change(wanted.take, self._timeout)
         except (StoreFailed, TimeoutError):
@@ -70,7 +80,9 @@ class FileClaims:
             claim.held_by = holder
 
     async def holder(self, name: bytes) -> bytes:
-        """The token of who has this lease; empty for nobody, and where the file cannot be read."""
+        """The token of who has this lease; empty for nobody, and where the file fails."""
+        if self._file.is_unwritable():
+            return b""
         try:
             found = await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
         except (StoreFailed, TimeoutError):
@@ -88,6 +100,11 @@ class FileClaims:
         if claim.token:
             self._give_back(claim.name, claim.token)
             claim.token = b""
+
+    def failed(self) -> None:
+        """Something could not be stored: let others take all leases. In the thread that writes."""
+        if self._file.is_unwritable():
+            self._file.write(partial(_give_all_back, self._owner))
 
     def _give_back(self, name: bytes, token: bytes) -> None:
         self._file.begin(partial(self._end, name, token))
@@ -135,3 +152,8 @@ def _give_back(name: bytes, token: bytes, database: Database) -> bool:
     with database.transaction():
         database.agreements.give_back(name, token)
     return True
+
+
+def _give_all_back(owner: bytes, database: Database) -> None:
+    with database.transaction():
+        database.agreements.give_all_back(owner)

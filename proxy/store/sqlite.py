@@ -47,6 +47,7 @@ class SqliteStore:
 
     __slots__ = (
         "_begun",
+        "_claims",
         "_done",
         "_file",
         "_invalid",
@@ -86,7 +87,8 @@ class SqliteStore:
         self.timeouts = 0
         self.changes = Changes()
         self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
-        self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
+        self._claims = FileClaims(self._file, self.changes, self._timeout)
+        self.claims: Claims = self._claims
 
     def room_beside(self, meta: Meta) -> int:
         """Bytes of the longest body that fits into the file beside this head."""
@@ -102,7 +104,7 @@ class SqliteStore:
         try:
             if key in self._unwritten:
                 async with asyncio.timeout(self._timeout):
-                    await self._file.change(_nothing)
+                    await self._file.change(lambda _: None)  # all before it is written then
                     rows = await self._file.read(lambda db: db.find(key))
             else:
                 rows = await self._file.read(lambda db: db.find(key), self._timeout)
@@ -263,6 +265,7 @@ class SqliteStore:
 
         if self._file.write(add) is None:
             self._lost.add(ident)
+            self._claims.failed()
 
     def _add(
         self,
@@ -278,6 +281,8 @@ class SqliteStore:
             stored = False
         else:
             stored = self._file.write(work) is not None
+            if not stored:
+                self._claims.failed()
         if not stored and claim is not None:
             self.claims.give_back(claim)
         if not loop.is_closed():
@@ -291,7 +296,3 @@ class SqliteStore:
         self._unwritten[key] -= 1
         if self._unwritten[key] <= 0:
             del self._unwritten[key]
-
-
-def _nothing(_: Database) -> None:
-    """A place in the order of what is written."""

@@ -9,7 +9,7 @@ import pytest
 from proxy.core.stored import Claim
 from proxy.store.database import Database
 from proxy.store.sqlite import SqliteStore
-from tests.support.stored import meta
+from tests.support.stored import meta, put
 
 KEY, LEASE = b"k" * 16, b"l" * 16
 
@@ -42,7 +42,50 @@ async def test_a_reply_for_which_there_is_no_room_gives_its_lease_back(
     await store._file.change(lambda _: None)
     assert not await store.get(KEY)
     assert not await store.claims.holder(LEASE)
+    assert store._file.is_unwritable()
+    store._file._unwritable_until = 0.0
+    assert not await store.claims.holder(LEASE)
     assert (await store.claims.take(LEASE)).token
+
+
+@pytest.mark.parametrize("size", [1_000, 200_000], ids=["short", "long"])
+async def test_nobody_waits_for_a_process_that_could_not_store_something(
+    store: SqliteStore, tmp_path: Path, size: int
+) -> None:
+    """It may not be able to give a lease back later, so it gives back all and takes no other."""
+    under_way = await store.claims.take(b"other")
+    claim = await store.claims.take(LEASE)
+    assert under_way.token
+    await set_up(store, "max_page_count = 1")
+    written = store.put(KEY, meta(fields=[(b"X", b"x" * 60_000)]), claim)
+    assert written.write(b"x" * size)
+    if size < 100_000:
+        written.commit()
+    await store._file.change(lambda _: None)
+    waiting = SqliteStore(tmp_path / "store.db", 64 << 20, 0.0)
+    for name in (b"other", LEASE):
+        assert not await waiting.claims.holder(name)
+    without = await store.claims.take(b"later")
+    assert (without.token, without.held_by) == (b"", b"")
+    assert without.order is not None
+    await waiting.close()
+
+
+async def test_who_could_not_store_something_waits_for_nobody(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """The others have no room either, and may be unable to say that they have ended."""
+    other = SqliteStore(tmp_path / "store.db", 64 << 20, 0.0)
+    token = (await other.claims.take(LEASE)).token
+    assert token == await store.claims.holder(LEASE)
+    await set_up(store, "max_page_count = 1")
+    put(store, KEY, b"x" * 200_000)
+    await store._file.change(lambda _: None)
+    assert not await store.claims.holder(LEASE)
+    assert not (await store.claims.take(LEASE)).held_by
+    store._file._unwritable_until = 0.0
+    assert token == await store.claims.holder(LEASE)  # it is another one's, and is left alone
+    await other.close()
 
 
 def stores(store: SqliteStore, claim: Claim) -> None:
