@@ -19,7 +19,7 @@ Work: TypeAlias = Callable[[], Any]
 class Worker:
     """Runs what it is given, in the order in which that comes. It starts with the first of it."""
 
-    __slots__ = ("_done", "_name", "_queue", "_thread", "_told")
+    __slots__ = ("_done", "_is_late", "_name", "_queue", "_thread", "_told")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,20 +29,25 @@ class Worker:
         """What the loop has not been told."""
         self._told = False
         """Whether it has been told that there is something."""
+        self._is_late = False
+        """Whether somebody has waited in vain, and nothing has been done since."""
 
     async def call(self, work: Callable[[], T], within: float | None = None) -> T:
         """What ``work`` returns. Raises StoreFailed where it fails.
 
         Raises TimeoutError where that takes longer than ``within`` seconds; it is done all the
-        same.
+        same. Raises it at once, and does nothing, where something before it has taken too long and
+        is not done yet: if each of many waited for that, all of them would be slow.
         """
+        if within is not None and self._is_late:
+            raise TimeoutError
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._put(work, future)
         if within is None:
             return await future
         # Less than half of what ``asyncio.timeout`` costs.
-        timer = loop.call_later(within, _expire, future)
+        timer = loop.call_later(within, self._expire, future)
         try:
             return await future
         finally:
@@ -84,6 +89,7 @@ class Worker:
     def _settle(self) -> None:
         """In the loop: tell whoever waits what has been done."""
         self._told = False  # before looking: what is done from now on is told of again
+        self._is_late = False
         done = self._done
         while done:
             future, result, failed = done.popleft()
@@ -94,7 +100,7 @@ class Worker:
             else:
                 future.set_exception(StoreFailed(str(failed)))
 
-
-def _expire(future: "asyncio.Future[Any]") -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+    def _expire(self, future: "asyncio.Future[Any]") -> None:
+        if not future.done():
+            future.set_exception(TimeoutError())
+            self._is_late = True

@@ -44,7 +44,23 @@ async def test_who_waits_too_long_is_told_so_and_the_rest_goes_on() -> None:
     with pytest.raises(TimeoutError):
         await worker.call(gate.wait, 0.01)
     gate.set()
-    assert await worker.call(lambda: 5, 60.0) == 5
+    assert await worker.call(lambda: 5) == 5
+    assert await worker.call(lambda: 6, 60.0) == 6
+    worker.stop()
+
+
+async def test_what_takes_too_long_is_waited_for_once() -> None:
+    """While a file is locked each request would wait three times: for a look-up, and so on."""
+    worker, gate, done = Worker("w"), threading.Event(), list[int]()
+    with pytest.raises(TimeoutError):
+        await worker.call(gate.wait, 0.01)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await worker.call(lambda: done.append(1), 3600.0)
+    gate.set()
+    assert await worker.call(lambda: 5) == 5
+    assert await worker.call(lambda: 6, 60.0) == 6
+    assert not done
     worker.stop()
 
 
