@@ -8,12 +8,14 @@ looks like that, and whoever looks for ";" first takes its end for another param
 delimiter is not said in Forwarded, nor passed on.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from proxy.http.authority import valid_host
-from proxy.http.grammar import QUOTABLE, TCHAR, TOKEN, Malformed, quoted, shown, unquoted
+from proxy.http.fields import RawHeaders, values
+from proxy.http.grammar import QUOTABLE, TCHAR, TOKEN, Malformed, members, quoted, shown, unquoted
 
 Element: TypeAlias = dict[bytes, bytes]
 """Parameters by their lower-case name, values without their quotes."""
@@ -93,6 +95,15 @@ _TOLD: Final[dict[bytes, Callable[[bytes], bytes]]] = {
     b"host": told_host,
     b"proto": told_scheme,
 }
+
+
+def named_schemes(fields: RawHeaders) -> set[bytes]:
+    """The schemes that X-Forwarded-Proto and Forwarded name, in lower case."""
+    found = {each.lower() for each in members(b",".join(values(fields, b"x-forwarded-proto")))}
+    for value in values(fields, b"forwarded"):
+        with contextlib.suppress(Malformed):
+            found |= {each[b"proto"].lower() for each in elements(value) if b"proto" in each}
+    return found
 
 
 def valid_values(value: bytes, told: list[Element]) -> tuple[bytes, list[Element]]:

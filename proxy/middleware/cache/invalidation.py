@@ -70,14 +70,25 @@ def _target(exchange: Exchange, reference: bytes, origins: Iterable[str]) -> byt
         base = URL(f"{exchange.scheme}://{exchange.host}", encoded=True)
         own = base.join(URL(exchange.target.decode("latin-1"), encoded=True))
         found = own.join(URL(reference.decode("latin-1"), encoded=True))
-        origin = _origin(found)
-        if origin != _origin(base) and all(origin != _origin(URL(each)) for each in origins):
+        if _origin(found) != _origin(base) and not _names_upstream(found, origins):
             return None
     except ValueError:
         return None
     target = found.raw_path_qs.encode("latin-1")
     empty_query = reference.partition(b"#")[0].endswith(b"?") and b"?" not in target
     return target + b"?" if empty_query else target
+
+
+def _names_upstream(url: URL, origins: Iterable[str]) -> bool:
+    """Whether it names one of these, by http or https: an upstream may take its scheme from what
+    it is told of the client (X-Forwarded-Proto)."""
+    return url.scheme in ("http", "https") and any(
+        _authority(url) == _authority(URL(origin)) for origin in origins
+    )
+
+
+def _authority(url: URL) -> tuple[str, int | None]:
+    return (url.host or "").lower(), None if url.is_default_port() else url.port
 
 
 def _origin(url: URL) -> tuple[str, str, int | None]:

@@ -6,13 +6,16 @@ lead its clients elsewhere.
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
 
 from yarl import URL
 
 from proxy.core.exchange import Exchange
-from proxy.http.authority import comparable, hostname
-from proxy.http.fields import RawHeaders
+from proxy.http.authority import DEFAULT_PORTS, comparable, hostname
+from proxy.http.fields import RawHeaders, has, values
+from proxy.http.forwarded import named_schemes
+from proxy.http.grammar import members
 from proxy.http.target import within
 from proxy.middleware.rewrite.paths import normal_prefix
 
@@ -29,12 +32,21 @@ _REFRESH: Final = re.compile(
 )
 _QUOTES: Final = (b'"', b"'")
 _HOST_ONLY: Final = b"__host-"
+_OTHER: Final = {b"http": b"https", b"https": b"http"}
+_KEEP_METHOD: Final = frozenset(
+    {HTTPStatus.TEMPORARY_REDIRECT.value, HTTPStatus.PERMANENT_REDIRECT.value}
+)
+_REDIRECTS: Final = _KEEP_METHOD | {
+    HTTPStatus.MOVED_PERMANENTLY.value,
+    HTTPStatus.FOUND.value,
+    HTTPStatus.SEE_OTHER.value,
+}
 
 
 class LocationRewriter:
     """Turns Location, Content-Location, Refresh and cookies of a route around."""
 
-    __slots__ = ("_add", "_hosts", "_mapped", "_mount", "_origins", "_strip")
+    __slots__ = ("_add", "_hosts", "_mapped", "_mount", "_names", "_origins", "_strip", "_told")
 
     def __init__(
         self,
@@ -52,26 +64,38 @@ class LocationRewriter:
         the words of clients, which requests have lost before.
         """
         self._origins = set()
+        self._told: set[tuple[bytes, bytes]] = set()
+        """The same authorities with the scheme that their servers are not spoken to by."""
         self._hosts = set()
+        self._names = set()
+        """The hosts as URLs have them: addresses of IPv6 in brackets."""
         for origin in origins:
             url = URL(origin)
-            if url.host:
+            if url.raw_host:
                 scheme = url.scheme.encode()
-                self._origins.add((scheme, comparable(scheme, url.authority.encode())))
-                self._hosts.add(url.host.lower().encode())
+                authority = comparable(scheme, url.raw_authority.encode())
+                self._origins.add((scheme, authority))
+                self._told |= _in_the_other_scheme(scheme, authority)
+                self._hosts.add(url.raw_host.lower().encode())
+                self._names.add((url.host_subcomponent or "").lower().encode())
         self._strip = normal_prefix(strip, what="strip_prefix")
         self._add = normal_prefix(add, what="add_prefix")
         self._mapped = mapped
         self._mount = normal_prefix(mount, what="the mount")
 
-    def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
+    def apply(
+        self, fields: RawHeaders, exchange: Exchange, status: int = HTTPStatus.OK
+    ) -> RawHeaders:
         """The fields of a reply to ``exchange``; the very same where there is nothing to change."""
         changed = []
         differs = False
         for name, given in fields:
             value = given
             low = name.lower()
-            if low in (b"location", b"content-location"):
+            if low == b"location":
+                if not self._asks_for_tls(value, fields, exchange, status):
+                    value = self._reference(value, exchange)
+            elif low == b"content-location":
                 value = self._reference(value, exchange)
             elif low == b"set-cookie":
                 value = self._cookie(value, exchange)
@@ -114,7 +138,7 @@ class LocationRewriter:
         scheme = (found[1] or b"").lower()
         authority, path = found[2], found[3]
         ours = comparable(scheme, authority) == comparable(scheme, host)
-        if not host or not (ours or self._is_upstream(scheme, authority)):
+        if not host or not (ours or self._is_upstream(scheme, authority, exchange)):
             return value
         told = self._path(path or b"/", exchange)
         if path or told != b"/":  # none is "/" (RFC 9110 4.2.3)
@@ -127,9 +151,52 @@ class LocationRewriter:
             prefix = b"//" + host
         return prefix + path + found[4]
 
-    def _is_upstream(self, scheme: bytes, authority: bytes) -> bool:
+    def _is_upstream(self, scheme: bytes, authority: bytes, exchange: Exchange) -> bool:
         schemes = (scheme,) if scheme else (b"http", b"https")
-        return any((known, comparable(known, authority)) in self._origins for known in schemes)
+        if any((known, comparable(known, authority)) in self._origins for known in schemes):
+            return True
+        return self._is_told(scheme or exchange.scheme.encode(), authority, exchange)
+
+    def _is_told(self, scheme: bytes, authority: bytes, exchange: Exchange) -> bool:
+        """Whether an upstream calls itself so that believes what it is told of the client.
+
+        It has its host from Host, and its scheme from X-Forwarded-Proto or Forwarded: so it names
+        https, which it is not reached by. Only if it was told: else a redirect to https would lead
+        back to what asks for https again.
+        """
+        if scheme not in named_schemes(exchange.headers):
+            return False
+        named = comparable(scheme, authority)
+        if (scheme, named) in self._told:
+            return True
+        return any(
+            named == comparable(scheme, b"%b:%b" % (name, port))
+            for port in members(b",".join(values(exchange.headers, b"x-forwarded-port")))
+            for name in self._names
+        )
+
+    def _asks_for_tls(
+        self, value: bytes, fields: RawHeaders, exchange: Exchange, status: int
+    ) -> bool:
+        """Whether a redirect asks for what was asked for, by https, of an upstream that sees http.
+
+        It says so again when it is asked by the client's own address, which would never end.
+        With a cookie, the next request is another one.
+        """
+        found = _URL.fullmatch(value)
+        if found is None or (found[1] or b"").lower() != b"https" or status not in _REDIRECTS:
+            return False
+        if exchange.method not in ("GET", "HEAD") and status not in _KEEP_METHOD:
+            return False
+        if (found[3] or b"/") + found[4].partition(b"#")[0] != exchange.target:
+            return False
+        if has(fields, b"set-cookie"):
+            return False
+        named = comparable(b"https", found[2])
+        if named == comparable(b"https", exchange.host.encode("latin-1")):
+            return False  # no other name than its client's
+        own = (b"https", named) in self._origins
+        return not own or b"http" in named_schemes(exchange.headers)
 
     def _path(self, path: bytes, exchange: Exchange) -> bytes:
         """The path that a client has to ask for."""
@@ -199,6 +266,19 @@ class LocationRewriter:
         if _within(client, domain):
             return False
         return any(_within(host, domain) for host in self._hosts)
+
+
+def _in_the_other_scheme(scheme: bytes, authority: bytes) -> set[tuple[bytes, bytes]]:
+    """What an origin is called with http in place of https, or the other way round.
+
+    A port that no URL of the one scheme has to name may be named in the other.
+    """
+    other = _OTHER[scheme]
+    port = DEFAULT_PORTS[scheme]
+    found = {(other, comparable(other, authority))}
+    if not re.search(rb":[0-9]*+\Z", authority):
+        found.add((other, authority + port))
+    return found
 
 
 def _within(host: bytes, domain: bytes) -> bool:

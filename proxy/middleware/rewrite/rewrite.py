@@ -109,7 +109,7 @@ class Rewrite:
             exchange.send_informational = partial(_tell, tell, rules)
         reply = await self._inner(exchange)
         if self._locations is not None:
-            reply.headers = self._locations.apply(reply.headers, exchange)
+            reply.headers = self._locations.apply(reply.headers, exchange, reply.status)
         if rules is not None:
             reply.headers = rules.apply(reply.headers, _variables(exchange))
             if (trailers := reply.trailers) is not None:
