@@ -43,6 +43,8 @@ class Operation(NamedTuple):
     body: Any = None
     """The type of what is sent."""
     errors: tuple[int, ...] = ()
+    goes_on: bool = False
+    """Whether it may answer before it is done, with 202."""
 
 
 _ID: Final = Parameter("id", "The request id.", required=True)
@@ -96,7 +98,7 @@ OPERATIONS: Final = (
     Operation("POST", "/api/servers/restore", "Ask a server again",
               o.restore, Told, body=o.Server, errors=(400, 404)),
     Operation("DELETE", "/api/cache", "Remove stored replies: of a path, a tag or a route",
-              o.purge, o.Purged, _PURGED, errors=(400,)),
+              o.purge, o.Purged, _PURGED, errors=(400,), goes_on=True),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
     Operation("POST", "/api/reload", "Read the configuration again, and use it if it is right",
@@ -178,6 +180,8 @@ def _described(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
         ],
         "responses": {"200": _json("What was asked for", known[repr(operation.result)])},
     }
+    if operation.goes_on:
+        told["responses"]["202"] = _json("It goes on", known[repr(operation.result)])
     for status in operation.errors:
         told["responses"][str(status)] = _json("A sentence", known[repr(Failed)])
     if operation.body is not None:

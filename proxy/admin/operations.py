@@ -78,6 +78,8 @@ class Purged(msgspec.Struct):
 
     removed: int
     """Stored replies."""
+    complete: bool
+    """Whether that is all. If not, the status is 202, and the removal goes on."""
 
 
 class Level(msgspec.Struct, forbid_unknown_fields=True):
@@ -129,11 +131,13 @@ async def exchange(seen: Observatory, request: web.Request) -> web.StreamRespons
 async def purge(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Remove stored replies."""
     wanted = {kind: request.query.get(kind, "") for kind in ("tag", "route")}
-    removed = 0
+    removed, complete = 0, True
     try:
         for path in targets.paths(request):
-            removed += sum(await seen.source.ask("purge", path=path, **wanted))
-        return answer(Purged(removed))
+            for count, is_all in await seen.source.ask("purge", path=path, **wanted):
+                removed += count
+                complete &= is_all
+        return answer(Purged(removed, complete), 200 if complete else 202)
     except ValueError as error:
         return failed(str(error), 400)
 

@@ -72,6 +72,18 @@ class Entry(Protocol):
         """
 
 
+class Removal:
+    """What the removal of all that has a label has come to."""
+
+    __slots__ = ("complete", "count")
+
+    def __init__(self, count: int = 0, *, complete: bool = False) -> None:
+        self.count = count
+        """Entries that were removed so far."""
+        self.complete = complete
+        """Whether that is all; if not, it goes on."""
+
+
 class Claim:
     """What is kept of a request for a key that is under way: when it began, and a lease.
 
@@ -191,8 +203,8 @@ class Store(Protocol):
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key, also those that are on their way there."""
 
-    async def purge(self, label: bytes, patience: float = 0.0) -> int:
-        """Remove all entries with this label; how many there were. Also those on their way.
+    async def purge(self, label: bytes, patience: float = 0.0) -> Removal:
+        """Remove all entries with this label, also those that are on their way.
 
         ``patience``: seconds for which it is waited for at least, where that takes long.
         """

@@ -158,8 +158,8 @@ class Generations:
         self.before.discard(generation)
         keep(asyncio.get_running_loop().create_task(generation.tree.close()), self._closing)
 
-    async def purge(self, **wanted: str) -> int:
-        """Remove stored replies, as an operator has asked; how many there were."""
+    async def purge(self, **wanted: str) -> tuple[int, bool]:
+        """Remove stored replies, as an operator has asked; see ``purging.purge``."""
         from proxy.middleware.cache.purging import purge  # noqa: PLC0415 - few ask for it
 
         store = None if self.current is None else self.current.tree.shared.store

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
 from typing import Any, Final, TypeAlias, TypeVar
 
+from proxy.core.stored import Removal
 from proxy.core.tasks import keep
 from proxy.policy.key_changes import Changes
 
@@ -22,9 +23,9 @@ LABEL: Final = "label"
 ALL: Final = "all"
 Invalidation: TypeAlias = tuple[str, bytes]
 """KEY or LABEL, and which; or ALL."""
-Make: TypeAlias = Callable[[str, bytes, int], Awaitable[int | None]]
-"""Makes one; how many entries there were, None where it failed. It is tried again with the same
-number, and one of the same name that is asked for later has another."""
+Make: TypeAlias = Callable[[str, bytes, Removal], Awaitable[bool]]
+"""Makes one, and counts what it removes; whether all is done. It is tried again with the same
+removal, and one of the same name that is asked for later has another."""
 _NONE: Final[frozenset[Invalidation]] = frozenset()
 _AGAIN: Final = 1.0
 """Seconds until it is tried again."""
@@ -35,7 +36,7 @@ _MOST: Final = 10_000
 class Invalidations:
     """Makes them, and knows those that are left."""
 
-    __slots__ = ("_changes", "_failed", "_left", "_number", "_send", "_tasks", "_timeout", "_timer")
+    __slots__ = ("_changes", "_failed", "_left", "_send", "_tasks", "_timeout", "_timer")
 
     def __init__(self, send: Make, timeout: float | None, changes: Changes) -> None:
         """``send``: tells the store. ``changes``: what this process knows of at once.
@@ -45,9 +46,8 @@ class Invalidations:
         self._send = send
         self._changes = changes
         self._timeout = timeout
-        self._left: dict[Invalidation, int] = {}
-        """With a number, since one of the same name may be asked for again meanwhile."""
-        self._number = 0
+        self._left: dict[Invalidation, Removal] = {}
+        """What they have come to: one of the same name may be asked for again meanwhile."""
         self._failed: set[Invalidation] = set()
         """Those of them that have to be tried again."""
         self._timer: asyncio.TimerHandle | None = None
@@ -58,33 +58,31 @@ class Invalidations:
         """What the store does not know yet."""
         return frozenset(self._left) if self._left else _NONE
 
-    async def make(self, kind: str, name: bytes, patience: float = 0.0) -> int | None:
-        """Remove what has this key or label; how many there were, None where that is not known.
+    async def make(self, kind: str, name: bytes, patience: float = 0.0) -> Removal:
+        """Remove what has this key or label; what that has come to.
 
         ``kind``: KEY or LABEL. One that takes longer than the timeout, or than ``patience``
-        seconds if that is more, is made later.
+        seconds if that is more, goes on.
         """
         self._changes.invalidated(name)
         if len(self._left) >= _MOST:
             self._left.clear()
             self._failed.clear()
             kind, name = ALL, b""
-        self._number += 1
-        self._left[kind, name] = self._number
-        task = self._begin(self._make(kind, name, self._number))
+        removal = self._left[kind, name] = Removal()
+        task = self._begin(self._make(kind, name, removal))
         within = self._timeout and max(self._timeout, patience)
         await asyncio.wait((task,), timeout=within)
-        return task.result() if task.done() else None
+        return removal
 
-    async def _make(self, kind: str, name: bytes, number: int) -> int | None:
+    async def _make(self, kind: str, name: bytes, removal: Removal) -> bool:
         which = (kind, name)
         try:
-            found = await self._send(kind, name, number)
+            removal.complete = await self._send(kind, name, removal)
         except Exception as error:  # it is left in any case, and tried again
             log.warning("store: a removal has failed (%s)", type(error).__name__)
-            found = None
-        if self._left.get(which) == number:
-            if found is None:
+        if self._left.get(which) is removal:
+            if not removal.complete:
                 self._failed.add(which)
                 if self._timer is None:
                     loop = asyncio.get_running_loop()
@@ -92,7 +90,7 @@ class Invalidations:
             else:
                 del self._left[which]
                 self._failed.discard(which)
-        return found
+        return removal.complete
 
     def _try_again(self) -> None:
         self._timer = None
@@ -100,8 +98,8 @@ class Invalidations:
 
     async def _make_failed(self) -> None:
         for which in list(self._failed):
-            number = self._left.get(which)
-            if number is not None and await self._make(*which, number) is None:
+            removal = self._left.get(which)
+            if removal is not None and not await self._make(*which, removal):
                 return
 
     def _begin(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta
+from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta, Removal
 from proxy.policy.key_changes import Changes
 from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of
 from proxy.store.own_claims import OwnClaims
@@ -210,15 +210,15 @@ class MemoryStore:
             if ident is None or entry.ident == ident:
                 self._remove(entry)
 
-    async def purge(self, label: bytes, patience: float = 0.0) -> int:
-        """Remove all entries with this label; how many there were."""
+    async def purge(self, label: bytes, patience: float = 0.0) -> Removal:
+        """Remove all entries with this label."""
         self.changes.invalidated(label)
         labelled = self._labels.get(label)
         if labelled is None:
-            return 0
+            return Removal(complete=True)
         if isinstance(labelled, MemoryEntry):
             self._remove(labelled)
-            return 1
+            return Removal(1, complete=True)
         removed = 0
         for number, entry in enumerate(list(labelled.values()), 1):
             if entry.ident in self._trial or entry.ident in self._kept:  # else somebody else has
@@ -226,7 +226,7 @@ class MemoryStore:
                 removed += 1
             if not number % _AT_A_TIME:
                 await asyncio.sleep(0)
-        return removed
+        return Removal(removed, complete=True)
 
     async def close(self) -> None:
         """Forget everything."""

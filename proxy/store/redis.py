@@ -26,6 +26,7 @@ from proxy.core.stored import (
     Claim,
     Claims,
     Meta,
+    Removal,
     StoreFailed,
 )
 from proxy.policy.key_changes import Changes
@@ -33,7 +34,7 @@ from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
 from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
-    LONGEST,
+    SPARE,
     Kept,
     Names,
     RedisEntry,
@@ -119,7 +120,7 @@ class RedisStore:
                 continue
             if invalid and hides(invalid, key, kept.meta.labels):
                 continue
-            self._removal.used(key + ident, kept.meta.labels)
+            self._removal.used(key, ident, kept.meta.labels)
             entries.append(RedisEntry(ident, kept, partial(self.part, key)))
         if ended:
             self._calls.begin(lambda: self._client.hdel(name, *ended))
@@ -174,7 +175,7 @@ class RedisStore:
         lasts, now = lasts_for(meta), wall()
         kept = Kept(now, meta, size, pieces[0] if len(pieces) == 1 else None, now + lasts)
         what = [self._names.prefix, b"", b"", ident, encode(kept), lasts, MOST_VARIANTS]
-        what += [key + ident, int(LONGEST), len(meta.labels), *meta.labels, *replaces]
+        what += [key + ident, lasts + SPARE, len(meta.labels), *meta.labels, *replaces]
         lease = b""
         if claim is not None:
             what[1:3] = [claim.order, claim.token]
@@ -217,6 +218,7 @@ class RedisStore:
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
         name, lasts = self._names.entries(key), lasts_for(meta)
+        names = [name, *map(self._names.members, meta.labels)]
 
         async def change() -> None:
             for _ in range(_TRIES):
@@ -228,7 +230,8 @@ class RedisStore:
                 if kept.body is None:
                     await self._parts.lengthen(ident, kept.size, lasts)
                 known = sha1(text, usedforsecurity=False).hexdigest()
-                if await self._run[TOUCH]([name], [ident, known, encode(kept), lasts]):
+                what = [ident, known, encode(kept), lasts, key + ident, lasts + SPARE]
+                if await self._run[TOUCH](names, what):
                     return
 
         await self._calls.quietly(change)
@@ -241,17 +244,17 @@ class RedisStore:
             name = self._names.entries(key)
             await self._calls.quietly(lambda: self._client.hdel(name, ident))
 
-    async def purge(self, label: bytes, patience: float = 0.0) -> int:
-        """Remove all entries with this label; how many there were."""
-        return await self._invalid.make(LABEL, label, patience) or 0
+    async def purge(self, label: bytes, patience: float = 0.0) -> Removal:
+        """Remove all entries with this label."""
+        return await self._invalid.make(LABEL, label, patience)
 
-    async def _make_invalid(self, kind: str, name: bytes, number: int) -> int | None:
+    async def _make_invalid(self, kind: str, name: bytes, removal: Removal) -> bool:
         # Each write ends in time by itself; to wait for it is no fault of Redis.
         if kind == KEY:
             await self._written(name, None)
         elif kind == LABEL and self._writing:
             await asyncio.wait(self._writing.values())
-        return await self._removal.make(kind, name, number)
+        return await self._removal.make(kind, name, removal)
 
     async def _written(self, key: bytes, within: float | None) -> bool:
         """Wait for what is being written under a key; whether that took no longer than this."""

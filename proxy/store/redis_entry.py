@@ -13,10 +13,14 @@ from proxy.store.parts import PartedEntry
 ReadAnyPart: TypeAlias = Callable[[bytes, int, bool], Awaitable[bytes]]
 """Gives a part of a body by ident and number; see ``parts.ReadPart``."""
 
-_PREFIX: Final = b"sidecar-proxy:1:"
+_PREFIX: Final = b"sidecar-proxy:2:"
+"""With the version of what stands there: sets of labels have had another type."""
 _VALIDATED_FOR: Final = 24 * 3600.0
 LONGEST: Final = 30 * 24 * 3600.0
 """Seconds for which an entry may be kept."""
+SPARE: Final = 3600
+"""Seconds for which what belongs to an entry outlasts it, its parts and its places in the sets of
+its labels: clocks of machines differ, and clients are slow."""
 
 
 class Kept(msgspec.Struct, array_like=True):

@@ -10,11 +10,9 @@ from typing import Final
 
 from proxy.store.parts import PIECE
 from proxy.store.redis_calls import RedisCalls, as_bytes
-from proxy.store.redis_entry import Names
+from proxy.store.redis_entry import SPARE, Names
 from proxy.store.redis_scripts import LENGTHEN
 
-SPARE: Final = 3600
-"""Seconds for which parts outlast their entry: clocks of machines differ, and clients are slow."""
 _AT_A_TIME: Final = 16
 """Parts that are written within the time for one write: 1 MiB."""
 _LENGTHENED: Final = 500

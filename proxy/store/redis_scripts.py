@@ -1,7 +1,8 @@
 """What has to be done in Redis as one act: scripts, which nothing comes between.
 
 The order of events is Redis's own time, in microseconds. The field ``!`` of a key's hash says when
-the key was invalidated last, a key of its own says it of a label.
+the key was invalidated last, a key of its own says it of a label. The entries with a label are the
+members of a sorted set, scored by the second in which each ends.
 """
 
 from typing import Final
@@ -12,6 +13,17 @@ GONE: Final = b"!"
 _ORDER: Final = """
 local t = redis.call('TIME')
 local order = t[1] * 1000000 + t[2]
+"""
+_NOTE: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local function note(name, member, lasts)
+  -- In the set of a label, in the place of what has ended: Redis does nothing else meanwhile, so
+  -- that not all of it goes at once.
+  local ended = redis.call('ZRANGEBYSCORE', name, '-inf', now, 'LIMIT', 0, 100)
+  if #ended > 0 then redis.call('ZREM', name, unpack(ended)) end
+  redis.call('ZADD', name, now + lasts, member)
+  if redis.call('TTL', name) < lasts then redis.call('EXPIRE', name, lasts) end
+end
 """
 _LAST: Final = """
 if redis.call('TTL', KEYS[1]) < tonumber(lasts) then redis.call('EXPIRE', KEYS[1], lasts) end
@@ -43,10 +55,11 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 STORE: Final = (
-    """
+    _NOTE
+    + """
 -- KEYS: the hash, the lease. ARGV: prefix; order of the claim, empty for none; token of the lease;
 -- ident; text; seconds that the entry lasts; most entries; member of the labels' sets; seconds that
--- those last; how many labels; the labels; the idents that it replaces.
+-- it stays there; how many labels; the labels; the idents that it replaces.
 local name, prefix, lasts, labels = KEYS[1], ARGV[1], ARGV[6], 10 + tonumber(ARGV[10])
 if ARGV[3] ~= '' and redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
 local gone = redis.call('HGET', name, '!')
@@ -59,11 +72,10 @@ if ARGV[2] ~= '' then
   end
 end
 for i = 11, labels do
-  redis.call('SADD', prefix .. 'l' .. ARGV[i], ARGV[8])
+  note(prefix .. 'l' .. ARGV[i], ARGV[8], tonumber(ARGV[9]))
   for j = labels + 1, #ARGV do
-    redis.call('SREM', prefix .. 'l' .. ARGV[i], string.sub(ARGV[8], 1, 16) .. ARGV[j])
+    redis.call('ZREM', prefix .. 'l' .. ARGV[i], string.sub(ARGV[8], 1, 16) .. ARGV[j])
   end
-  redis.call('EXPIRE', prefix .. 'l' .. ARGV[i], ARGV[9])
 end
 for i = labels + 1, #ARGV do redis.call('HDEL', name, ARGV[i]) end
 if redis.call('HLEN', name) > tonumber(ARGV[7]) then
@@ -76,11 +88,14 @@ redis.call('HSET', name, ARGV[4], ARGV[5])
     + "return 1"
 )
 TOUCH: Final = (
-    """
--- KEYS: the hash. ARGV: ident; SHA-1 of the text that it has; the new text; seconds that it lasts.
+    _NOTE
+    + """
+-- KEYS: the hash, the sets of its labels. ARGV: ident; SHA-1 of the text that it has; the new text;
+-- seconds that it lasts; its member of the sets; seconds that it stays there.
 local old, lasts = redis.call('HGET', KEYS[1], ARGV[1]), ARGV[4]
 if not old or redis.sha1hex(old) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+for i = 2, #KEYS do note(KEYS[i], ARGV[5], tonumber(ARGV[6])) end
 """
     + _LAST
     + "return 1"
@@ -118,23 +133,27 @@ MARK: Final = (
     + """
 -- KEYS: what says when a label was invalidated, its set. ARGV: seconds for which that is known.
 redis.call('SET', KEYS[1], string.format('%.0f', order), 'EX', ARGV[1])
-return redis.call('SCARD', KEYS[2])
+return redis.call('ZCARD', KEYS[2])
 """
 )
-USED: Final = """
--- KEYS: sets of labels. ARGV: their member; seconds that they last. Without room for it: no fault.
-for _, name in ipairs(KEYS) do
-  redis.pcall('SADD', name, ARGV[1])
-  if redis.call('TTL', name) == -1 then redis.call('EXPIRE', name, ARGV[2]) end
-end
+USED: Final = (
+    _NOTE
+    + """
+-- KEYS: the hash, the sets of the labels of an entry. ARGV: its member of them; seconds for which
+-- it stays there longer than the hash. Without room for it: no fault.
+local lasts = redis.call('TTL', KEYS[1])
+if lasts < 0 then return 0 end
+for i = 2, #KEYS do pcall(note, KEYS[i], ARGV[1], lasts + tonumber(ARGV[2])) end
 return 1
 """
+)
 PURGE: Final = """
 -- KEYS: the set of a label. ARGV: prefix; how many entries at a time.
 local removed = 0
-for _, member in ipairs(redis.call('SPOP', KEYS[1], ARGV[2])) do
-  local name = ARGV[1] .. 'k' .. string.sub(member, 1, 16)
-  removed = removed + redis.call('HDEL', name, string.sub(member, 17))
+local popped = redis.call('ZPOPMIN', KEYS[1], ARGV[2])
+for i = 1, #popped, 2 do  -- a score behind each
+  local name = ARGV[1] .. 'k' .. string.sub(popped[i], 1, 16)
+  removed = removed + redis.call('HDEL', name, string.sub(popped[i], 17))
 end
-return removed
+return {removed, redis.call('ZCARD', KEYS[1])}
 """

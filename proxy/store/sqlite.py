@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.samples import Sample, common_gauge, counter
-from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
+from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, Removal, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.database import OVERHEAD, Database, Row, new_ident
 from proxy.store.file import File
@@ -207,15 +207,17 @@ class SqliteStore:
             number = int.from_bytes(ident, "big")
             await self._changed(lambda db: db.remove(number))
 
-    async def purge(self, label: bytes, patience: float = 0.0) -> int:
-        """Remove all entries with this label; how many there were."""
-        return await self._invalid.make(LABEL, label, patience) or 0
+    async def purge(self, label: bytes, patience: float = 0.0) -> Removal:
+        """Remove all entries with this label."""
+        return await self._invalid.make(LABEL, label, patience)
 
-    async def _make_invalid(self, kind: str, name: bytes, _: int) -> int | None:
+    async def _make_invalid(self, kind: str, name: bytes, removal: Removal) -> bool:
         try:
-            return await self._file.change(lambda database: _INVALID[kind](database, name))
+            found = await self._file.change(lambda database: _INVALID[kind](database, name))
         except StoreFailed:
-            return None
+            return False
+        removal.count += found or 0
+        return found is not None
 
     async def _changed(self, change: Callable[[Database], T]) -> T | None:
         """Wait for a change; one that takes too long is made later."""

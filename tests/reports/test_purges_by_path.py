@@ -39,7 +39,7 @@ async def test_a_path_is_found_as_the_log_shows_it_and_escaped(target: str, aske
             await proxy.ask(get(each))
         remove = f"DELETE /api/cache?path={asked} HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
         answer = await ask(proxy.admin, remove.encode())
-        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1})
+        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1, "complete": True})
         for each in (target, "/other"):
             await proxy.ask(get(each))
         assert len(upstream.requests) == 3  # the other one is still there

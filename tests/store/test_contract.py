@@ -128,8 +128,8 @@ async def test_a_label_purges_what_bears_it(store: Store) -> None:
     put(store, A, b"1", labels=[b"red", b"round"])
     put(store, B, b"2", labels=[b"red"])
     put(store, C, b"3", labels=[b"blue"])
-    assert await store.purge(b"red") == 2
-    assert await store.purge(b"red") == 0
+    assert (await store.purge(b"red")).count == 2
+    assert (await store.purge(b"red")).count == 0
     assert not await store.get(A)
     assert await store.get(C)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core.stored import Removal
 from proxy.policy.key_changes import Changes
 from proxy.store import database, file, invalidations
 from proxy.store.sqlite import SqliteStore
@@ -100,10 +101,12 @@ async def test_a_purge_with_patience_ends_when_it_is_made(path: Path) -> None:
     put(store, K, b"old", labels=[b"red"])
     gate, loop = asyncio.Event(), asyncio.get_running_loop()
     store._file.begin(lambda: asyncio.run_coroutine_threadsafe(gate.wait(), loop).result())
-    assert await store.purge(b"red") == 0
+    removal = await store.purge(b"red")
+    assert (removal.count, removal.complete) == (0, False)
     loop.call_later(0.1, gate.set)  # longer than the timeout
     put(store, K, b"old", labels=[b"red"])
-    assert await store.purge(b"red", 600.0) == 1
+    removal = await store.purge(b"red", 600.0)
+    assert (removal.count, removal.complete) == (1, True)
     assert not store._invalid.left
     await store.close()
 
@@ -142,20 +145,27 @@ async def test_if_too_many_are_left_all_is_invalid(
 
 async def test_one_that_raises_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invalidations, "_AGAIN", 0.0)
-    tries, made = 0, asyncio.Event()
+    tries, again, made = 0, asyncio.Event(), asyncio.Event()
+    removals: set[Removal] = set()
 
-    async def send(_kind: str, _name: bytes, number: int) -> int:
+    async def send(_kind: str, _name: bytes, removal: Removal) -> bool:
         nonlocal tries
         tries += 1
-        assert number == 1
+        removals.add(removal)
         if tries == 1:
             raise ValueError
+        await again.wait()
+        removal.count += 1
         made.set()
-        return 1
+        return True
 
     left = invalidations.Invalidations(send, None, Changes())
-    assert await left.make(invalidations.KEY, b"k") is None
+    removal = await left.make(invalidations.KEY, b"k")
+    assert (removal.count, removal.complete) == (0, False)
+    again.set()
     await made.wait()
     await asyncio.sleep(0)
     assert not left.left
+    assert removals == {removal}
+    assert (removal.count, removal.complete) == (1, True)
     await left.close()

@@ -61,7 +61,7 @@ async def test_machines_share_it(server: RedisServer) -> None:
     assert await one.get(b"k" * 16)
     [entry] = await two.get(b"k" * 16)
     assert await body_of(entry) == b"x" * PIECE * 3
-    assert await two.purge(b"red") == 1
+    assert (await two.purge(b"red")).count == 1
     assert not await one.get(b"k" * 16)
     await one.close()
     await two.close()
@@ -76,7 +76,7 @@ async def test_services_with_other_namespaces_share_nothing(server: RedisServer)
         assert (await store.claims.take(b"lease")).token
         assert len(await store.get(key)) == 1
     await stores[1].delete(key)
-    assert await stores[2].purge(b"red") == 1
+    assert (await stores[2].purge(b"red")).count == 1
     assert [len(await store.get(key)) for store in stores] == [1, 0, 0, 1]
     [entry] = await stores[3].get(key)
     assert set(await body_of(entry)) == set(b"3")
@@ -92,7 +92,7 @@ async def test_what_was_removed_while_redis_was_away_is_not_found_later(
     if how == "key":
         await store.delete(b"k" * 16)
     else:
-        assert await store.purge(b"red") == 0
+        assert (await store.purge(b"red")).count == 0
     server.go_on()
     async with asyncio.timeout(120):
         while told(store)["store_circuit_open"]:
@@ -124,7 +124,7 @@ async def test_a_write_does_not_wait_for_a_server_that_stalls(server: RedisServe
     began = time.monotonic()
     for key in (b"k" * 16, b"l" * 16):
         await store.delete(key)
-        assert await store.purge(key) == 0
+        assert (await store.purge(key)).count == 0
     assert time.monotonic() - began < 4  # eight seconds, if each had waited as long as a write may
     server.go_on()
     await store.close()
@@ -202,7 +202,7 @@ async def test_a_server_that_is_gone_means_misses(server: RedisServer) -> None:
     assert await store.get(b"k" * 16) is UNANSWERED
     await store.touch(b"k" * 16, b"i", meta())
     await store.delete(b"k" * 16)
-    assert await store.purge(b"red") == 0
+    assert (await store.purge(b"red")).count == 0
     assert told(store)["store_failures"] >= 3
     await store.close()
 

@@ -11,7 +11,7 @@ from proxy.core.clock import wall
 from proxy.store import redis as module
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
-from proxy.store.redis_parts import SPARE
+from proxy.store.redis_entry import SPARE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put

@@ -8,8 +8,8 @@ from proxy.core.clock import monotonic
 from proxy.core.stored import StoreFailed
 from proxy.store.parts import PIECE
 from proxy.store.redis_calls import RedisCalls
-from proxy.store.redis_entry import Names
-from proxy.store.redis_parts import SPARE, RedisParts
+from proxy.store.redis_entry import SPARE, Names
+from proxy.store.redis_parts import RedisParts
 from tests.support.redis_server import RedisServer, redis_server
 
 COUNT = 40

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.core.stored import Removal
 from proxy.store import redis_removal
 from proxy.store.invalidations import ALL
 from proxy.store.redis import RedisStore
@@ -32,8 +33,8 @@ async def test_what_is_replaced_leaves_the_sets_of_its_labels(server: RedisServe
         writer.write(b"%d" % number)
         writer.commit(replaces=[entry.ident])
     assert len(await store.get(K)) == 1
-    assert await store._client.scard(store._names.members(b"red")) == 1
-    assert await store.purge(b"red") == 1
+    assert await store._client.zcard(store._names.members(b"red")) == 1
+    assert (await store.purge(b"red")).count == 1
     await store.close()
 
 
@@ -47,14 +48,14 @@ async def tired(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     store = RedisStore(server.url, 5.0)
     clear, steps = store._removal._clear_some, 0
 
-    async def some(number: int) -> int:
+    async def some(removal: Removal) -> int:
         nonlocal steps
         steps += 1
         if steps % 3 == 0:
             raise OSError("gone")
-        return await clear(number)
+        return await clear(removal)
 
-    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _, number: some(number))
+    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _, removal: some(removal))
     await fill(store)
     yield store
     await store.close()
@@ -66,10 +67,10 @@ async def fill(store: RedisStore) -> None:
         assert await store.get(key)
 
 
-async def made(store: RedisStore, number: int) -> int:
+async def made(store: RedisStore, removal: Removal) -> int:
     """How many attempts it takes until all is invalid."""
     attempts = 1
-    while await store._make_invalid(ALL, b"", number) is None:
+    while not await store._make_invalid(ALL, b"", removal):
         attempts += 1
         assert attempts < 50
     assert not any([await store.get(key) for key in KEYS])
@@ -79,20 +80,21 @@ async def made(store: RedisStore, number: int) -> int:
 async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
     tired: RedisStore,
 ) -> None:
-    assert await made(tired, 1) > 1
+    assert await made(tired, Removal()) > 1
 
 
 async def test_a_later_invalidation_of_all_begins_anew(tired: RedisStore) -> None:
     """What was stored since under a key that the first has been at is to go too."""
-    assert await tired._make_invalid(ALL, b"", 1) is None
+    assert not await tired._make_invalid(ALL, b"", Removal())
     await fill(tired)
-    await made(tired, 2)
+    await made(tired, Removal())
 
 
 async def test_a_later_invalidation_of_all_ends_the_one_before(tired: RedisStore) -> None:
-    both = await asyncio.gather(*(tired._make_invalid(ALL, b"", number) for number in (1, 2)))
-    assert both[0] is None
-    await made(tired, 2)
+    first, second = Removal(), Removal()
+    both = await asyncio.gather(*(tired._make_invalid(ALL, b"", each) for each in (first, second)))
+    assert not both[0]
+    await made(tired, second)
 
 
 async def test_the_sets_of_labels_are_as_new_to_redis_as_what_is_looked_up(
@@ -128,7 +130,7 @@ async def test_a_set_that_redis_has_dropped_is_there_again_after_a_look_up(
     assert await store.get(K)
     await asyncio.gather(*store._calls._tasks)
     assert await store._client.ttl(store._names.members(b"red")) > 0
-    assert await store.purge(b"red") == 1
+    assert (await store.purge(b"red")).count == 1
     assert not await store.get(K)
     await store.close()
 

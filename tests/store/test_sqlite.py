@@ -43,7 +43,7 @@ async def test_it_survives_a_restart(path: Path) -> None:
     [entry] = await second.get(b"l")
     assert await body_of(entry) == b"x" * PIECE * 3
     assert entry.meta == meta(labels=[b"red"])
-    assert await second.purge(b"red") == 1
+    assert (await second.purge(b"red")).count == 1
     await second.close()
 
 
@@ -165,7 +165,7 @@ async def test_a_directory_that_cannot_be_written_to_means_misses() -> None:
     store = opened(Path("/proc/self/store.db"))  # not even by root
     put(store, b"k", b"1")
     assert not await store.get(b"k")
-    assert await store.purge(b"red") == 0
+    assert (await store.purge(b"red")).count == 0
     assert told(store)["store_failures"] >= 1
     await store.close()
 

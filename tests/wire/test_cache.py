@@ -225,7 +225,7 @@ async def test_an_operator_removes_what_is_stored() -> None:
             await proxy.ask(get(target))
         remove = b"DELETE /api/cache%b HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
         answer = await ask(proxy.admin, remove % b"?path=/a")
-        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1})
+        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1, "complete": True})
         assert (await ask(proxy.admin, remove % b"")).status == 400
         assert is_hit(await proxy.ask(get("/b")))
         assert not is_hit(await proxy.ask(get("/a?x")))

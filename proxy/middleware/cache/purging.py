@@ -11,8 +11,9 @@ _PATIENCE: Final = 10.0
 """Seconds for which an operator waits until nobody is served what was removed."""
 
 
-async def purge(store: Store | None, **wanted: str) -> int:
-    """Remove all entries of each path, tag or route; how many there were.
+async def purge(store: Store | None, **wanted: str) -> tuple[int, bool]:
+    """Remove all entries of each path, tag or route; how many there were so far, and whether that
+    is all.
 
     Raises ValueError with a sentence for the operator.
     """
@@ -22,4 +23,5 @@ async def purge(store: Store | None, **wanted: str) -> int:
     if store is None:
         raise ValueError("no route has [cache]: nothing is stored")
     labels = (label(kind.encode(), value.encode()) for kind, value in chosen.items())
-    return sum(await asyncio.gather(*(store.purge(each, _PATIENCE) for each in labels)))
+    made = await asyncio.gather(*(store.purge(each, _PATIENCE) for each in labels))
+    return sum(each.count for each in made), all(each.complete for each in made)

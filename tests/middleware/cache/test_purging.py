@@ -5,7 +5,8 @@ from typing import cast
 
 import pytest
 
-from proxy.core.stored import Store
+from proxy.core.stored import Removal, Store
+from proxy.middleware.cache.labels import label
 from proxy.middleware.cache.purging import purge
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh
@@ -34,8 +35,8 @@ async def test_by_path_tag_or_route(
     for target in ("/x", "/x?q", "/y"):
         exchange = caching.exchange(target)
         await caching.ask(exchange)
-    assert await purge(caching.store, **wanted) == removed
-    assert await purge(caching.store, **wanted) == 0
+    assert await purge(caching.store, **wanted) == (removed, True)
+    assert await purge(caching.store, **wanted) == (0, True)
 
 
 async def test_something_has_to_be_named_and_stored(jumping: JumpingLoop) -> None:
@@ -54,15 +55,26 @@ async def test_all_that_is_named_is_removed_at_once() -> None:
         left, patience = 3, 0.0
         asked = asyncio.Event()
 
-        async def purge(self, _: bytes, patience: float) -> int:
+        async def purge(self, _: bytes, patience: float) -> Removal:
             self.left -= 1
             self.patience = patience
             if not self.left:
                 self.asked.set()
             await self.asked.wait()
-            return 1
+            return Removal(1, complete=True)
 
     slow = Slow()
     async with asyncio.timeout(10):
-        assert await purge(cast(Store, slow), path="/x", tag="a", route="/") == 3
+        assert await purge(cast(Store, slow), path="/x", tag="a", route="/") == (3, True)
     assert slow.patience == 10.0
+
+
+async def test_what_goes_on_is_no_end_of_all_that_is_named() -> None:
+    class Half:
+        """A store that takes long for one of two."""
+
+        async def purge(self, label: bytes, _: float) -> Removal:
+            return Removal(2, complete=label == label_of_tag)
+
+    label_of_tag = label(b"tag", b"a")
+    assert await purge(cast(Store, Half()), path="/x", tag="a") == (4, False)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.core.exchange import Exchange
+from proxy.core.stored import Removal
 from proxy.middleware.cache.writes import Writes
 from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh, settled
@@ -98,7 +99,7 @@ async def test_who_leaves_after_the_answer_stops_no_removal(jumping: JumpingLoop
     await caching.ask()
     purge = caching.store.purge
 
-    async def slow(label: bytes) -> int:
+    async def slow(label: bytes) -> Removal:
         await asyncio.sleep(5)
         return await purge(label)
 
@@ -187,7 +188,7 @@ async def test_a_client_that_leaves_while_its_write_removes_leaves_no_reply_open
     removing, goes_on = asyncio.Event(), asyncio.Event()
     purge = MemoryStore.purge
 
-    async def slow(store: MemoryStore, label: bytes) -> int:
+    async def slow(store: MemoryStore, label: bytes) -> Removal:
         removing.set()
         await goes_on.wait()
         return await purge(store, label)
