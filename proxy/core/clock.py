@@ -18,24 +18,35 @@ wall: Final[Clock] = time.time
 """Seconds since 1970, for logs and dates only: it may be set back."""
 
 
-def never_back(wall: Clock, clock: Clock) -> Clock:
+_NOISE: Final = 0.5
+"""Seconds by which two clocks may seem to differ, since they are read one after the other."""
+
+
+class Lasting:
     """Seconds since 1970 for what is stored and grows old: never set back, and never slower.
 
-    ``wall`` may be set back, and ``clock`` stands still while the machine sleeps. Between two looks
-    as much has passed as the faster of the two says.
+    ``wall`` may be set back, and ``clock`` stands still while the machine sleeps. It goes on with
+    ``clock``, and jumps ahead as ``wall`` does. What differs by less than a step of ``wall`` is
+    noise; if each look added the larger of two readings, it would gain a minute a day.
     """
-    now = seen_wall = wall()
-    seen_clock = clock()
 
-    def look() -> float:
-        nonlocal now, seen_wall, seen_clock
-        by_wall, by_clock = wall(), clock()
-        passed, by_day = by_clock - seen_clock, by_wall - seen_wall
-        if by_day > passed and by_day > 0.0:
-            now += by_day
-        elif passed > 0.0:
-            now += passed
-        seen_wall, seen_clock = by_wall, by_clock
-        return now
+    __slots__ = ("_base", "_clock", "_seen", "_wall")
 
-    return look
+    def __init__(self, wall: Clock, clock: Clock) -> None:
+        self._wall, self._clock = wall, clock
+        self._base = self._seen = wall() - clock()
+
+    def now(self) -> float:
+        """What time it is."""
+        clock = self._clock()
+        if not -_NOISE < self._wall() - clock - self._seen < _NOISE:
+            clock = self._clock()  # once more: the process may have been stopped between both
+            seen = self._wall() - clock
+            self._base += max(0.0, seen - self._seen)
+            self._seen = seen
+        return clock + self._base
+
+
+def never_back(wall: Clock, clock: Clock) -> Clock:
+    """Such a time."""
+    return Lasting(wall, clock).now

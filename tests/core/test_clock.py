@@ -30,3 +30,43 @@ def test_the_time_of_what_is_stored_is_never_set_back_and_never_slower() -> None
     assert now() == 1020.0
     day, running = 965.0, 25.0  # the machine has slept
     assert now() == 1080.0
+
+
+def test_what_two_clocks_differ_by_when_they_are_read_adds_up_to_nothing() -> None:
+    running, reads = 5.0, 0
+
+    def day() -> float:
+        nonlocal reads
+        reads += 1
+        return 1000.0 + running + reads % 3 * 0.1  # stopped for a moment, as it often is
+
+    now = never_back(day, lambda: running)
+    for _ in range(1000):
+        running += 1.0
+        now()
+    assert abs(now() - 1000.0 - running) < 1.0
+
+
+def test_a_pause_between_two_readings_is_no_step() -> None:
+    running, pauses = 5.0, 0.0
+
+    def day() -> float:
+        nonlocal running, pauses
+        running, pauses = running + pauses, 0.0
+        return 1000.0 + running
+
+    now = never_back(day, lambda: running)
+    for _ in range(10):
+        pauses = 30.0
+        now()
+        now()
+    assert abs(now() - 1000.0 - running) < 1.0
+
+
+def test_many_small_steps_of_the_time_of_day_are_seen() -> None:
+    day, running = 1000.0, 5.0
+    now = never_back(lambda: day, lambda: running)
+    for _ in range(100):
+        day, running = day + 1.1, running + 1.0
+        now()
+    assert abs(now() - day) <= 0.5
