@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from proxy.core.clock import Clock
 from proxy.core.samples import Sample
 from proxy.policy.freshness import Freshness
 from proxy.policy.key_changes import Changes
@@ -182,6 +183,8 @@ class Store(Protocol):
     claims: Claims
     max_size: int
     """Bytes that it takes at the most; 0 for no bound that is known here."""
+    now: Clock
+    """The time by which what it keeps grows old, for all that share it: seconds since 1970."""
 
     async def get(self, key: bytes) -> Sequence[Entry]:
         """The replies under this key, the last stored first.

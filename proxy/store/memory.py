@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from proxy.core.clock import monotonic, never_back, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta, Removal
 from proxy.policy.key_changes import Changes
@@ -86,6 +87,7 @@ class MemoryStore:
         "claims",
         "evicted",
         "max_size",
+        "now",
         "writing",
     )
 
@@ -104,6 +106,7 @@ class MemoryStore:
         self._stored = 0
         """How many ever were: the ident of the last one."""
         self.evicted = 0
+        self.now = never_back(wall, monotonic)
         self.changes = Changes()
         self.claims: Claims = OwnClaims(self.changes)
 

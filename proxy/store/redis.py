@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from proxy.core.clock import Clock, monotonic, wall
+from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import (
     MOST_VARIANTS,
@@ -46,6 +46,7 @@ from proxy.store.redis_entry import (
 from proxy.store.redis_parts import RedisParts
 from proxy.store.redis_removal import RedisRemoval
 from proxy.store.redis_scripts import GONE, STORE, TOUCH
+from proxy.store.redis_time import RedisTime
 from proxy.store.redis_writer import RedisWriter
 from proxy.store.whole import kept
 
@@ -68,10 +69,12 @@ class RedisStore:
         "_parts",
         "_removal",
         "_run",
+        "_time",
         "_timeout",
         "_writing",
         "changes",
         "claims",
+        "now",
     )
     max_size = 0
 
@@ -84,6 +87,8 @@ class RedisStore:
         self._client = self._calls.client
         self._parts = RedisParts(self._calls, self._names)
         self._removal = RedisRemoval(self._calls, self._names)
+        self._time = RedisTime(self._calls, never_back(wall, monotonic))
+        self.now: Clock = self._time.now
         self._timeout = timeout or None
         self._backlog = 0
         self._number = 0
@@ -102,10 +107,11 @@ class RedisStore:
             return NOT_KNOWN  # no fault of Redis: much is to be written
         name = self._names.entries(key)
         try:
+            await self._time.known()
             found = await self._calls.ask(partial(self._calls.fields, name))
         except StoreFailed:
             return UNANSWERED
-        now = wall()
+        now = self.now()
         ended = []
         entries = []
         for ident, text in found.items():
@@ -172,7 +178,7 @@ class RedisStore:
         self._number += 1
         ident = b"%d-%d-%b" % (wall() * 1_000_000, self._number, secrets.token_hex(4).encode())
         size = sum(map(len, pieces))
-        lasts, now = lasts_for(meta), wall()
+        lasts, now = lasts_for(meta), self.now()
         kept = Kept(now, meta, size, pieces[0] if len(pieces) == 1 else None, now + lasts)
         what = [self._names.prefix, b"", b"", ident, encode(kept), lasts, MOST_VARIANTS]
         what += [key + ident, lasts + SPARE, len(meta.labels), *meta.labels, *replaces]
@@ -226,7 +232,7 @@ class RedisStore:
                 if text is None:
                     return
                 kept = decode(text)
-                kept.meta, kept.until = meta, wall() + lasts
+                kept.meta, kept.until = meta, self.now() + lasts
                 if kept.body is None:
                     await self._parts.lengthen(ident, kept.size, lasts)
                 known = sha1(text, usedforsecurity=False).hexdigest()

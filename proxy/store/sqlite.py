@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -26,8 +26,6 @@ from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
 from proxy.store.whole import kept
-
-T = TypeVar("T")
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the disk at the most; what comes beyond it is not stored."""
@@ -62,12 +60,14 @@ class SqliteStore:
         "changes",
         "claims",
         "max_size",
+        "now",
         "timeouts",
     )
 
     def __init__(self, path: Path, max_size: int, timeout: float) -> None:
         """``timeout``: seconds that a look-up may take, 0 for any time."""
         self._file = File(path)
+        self.now = self._file.lasting.now
         self.max_size = max_size
         self._timeout = timeout or None
         self._unwritten: Counter[bytes] = Counter()
@@ -219,14 +219,13 @@ class SqliteStore:
         removal.count += found or 0
         return found is not None
 
-    async def _changed(self, change: Callable[[Database], T]) -> T | None:
+    async def _changed(self, change: Callable[[Database], object]) -> None:
         """Wait for a change; one that takes too long is made later."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._file.change(change)
+                await self._file.change(change)
         except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
-            return None
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""

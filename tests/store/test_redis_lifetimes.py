@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from proxy.core.clock import wall
-from proxy.store import redis as module
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
 from proxy.store.redis_entry import SPARE
@@ -44,7 +42,7 @@ async def test_an_entry_ends_though_the_hash_goes_on_for_another_one(
     put(store, K, b"2" * PIECE * 2, freshness=LONG)
     assert len(await store.get(K)) == 2
     for later, left in ((DAY, 2), (DAY + 120, 1), (12 * DAY, 0)):
-        monkeypatch.setattr(module, "wall", lambda later=later: wall() + later)
+        monkeypatch.setattr(store, "now", lambda later=later: store._time.now() + later)
         assert len(await store.get(K)) == left
     async with asyncio.timeout(120):
         while await store._client.hlen(store._names.entries(K)):  # noqa: ASYNC110 - it tells nobody
@@ -59,7 +57,7 @@ async def test_a_304_with_a_shorter_life_ends_the_entry_and_never_its_parts_befo
     await store.touch(K, entry.ident, meta())
     for name in await store._client.keys("*b*:?"):
         assert await store._client.ttl(name) > 11 * DAY
-    monkeypatch.setattr(module, "wall", lambda: wall() + DAY + 120)
+    monkeypatch.setattr(store, "now", lambda: store._time.now() + DAY + 120)
     assert not await store.get(K)
 
 

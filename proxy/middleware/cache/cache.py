@@ -109,15 +109,15 @@ class Cache:
         *,
         counts: Counter[str],
         clock: Clock,
-        time_of_day: Clock = wall,
+        time_of_day: Clock | None = None,
     ) -> None:
         self._sharing = sharing
         self._inner = sharing.inner
         self._clock, self._covered = clock, scope.covered
         self._store = store
-        self._now = now = never_back(time_of_day, clock)
+        self._now = now = never_back(time_of_day, clock) if time_of_day else store.now
         self._post = options.post
-        rules = Rules(options, scope.route, time_of_day, scope.main_upstream)
+        rules = Rules(options, scope.route, time_of_day or wall, scope.main_upstream)
         self.counts = counts
         self._keys = Keys(scope.main_upstream, scope.field_changes)
         self._writes = writes_of(scope, store, self._inner, post=options.post)
