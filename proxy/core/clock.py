@@ -51,7 +51,10 @@ class Lasting:
         return self.now() - self._wall()
 
     def catch_up(self, ahead: float) -> None:
-        """Be so far ahead of the time of day at least."""
+        """Be so far ahead of the time of day at least.
+
+        Another thread may call it: what is lost to a look of this moment is caught up next time.
+        """
         self._base += max(0.0, ahead - self.ahead())
 
 

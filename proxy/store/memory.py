@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from proxy.core.clock import monotonic, never_back, wall
+from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta, Removal
 from proxy.policy.key_changes import Changes
@@ -91,7 +91,7 @@ class MemoryStore:
         "writing",
     )
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, clock: Clock = monotonic) -> None:
         """``max_size`` in bytes; 0 for no bound."""
         self.max_size = max_size or 1 << 62
         self._keys: dict[bytes, list[MemoryEntry]] = {}
@@ -106,7 +106,7 @@ class MemoryStore:
         self._stored = 0
         """How many ever were: the ident of the last one."""
         self.evicted = 0
-        self.now = never_back(wall, monotonic)
+        self.now = never_back(wall, clock)
         self.changes = Changes()
         self.claims: Claims = OwnClaims(self.changes)
 

@@ -83,7 +83,7 @@ async def test_when_what_is_stored_has_become_too_old_meanwhile(
     jumping: JumpingLoop, tmp_path: Path, age: float
 ) -> None:
     script = Script(reply(200, STALE, b"old"), HANGS)
-    ask = route(tmp_path, script, MemoryStore(1 << 20), cache={})
+    ask = route(tmp_path, script, MemoryStore(1 << 20, loop_clock()), cache={})
     assert await body(await ask(get())) == b"old"
     await asyncio.sleep(age)
     if age + 2 < 4:
