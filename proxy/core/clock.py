@@ -46,17 +46,6 @@ class Lasting:
             self._seen = seen
         return clock + self._base
 
-    def ahead(self) -> float:
-        """Seconds by which it is later than the time of day says."""
-        return self.now() - self._wall()
-
-    def catch_up(self, ahead: float) -> None:
-        """Be so far ahead of the time of day at least.
-
-        Another thread may call it: what is lost to a look of this moment is caught up next time.
-        """
-        self._base += max(0.0, ahead - self.ahead())
-
 
 def never_back(wall: Clock, clock: Clock) -> Clock:
     """Such a time."""

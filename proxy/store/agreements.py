@@ -1,4 +1,4 @@
-"""What processes that share a file of SQLite tell each other: what was invalidated, leases, time.
+"""What processes that share a file of SQLite tell each other: what was invalidated, and leases.
 
 Invalidations have numbers that grow. A request under way notes the last number there is; its reply
 is not stored if its key or one of its labels has a higher one. They are forgotten after an hour,
@@ -10,12 +10,10 @@ not look at them.
 """
 
 import sqlite3
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
-from proxy.core.clock import Clock, Lasting
 from proxy.core.stored import LEASE
-from proxy.store.machine_time import MachineTime
 from proxy.store.seals import as_number
 
 SCHEMA: Final = """
@@ -32,17 +30,11 @@ _FORGOTTEN: Final = b""
 class Agreements:
     """The tables, by one connection. What changes something is done within a transaction."""
 
-    __slots__ = ("_db", "_time", "_wall")
+    __slots__ = ("_db", "_wall")
 
-    def __init__(self, db: sqlite3.Connection, wall: Clock, lasting: Lasting | None = None) -> None:
+    def __init__(self, db: sqlite3.Connection, wall: Callable[[], float]) -> None:
         self._db = db
         self._wall = wall
-        self._time = None if lasting is None else MachineTime(db, lasting)
-
-    def learn_time(self) -> None:
-        """Go on from the time by which what others have stored grows old."""
-        if self._time is not None:
-            self._time.learn()
 
     def now(self) -> int:
         """The number of the last invalidation."""
@@ -110,8 +102,6 @@ class Agreements:
 
     def sweep(self) -> None:
         """Forget what is too old to matter."""
-        if self._time is not None:
-            self._time.agree()
         now = self._wall()
         self._db.execute("DELETE FROM leases WHERE until < ? OR until > ?", (now, now + LEASE))
         (last,) = self._db.execute(

@@ -10,11 +10,10 @@ What is removed loses its row at once. Its chunks stay for a while (``removed``)
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proxy.core.clock import Clock, Lasting
 from proxy.core.stored import MOST_VARIANTS, Claim
 from proxy.store.agreements import Agreements
 from proxy.store.ownership import closed, opened
@@ -62,24 +61,20 @@ class Database:
 
     __slots__ = ("_counted_at", "_db", "_gone", "_mark", "_wall", "agreements", "evicted", "totals")
 
-    def __init__(self, path: Path, wall: Clock = time.time, lasting: Lasting | None = None) -> None:
-        """``lasting``: what goes on from the time of others that share the file.
-
-        Raises sqlite3.Error or OSError where the file cannot be used.
-        """
+    def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
+        """Raises sqlite3.Error or OSError where the file cannot be used."""
         self._wall = wall
         self._counted_at = 0.0
         self._db = sqlite3.connect(
             path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         self._db.text_factory = bytes  # nothing of ours is text; what has become text is damage
-        self.agreements = Agreements(self._db, wall, lasting)
+        self.agreements = Agreements(self._db, wall)
         self.totals = Totals(self._db)
         self._gone = Removed(self._db, wall)
         self.evicted = 0
         try:
             prepare(self._db)
-            self.agreements.learn_time()
             self._mark = opened(path)
         except BaseException:
             self._db.close()

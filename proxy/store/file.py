@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from proxy.core.clock import Lasting, monotonic, wall
+from proxy.core.clock import monotonic, wall
 from proxy.store.database import Database
 from proxy.store.ownership import start_of, take_over
 from proxy.store.thread import Worker
@@ -69,7 +69,6 @@ class File:
         "_unwritable_until",
         "_writer",
         "failures",
-        "lasting",
         "writing",
     )
 
@@ -82,7 +81,6 @@ class File:
         self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
         self._aside_until = self._unwritable_until = 0.0
         self.failures = 0
-        self.lasting = Lasting(wall, monotonic)
         self._age = self._reading_age = 0
         """How many files have been set aside, now and when the one that is read was opened."""
         self._inode = self._reading_inode = 0
@@ -142,7 +140,7 @@ class File:
             if self._reading is None:
                 self._rested()
                 self._reading_age = self._age
-                self._reading = _opened(self._path, self.lasting)
+                self._reading = _opened(self._path)
                 # If it was replaced at this moment, the next look opens it once more.
                 self._reading_inode = inode or self._inode_now()
             return look(self._reading)
@@ -171,12 +169,12 @@ class File:
     def _open(self) -> Database:
         """The file; a new one where it is no database of ours."""
         try:
-            return _opened(self._path, self.lasting)
+            return _opened(self._path)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not self._is_damage(error):
                 raise
             self._set_aside("cannot be used", error)
-            return _opened(self._path, self.lasting)
+            return _opened(self._path)
 
     def _set_aside(self, why: str, found: Exception) -> None:
         """Rename the file. Not again soon: a bad disk, or another version of the proxy beside this
@@ -268,9 +266,9 @@ class File:
         self._reader.stop()
 
 
-def _opened(path: Path, lasting: Lasting) -> Database:
+def _opened(path: Path) -> Database:
     take_over(path)
-    return Database(path, lasting=lasting)
+    return Database(path)
 
 
 def _code(error: Exception) -> int:

@@ -15,11 +15,23 @@ local t = redis.call('TIME')
 local order = t[1] * 1000000 + t[2]
 """
 _NOTE: Final = """
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now, hashes = tonumber(time[1]), string.sub(KEYS[1], 1, -17)
+local function gone(name)
+  -- Of two members anywhere in the set, those whose entries Redis has dropped to make room. With
+  -- each that comes two are looked at, so that half of a set is there at the least.
+  local at, found = time[2] % math.max(redis.call('ZCARD', name), 1), {}
+  for _, one in ipairs(redis.call('ZRANGE', name, at, at + 1)) do
+    local key, ident = string.sub(one, 1, 16), string.sub(one, 17)
+    if redis.call('HEXISTS', hashes .. key, ident) == 0 then table.insert(found, one) end
+  end
+  return found
+end
 local function note(name, member, lasts)
   -- In the set of a label, in the place of what has ended: Redis does nothing else meanwhile, so
   -- that not all of it goes at once.
   local ended = redis.call('ZRANGEBYSCORE', name, '-inf', now, 'LIMIT', 0, 100)
+  if #ended == 0 then ended = gone(name) end
   if #ended > 0 then redis.call('ZREM', name, unpack(ended)) end
   redis.call('ZADD', name, now + lasts, member)
   if redis.call('TTL', name) < lasts then redis.call('EXPIRE', name, lasts) end
@@ -132,6 +144,7 @@ MARK: Final = (
     _ORDER
     + """
 -- KEYS: what says when a label was invalidated, its set. ARGV: seconds for which that is known.
+redis.call('DEL', KEYS[1])  -- a script that has written may go on where Redis is full
 redis.call('SET', KEYS[1], string.format('%.0f', order), 'EX', ARGV[1])
 return redis.call('ZCARD', KEYS[2])
 """

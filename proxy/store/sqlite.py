@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.core.clock import monotonic, wall
+from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, common_gauge, counter
 from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, Removal, StoreFailed
 from proxy.policy.key_changes import Changes
@@ -67,7 +67,7 @@ class SqliteStore:
     def __init__(self, path: Path, max_size: int, timeout: float) -> None:
         """``timeout``: seconds that a look-up may take, 0 for any time."""
         self._file = File(path)
-        self.now = self._file.lasting.now
+        self.now: Clock = never_back(wall, monotonic)
         self.max_size = max_size
         self._timeout = timeout or None
         self._unwritten: Counter[bytes] = Counter()

@@ -5,7 +5,6 @@ import time
 from typing import Final
 
 from proxy.store.agreements import SCHEMA as AGREEMENTS
-from proxy.store.machine_time import SCHEMA as MACHINE_TIME
 from proxy.store.totals import SCHEMA as TOTALS
 
 VERSION: Final = 2
@@ -25,9 +24,8 @@ CREATE TABLE labels (
 CREATE INDEX labels_of ON labels (entry);
 CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
-_ADDED: Final = (AGREEMENTS, TOTALS, MACHINE_TIME)
 STATEMENTS: Final = tuple(
-    statement.strip() for schema in (_SCHEMA, *_ADDED) for statement in schema.split(";")
+    statement.strip() for schema in (_SCHEMA, AGREEMENTS, TOTALS) for statement in schema.split(";")
 )
 """As they are written in all versions so far."""
 
@@ -60,9 +58,8 @@ def prepare(db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {VERSION}")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
-        for schema in _ADDED:
-            for statement in schema.split(";"):
-                db.execute(statement)
+        for statement in (*AGREEMENTS.split(";"), *TOTALS.split(";")):
+            db.execute(statement)
         # What began with a file that this one has replaced may not be stored here: it knows nothing
         # of what was invalidated there. So the numbers of a file begin with its time of birth.
         db.execute(_BORN, (int(time.time() * 1e6), b"", time.time()))
@@ -95,6 +92,6 @@ def _is_ready(db: sqlite3.Connection) -> bool:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (added,) = db.execute(
-        "SELECT count(*) FROM sqlite_master WHERE name IN ('leases', 'totals', 'ahead')"
+        "SELECT count(*) FROM sqlite_master WHERE name IN ('leases', 'totals')"
     ).fetchone()
-    return bool(version == VERSION and application == APPLICATION and added == len(_ADDED))
+    return bool(version == VERSION and application == APPLICATION and added == 2)

@@ -67,6 +67,31 @@ async def test_what_has_ended_goes_when_another_one_is_looked_up(store: RedisSto
     assert await store._client.zcard(name) == 1
 
 
+async def test_what_redis_has_dropped_goes_as_others_come(store: RedisStore) -> None:
+    """As it does without a word where it is full (``allkeys-lru``)."""
+    name = store._names.members(b"red")
+    for number in range(600):
+        key = b"%016d" % number
+        put(store, key, b"x", labels=[b"red"])
+        await asyncio.wait(store._writing.values())
+        if number >= 20:
+            await store._client.delete(store._names.entries(b"%016d" % (number - 20)))
+    alive = 20
+    assert alive <= await store._client.zcard(name) < 5 * alive
+    assert (await store.purge(b"red")).count == alive
+
+
+async def test_redis_that_is_full_takes_a_purge() -> None:
+    async with redis_server() as server:
+        store = RedisStore(server.url, 60.0)
+        await stored(store, K)
+        await store._client.config_set("maxmemory-policy", "noeviction")
+        await store._client.config_set("maxmemory", "1kb")
+        assert (await store.purge(b"red")).complete
+        assert not await store.get(K)
+        await store.close()
+
+
 async def test_a_set_lasts_as_long_as_its_longest_entry(store: RedisStore) -> None:
     name = store._names.members(b"red")
     for key, freshness in ((K, FRESH), (OTHER, LONG), (b"l" * 16, FRESH)):
