@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from typing import TextIO
 
 
 def lost(error: OSError) -> bool:
@@ -11,10 +12,17 @@ def lost(error: OSError) -> bool:
     Whether that is a fault, which is said on standard error; a reader that leaves (``| head``) is
     none.
     """
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return False
-    with contextlib.suppress(OSError):
+    try:
         sys.stderr.write(f"sidecar-proxy: cannot write to standard output: {error.strerror}\n")
+        sys.stderr.flush()
+    except OSError:  # nor standard error
+        _give_up(sys.stderr)
     return True
+
+
+def _give_up(stream: TextIO) -> None:
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -37,3 +37,12 @@ def test_nobody_else_complains(full: bool, code: int, said: bytes) -> None:
             check=False,
         )
     assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_the_exit_status_is_the_same_where_standard_error_is_lost_too() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as device:
+        done = subprocess.run(
+            [sys.executable, "-c", WRITE], stdout=device, stderr=device, env=buffered, check=False
+        )
+    assert done.returncode == 7
