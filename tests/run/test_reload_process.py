@@ -142,6 +142,7 @@ async def test_the_command_says_what_has_changed_or_what_is_wrong(tmp_path: Path
     status, said = await command("reload", "--admin", proxy.admin)
     assert status == 1
     assert "no proxy was reached" in said
+    assert "SIGHUP does the same, sent to its process: kill -HUP PID" in said
 
 
 @pytest.mark.parametrize(
