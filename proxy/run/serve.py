@@ -98,7 +98,7 @@ async def serve(
         if (reloader := runtime.reloader) is not None:
             stop.on_hangup = partial(reload_later, reloader)
             if watch:
-                watching = Watch(partial(reloader.files, watch), reloader.reload)
+                watching = Watch(partial(reloader.files, watch), reloader.watched)
         await runtime.open()
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)

@@ -48,7 +48,7 @@ class Parent:
         self._reloader = None if read is None else Reloader(read, self._reload, config)
         self._watching: Watch | None = None
         if watch and self._reloader is not None:
-            self._watching = Watch(partial(self._reloader.files, watch), self._reloader.reload)
+            self._watching = Watch(partial(self._reloader.files, watch), self._reloader.watched)
         self._slots = slots
         self._addresses = Addresses(slots)
         self._crew: Crew
