@@ -1,15 +1,15 @@
 """What the command line of ``sidecar-proxy`` takes."""
 
 import argparse
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 from proxy import __version__
+from proxy.foreign_arguments import FILE, arguments_meant, command_meant
 
 DEFAULT: Final = "config.toml"
 """The file where none is named."""
 
-_FILE: Final = frozenset({"--config", "--config-file", "--conf", "--file", "-c", "-f"})
-"""What other programs call the option that names the file."""
 _EXAMPLES: Final = {
     "run": "sidecar-proxy run --upstream http://127.0.0.1:9000 --set retry.attempts=4",
     "check": "sidecar-proxy check /etc/sidecar-proxy/config.toml",
@@ -26,11 +26,9 @@ _EXAMPLES: Final = {
 """Of each command, at the end of its help."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Of all commands."""
-    found = argparse.ArgumentParser(
-        "sidecar-proxy", description="A reverse proxy for slow APIs.", allow_abbrev=False
-    )
+def parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Of all commands; ``given``: what it will be asked to parse."""
+    found = _All(given)
     found.add_argument("--version", action="version", version=f"sidecar-proxy {__version__}")
     commands = found.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_Command
@@ -125,6 +123,22 @@ def _recordings(commands: "argparse._SubParsersAction[_Command]") -> None:
         _set(command)
 
 
+class _All(argparse.ArgumentParser):
+    """The command line, whose errors say what was meant where no command is named."""
+
+    def __init__(self, given: Sequence[str]) -> None:
+        super().__init__(
+            "sidecar-proxy", description="A reverse proxy for slow APIs.", allow_abbrev=False
+        )
+        self._given = given
+
+    def error(self, message: str) -> NoReturn:
+        """End with a usage error."""
+        first = next((each for each in self._given if not each.startswith("-")), "")
+        meant = "" if first in _EXAMPLES else command_meant(self._given, _EXAMPLES)
+        super().error(f"{message}\n{meant}" if meant else message)
+
+
 class _Command(argparse.ArgumentParser):
     """A command, whose help ends with an example."""
 
@@ -162,13 +176,15 @@ def _set(command: argparse.ArgumentParser) -> None:
     )
 
 
-def unknown(arguments: argparse.Namespace, rest: list[str]) -> str:
-    """What to say of arguments that no command has."""
+def unknown(arguments: argparse.Namespace, rest: Sequence[str], given: Sequence[str]) -> str:
+    """What to say of the arguments ``rest``, of all that are given, that no command has."""
     option, _, value = rest[0].partition("=")
-    if option in _FILE and hasattr(arguments, "config"):
+    if option in FILE and hasattr(arguments, "config"):
         file = value or arguments.config or DEFAULT
         return f"the file is given without an option: {arguments.command} {file}"
-    return f"unrecognized arguments: {' '.join(rest)}"
+    meant = arguments_meant(arguments.command, rest, given)
+    message = f"unrecognized arguments: {' '.join(rest)}"
+    return f"{message}\n{meant}" if meant else message
 
 
 def agree(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

@@ -30,15 +30,16 @@ _REFUSED: Final = 400
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     _open_missing()
-    parser = arguments_of_all()
+    given = sys.argv[1:] if argv is None else list(argv)
+    parser = arguments_of_all(given)
     try:
-        arguments, rest = parser.parse_known_args(argv)
+        arguments, rest = parser.parse_known_args(given)
     except SystemExit as left:
         if not left.code and _printed((), 0):  # --help or --version, whose words found no room
             return 1
         raise
     if rest and arguments.command not in ("demo", "top"):
-        parser.error(unknown(arguments, rest))
+        parser.error(unknown(arguments, rest, given))
     if arguments.command == "run":
         agree(parser, arguments)
     for stream in (sys.stdout, sys.stderr):  # names and values may hold what it cannot show
@@ -54,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "schema": _schema,
         "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
         "top": lambda: int(importlib.import_module("proxy.admin.top.command").run(rest)),
-        "drain": lambda: _operate(arguments, "/api/drain"),
-        "reload": lambda: _operate(arguments, "/api/reload"),
+        "drain": lambda: _operate(arguments, "/api/drain", "SIGTERM"),
+        "reload": lambda: _operate(arguments, "/api/reload", "SIGHUP"),
     }
     return commands[arguments.command]()
 
@@ -200,10 +201,10 @@ def _schema() -> int:
     return _printed([json.dumps(schema(), indent=2)], 0)
 
 
-def _operate(arguments: argparse.Namespace, path: str) -> int:
+def _operate(arguments: argparse.Namespace, path: str, signal: str) -> int:
     """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses.
 
-    A wrong argument is 2, as everywhere.
+    A wrong argument is 2, as everywhere. ``signal`` asks for the same.
     """
     from proxy.admin.client import Unasked, post, unreached
 
@@ -214,6 +215,7 @@ def _operate(arguments: argparse.Namespace, path: str) -> int:
         return _BAD_CONFIGURATION
     except (OSError, ValueError) as error:
         _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {unreached(error)}")
+        _say(f"{signal} does the same, sent to its process: kill -{signal[3:]} PID")
         return 1
     _say(said.message)
     return 0 if said.status < _REFUSED else _BAD_CONFIGURATION

@@ -122,3 +122,16 @@ def test_the_unit_lets_the_proxy_do_what_it_does() -> None:
 @pytest.mark.parametrize("name", ["kubernetes.yaml", "compose.yaml"])
 def test_the_image_has_the_version_of_the_package(name: str) -> None:
     assert f"sidecar-proxy:{__version__}" in (DEPLOY / name).read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["deploy/Dockerfile", "deploy/kubernetes.yaml", "docs/guides/docker.md"]
+)
+def test_what_is_typed_to_build_the_image_is_the_same_everywhere(name: str) -> None:
+    text = (TOP / name).read_text()
+    built = re.findall(r"docker build (.*)", text)
+    assert built == [f"-f deploy/Dockerfile -t sidecar-proxy:{__version__} ."]
+    run = re.findall(r"docker run (.*)", text)
+    mounted = "-v ./config.toml:/etc/sidecar-proxy/config.toml:ro"
+    image = f"sidecar-proxy:{__version__}"
+    assert set(run) <= {f"-p 127.0.0.1:8080:8080 {mounted} {image}"}

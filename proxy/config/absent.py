@@ -46,6 +46,11 @@ _NAMES: Final = 'expected host = "NAME" in [[routes]]; server_name of [upstreams
 _CLIENT: Final = (
     "the client is known by the X-Forwarded-For or Forwarded of those in [server] trusted_proxies"
 )
+_ADDED: Final = (
+    "the client's address goes upstream in X-Forwarded-For without an option; trusted_proxies in "
+    "[server] says whose own is believed and added to"
+)
+_OTHERS: Final = 'upstreams that take over are a list of names, as in fallback = ["other"]'
 _FIXED: Final = "the proxy answers for an upstream that has failed: fallback = { status, file }"
 _HSTS: Final = (
     'expected response_headers = { set = { Strict-Transport-Security = "max-age=31536000" } } '
@@ -139,6 +144,10 @@ _SENTENCES: Final = {
     "server.server_name routes.server_name server_alias": _NAMES,
     "real_ip_header real_ip_recursive client_ip_headers use_remote_address"
     " xff_num_trusted_hops": _CLIENT,
+    "forwardfor add_forward_for x_forwarded_for xforwardedfor proxy_add_x_forwarded_for": _ADDED,
+    "fallback.upstream fallback.upstreams fallback.server fallback.servers fallback.url fallback.to"
+    " fallback.backend": _OTHERS,
+    "fallback.body fallback.content fallback.text": "expected file, with the body in it",
     "respond direct_response static_response errorfile": _FIXED,
     "hsts": _HSTS,
     "server_tokens": _SIGNED,

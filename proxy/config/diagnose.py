@@ -150,7 +150,8 @@ class _Walk:
             inner = plain(kind.item_type)
             if isinstance(inner, inspect.StructType) and isinstance(raw, dict):
                 return self.single(inner, raw, place)
-            return self.wrong(place, f"expected a list, got {shown(raw)}{hints.items(raw)}")
+            wanted = hints.listed(place)
+            return self.wrong(place, f"expected {wanted}, got {shown(raw)}{hints.items(raw)}")
         low, high = kind.min_length or 0, kind.max_length
         if len(raw) < low or (high is not None and len(raw) > high):
             wanted = f"exactly {low}" if low == high else f"at least {low}"

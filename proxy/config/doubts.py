@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from proxy.config.addresses import listen_fault
 from proxy.config.conditions import condition_doubts
 from proxy.config.credentials import credentials_doubts
 from proxy.config.field_doubts import field_doubts
@@ -22,7 +23,7 @@ from proxy.core.findings import ANY, WARNING, Finding, Place, one
 from proxy.core.size import Size
 from proxy.http.framing import has_no_body
 from proxy.middleware.fallback import FixedReply
-from proxy.net.addresses import is_ip, is_local, split_listen
+from proxy.net.addresses import is_everywhere, is_ip, is_local, split_listen
 from proxy.upstream.options import ServerEntry, entries
 
 _REDIRECT: Final = 3
@@ -103,10 +104,20 @@ def _admin(config: Config, written: Mapping[str, Any] | bool) -> Iterator[Findin
     if config.admin is None or not isinstance(written, Mapping):
         return
     listen = config.admin.listen
+    if listen_fault(listen):  # which is a problem, and no warning
+        return
     if config.admin.token_file and "token_file" in written and is_local(listen):
         yield Finding(("admin", "token_file"), f"no token is asked for at {listen}")
     if config.admin.hosts and "hosts" in written and listen.startswith("unix:"):
         yield Finding(("admin", "hosts"), "all names are taken on a unix socket")
+    if not config.admin.token_file and is_everywhere(listen):
+        port = split_listen(listen)[1]
+        message = (
+            "whoever reaches a network of this machine can read the requests, servers, metrics and "
+            "configuration here, and nobody can change anything, not even reload or drain: "
+            f'expected "127.0.0.1:{port}", or a token_file for changes'
+        )
+        yield Finding(("admin", "listen"), message)
 
 
 def _is_name(server: ServerEntry) -> bool:

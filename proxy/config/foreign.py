@@ -51,7 +51,6 @@ server.max_header_size: max_header_bytes large_client_header_buffers client_head
 server.max_connections: max_conn maxconn worker_connections
 server.trusted_proxies: forwarded_allow_ips
     trusted set_real_ip_from trust_proxy trusted_ips forwarded_headers
-server.forwarded: forwardfor
 server.body_idle_timeout: client_body_timeout
 server.request_headers_timeout: client_header_timeout read_header_timeout
 timeouts.first_byte: header response_timeout read_timeout proxy_read_timeout read

@@ -174,6 +174,12 @@ def pairs(raw: Any) -> str:
     return meant("{ " + ", ".join(f'{name} = "..."' for name in names) + " }") if names else ""
 
 
+def listed(place: Place) -> str:
+    """What is expected where a list may stand."""
+    or_table = place[:1] == ("routes",) and place[-1] == "fallback"
+    return "a list of upstreams, or { status, file }" if or_table else "a list"
+
+
 def items(raw: Any) -> str:
     """A list for which one value was written."""
     if isinstance(raw, str) and raw.strip():

@@ -34,6 +34,14 @@ WORDS: Final = {
 """What is said of an errno that means a limit of ours."""
 
 
+_OF_SYSTEM: Final = (*map(os.strerror, WORDS.keys() - {errno.EADDRNOTAVAIL}), _THREAD)
+
+
+def tells_of_one(sentence: str) -> bool:
+    """Whether a sentence has the system's words for such a limit."""
+    return any(words in sentence for words in _OF_SYSTEM)
+
+
 def local_limit(error: BaseException, address: Any = None) -> LocalLimit | None:
     """What of ours was used up, None where it was something else.
 

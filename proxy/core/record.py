@@ -119,6 +119,9 @@ class Record:
     """All attempts, the first one first, where there was more than one."""
     inherited: int = 0
     """How many of those are none of its own: a copy of a request knows what was asked before."""
+    given_up: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """From when to when another attempt was waited for that was not made, so that what came before
+    is the answer; and the seconds of that in queues."""
     unlogged: int = 0
     """Attempts that are not there any more: those before its last wait for a server."""
     upstream: str = ""
@@ -151,8 +154,7 @@ class Record:
     leader: str = ""
     """The id of the request whose answer it has waited for."""
     call: "Record | None" = None
-    """Of the call that is under way in its place or for an equal request, while its head is waited
-    for."""
+    """Of the call in its place, or for an equal request, while its head is waited for."""
     refused: str = ""
     """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
     clock: str = ""
@@ -167,7 +169,6 @@ class Record:
     """What there is to answer with if its time is over, see ``core/time_over``."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
-
     traced: bytes = b""
     """The traceparent that came, where spans are made of it."""
     span_id: str = ""
@@ -294,6 +295,6 @@ class Record:
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
             self.queued_before, self.client_before = call.queued_before, call.client_before
-            self.longest_wait = call.longest_wait
+            self.longest_wait, self.given_up = call.longest_wait, call.given_up
             self.attempt_count += call.attempt_count
             self.unlogged += call.unlogged

@@ -27,6 +27,14 @@ def is_local(listen: str) -> bool:
     return host == "localhost" or (is_ip(host) and ip_address(host).is_loopback)
 
 
+def is_everywhere(listen: str) -> bool:
+    """Whether all addresses of this machine are listened on."""
+    if listen.startswith("unix:"):
+        return False
+    host = split_listen(listen)[0]
+    return not host or (is_ip(host) and ip_address(host).is_unspecified)
+
+
 def is_ip(host: str) -> bool:
     """Whether it is an address, without brackets; if not, it is a name that is looked up."""
     try:

@@ -35,6 +35,11 @@ class AdminListeners:
         """Of the admin listener, empty where there is none."""
         return self._operators.address if self._operators is not None else ""
 
+    @property
+    def probes(self) -> str:
+        """Of the listener for probes alone, empty where there is none."""
+        return self._operators.probes if self._operators is not None else ""
+
     async def prepare(self, options: AdminOptions | None, server: ServerOptions) -> Next:
         """Listen where other options say; ``follow`` or ``abandon`` it.
 

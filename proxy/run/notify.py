@@ -1,9 +1,17 @@
-"""systemd's readiness protocol (sd_notify), and its watchdog (sd_watchdog_enabled)."""
+"""The ready line, and what systemd is told: readiness (sd_notify) and its watchdog."""
 
 import asyncio
 import contextlib
 import os
 import socket
+import sys
+
+
+def say_ready(**listened: str) -> None:
+    """Tell whoever reads standard error, with the addresses by what they are for, and others."""
+    told = (f" {name}={address}" for name, address in listened.items() if address)
+    print(f"ready{''.join(told)}", file=sys.stderr, flush=True)
+    notify("READY=1")
 
 
 def notify(state: str) -> None:

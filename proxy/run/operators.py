@@ -35,6 +35,11 @@ class Desk:
         self._app = app
         self._runner: web.AppRunner | None = None
 
+    @property
+    def address(self) -> str:
+        """All that are listened on, with commas between them."""
+        return ",".join(self.listener.addresses)
+
     async def open(self) -> None:
         """Raises CannotListen."""
         self._runner = await set_up(self._app)
@@ -79,14 +84,14 @@ class Operators:
 
     @property
     def address(self) -> str:
-        """Of the admin listener, with its real port."""
-        return self._desks.admin.listener.address if self._desks is not None else ""
+        """Of the admin listener, with its real port; several have commas between them."""
+        return self._desks.admin.address if self._desks is not None else ""
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
         found = None if self._desks is None else self._desks.probes
-        return found.listener.address if found is not None else ""
+        return found.address if found is not None else ""
 
     async def open(self, source: Source) -> None:
         """Answer. Raises CannotListen."""

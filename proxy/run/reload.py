@@ -12,6 +12,7 @@ from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
 from proxy.core.daemon_threads import in_daemon_thread
+from proxy.core.local_limits import local_limit, tells_of_one
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.run.changes import Report
@@ -40,6 +41,8 @@ class Outcome(NamedTuple):
     """Why nothing has changed; warnings where ``report`` is there."""
     report: Report | None
     """What has changed; None where nothing has."""
+    passing: bool = False
+    """Whether what spoke against it is not in the file, so that another try may succeed."""
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -92,6 +95,10 @@ class Reloader:
             self._next = asyncio.create_task(self._run(by))
         return await asyncio.shield(self._next)
 
+    async def watched(self) -> bool:
+        """Reload as a file has changed; whether that failed for a reason that may pass."""
+        return (await self.reload()).passing
+
     async def answer(self) -> dict[str, Any]:
         """To the question of the admin listener."""
         return (await self.reload("POST /api/reload")).told()
@@ -122,18 +129,23 @@ class Reloader:
             self._tried = config or self._tried
             config = usable(config, problems)
         except ConfigError as error:
-            return self._outcome(error.problems)
+            passing = all(tells_of_one(problem.message) for problem in error.problems)
+            return self._outcome(error.problems, passing=passing)
         except Exception as error:
-            log.exception("reload")
-            return self._outcome([repr(error)])
+            return self._failed(error)
         try:
             report = await self._apply(config)
         except CannotReload as error:
-            return self._outcome([str(error)])
+            return self._outcome([str(error)], passing=True)
         except Exception as error:
-            log.exception("reload")
-            return self._outcome([repr(error)])
+            return self._failed(error)
         return self._outcome(problems, report)
 
-    def _outcome(self, problems: Sequence[object], report: Report | None = None) -> Outcome:
-        return Outcome(wall(), [conceal(str(each)) for each in problems], report)
+    def _failed(self, error: Exception) -> Outcome:
+        log.error("reload", exc_info=error)
+        return self._outcome([repr(error)], passing=local_limit(error) is not None)
+
+    def _outcome(
+        self, problems: Sequence[object], report: Report | None = None, *, passing: bool = False
+    ) -> Outcome:
+        return Outcome(wall(), [conceal(str(each)) for each in problems], report, passing)

@@ -114,6 +114,11 @@ class Runtime:
         """Address of the admin listener, empty where there is none."""
         return self._admin.address
 
+    @property
+    def probes(self) -> str:
+        """Address for probes alone, empty where there is none."""
+        return self._admin.probes
+
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:

@@ -11,7 +11,7 @@ from proxy.config.model import Config
 from proxy.core.recording_mode import RecordingMode
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
-from proxy.run.notify import Watchdog, notify
+from proxy.run.notify import Watchdog, notify, say_ready
 from proxy.run.observation import logged
 from proxy.run.orphans import are_ours, reap
 from proxy.run.reasons import CannotStart
@@ -98,7 +98,7 @@ async def serve(
         if (reloader := runtime.reloader) is not None:
             stop.on_hangup = partial(reload_later, reloader)
             if watch:
-                watching = Watch(partial(reloader.files, watch), reloader.reload)
+                watching = Watch(partial(reloader.files, watch), reloader.watched)
         await runtime.open()
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
@@ -106,11 +106,7 @@ async def serve(
     sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())
-    ready = f"ready http={','.join(runtime.http)}"
-    if runtime.admin:
-        ready += f" admin={runtime.admin}"
-    print(ready, file=sys.stderr, flush=True)
-    notify("READY=1")
+    say_ready(http=",".join(runtime.http), admin=runtime.admin, probes=runtime.probes)
     watchdog = Watchdog()
     if watching is not None:
         watching.open()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
@@ -13,6 +14,12 @@ log = logging.getLogger(__name__)
 
 EVERY: Final = 0.5
 """Seconds between two looks."""
+AGAIN: Final = 1.0
+"""Seconds to the next try where a reload failed for a reason that may pass, such as a lack of
+descriptors or a port that is taken; each wait is twice the one before."""
+_AGAIN_MOST: Final = 60.0
+_AGAIN_FOR: Final = 600.0
+"""Seconds from a change to the last of these tries: what lasts is for an operator to see to."""
 
 
 class Watch:
@@ -23,9 +30,10 @@ class Watch:
     """
 
     def __init__(
-        self, files: Callable[[], Iterable[str]], reload: Callable[[], Awaitable[object]]
+        self, files: Callable[[], Iterable[str]], reload: Callable[[], Awaitable[bool]]
     ) -> None:
-        """``files``: those of now; they may be others after a reload.
+        """``files``: those of now; they may be others after a reload. ``reload`` says whether it
+        failed for a reason that may pass.
 
         What changes from now on is a change, also before ``open``.
         """
@@ -34,6 +42,8 @@ class Watch:
         names = self._names()
         self._first: dict[str, object] = dict(zip(names, marks(names), strict=True))
         self._task: asyncio.Task[None] | None = None
+        self._again_at = self._again_until = math.inf
+        self._again_wait = AGAIN
 
     def open(self) -> None:
         """Begin to look."""
@@ -65,6 +75,24 @@ class Watch:
                     changed = [name for name, mark in seen.items() if used[name] != mark]
                     used = seen
                     log.info("changed: %s", ", ".join(changed))
-                    await self._reload()
+                    self._again_wait, self._again_until = AGAIN, _now() + _AGAIN_FOR
+                    await self._try()
+                elif seen == before and _now() >= self._again_at:
+                    await self._try()
             except Exception:  # or nobody would look again
                 log.exception("watch")
+
+    async def _try(self) -> None:
+        self._again_at = math.inf
+        if not await self._reload():
+            return
+        wait, self._again_wait = self._again_wait, min(2 * self._again_wait, _AGAIN_MOST)
+        if (at := _now() + wait) > self._again_until:
+            log.error("the reload is not tried again before a file changes")
+            return
+        self._again_at = at
+        log.warning("the reason may pass: the reload is tried again in %g s", wait)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

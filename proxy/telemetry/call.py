@@ -193,7 +193,7 @@ def named(cause: str, exchange: Exchange, now: float) -> str:
 
 
 def _alike(failed: tuple[Attempt, ...]) -> str:
-    return of_retries([(each.outcome, each.connect_s) for each in failed])
+    return of_retries([(each.outcome, each.connect_s, each.reply_status) for each in failed])
 
 
 def _went_on(cause: str, failed: tuple[Attempt, ...], exchange: Exchange, now: float) -> bool:
@@ -220,6 +220,7 @@ def _tries(attempts: tuple[Attempt, ...], started_at: float) -> list[Try]:
             seconds=_ms(attempt.seconds),
             upstream=attempt.upstream,
             hedged=attempt.hedged,
+            status=attempt.reply_status,
         )
         for attempt in attempts[:TRIES]
     ]

@@ -58,8 +58,11 @@ def phases(exchange: Exchange, now: float) -> Phases:
     if exchange.stalled is not None and exchange.status != SWITCHING:
         taking = exchange.stalled(now)
     before, body = max(0.0, now - started), 0.0
+    given_up = idle = 0.0
+    if record.attempt_log and not between:
+        given_up, idle = _given_up(record, head_at)
     if head_at is not None:
-        body = min(before, max(0.0, now - head_at))
+        body = min(before, max(0.0, now - head_at - given_up))
         before -= body
         taking = min(taking, body)
         body -= taking
@@ -71,7 +74,7 @@ def phases(exchange: Exchange, now: float) -> Phases:
     retries = 0.0
     if record.attempt_log:
         until = (now, queue, sending) if between else _last_began(record, now)
-        retries = min(before, _retries(record.attempt_log, *until))
+        retries = min(before, _retries(record.attempt_log, *until) + idle)
         before -= retries
     upload = min(record.head_s + sending, before)
     before -= upload
@@ -151,6 +154,16 @@ def _last_began(record: Record, now: float) -> tuple[float, float, float]:
         if 0 < each.began < last.began:
             last = each
     return last.began, last.queue_s, last.client_s
+
+
+def _given_up(record: Record, head_at: float | None) -> tuple[float, float]:
+    """Seconds for which an attempt was waited for that was not made, where what came before it is
+    the answer; and those of them that were not in a queue."""
+    began, until, queued = record.given_up
+    last = record.attempt_log[-1].began if head_at is None else head_at
+    if not until or record.is_unlogged or last >= until:  # none, or another one was made later
+        return 0.0, 0.0
+    return until - began, max(0.0, until - began - queued)
 
 
 def _retries(tries: tuple[Attempt, ...], until: float, queue: float, client: float) -> float:

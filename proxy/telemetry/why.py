@@ -66,6 +66,8 @@ _CAUSES: Final = {
 """The same by the reason of the failure, where its token stands for several."""
 _WHOLE: Final = frozenset({"total", "deadline"})
 """Timeouts of whole calls: the cause is what the time went on until then."""
+_OF_BODY: Final = frozenset({"idle", "progress"})
+"""Timeouts of a reply that has begun, whose head may not have been passed on yet."""
 ENDED: Final = {
     "ended_by_operator": "an operator ended it",
     "shutting_down": "the grace period of a shutdown was over",
@@ -99,6 +101,8 @@ class Try(msgspec.Struct, kw_only=True, gc=False):
     """Whose server that is."""
     hedged: bool = False
     """Whether it ran beside the one that counts."""
+    status: int = 0
+    """In the head of its reply; 0 where none came."""
 
     def __str__(self) -> str:
         return f"{place('', self.server)} {self.outcome} after {spell(self.seconds)}"
@@ -148,20 +152,21 @@ def cause_of(why: Why) -> str:
     found = _cause(why)
     if found != "retries":
         return found
-    return of_retries([(each.outcome, each.connect) for each in _failed(why)])
+    return of_retries([(each.outcome, each.connect, each.status) for each in _failed(why)])
 
 
-def of_retries(failed: list[tuple[str, float | None]]) -> str:
+def of_retries(failed: list[tuple[str, float | None, int]]) -> str:
     """What time that went on failed attempts is named after: what all of them failed in, if that is
-    the connect or the first byte. Of each: its outcome, and the seconds of its connect.
+    the connect, the first byte or the body. Of each: its outcome, the seconds of its connect, and
+    the status in the head of its reply, 0 where none came.
     """
     found = {
         "connect"
         if outcome == CONNECT_FAILURE or (outcome == TIMEOUT and connect is None)
-        else "first_byte"
+        else ("body" if status else "first_byte")
         if outcome == TIMEOUT
         else "retries"
-        for outcome, connect in failed
+        for outcome, connect, status in failed
     }
     return found.pop() if len(found) == 1 else "retries"
 
@@ -175,6 +180,8 @@ def _cause(why: Why) -> str:
             return _CAUSES.get(why.reason) or (QUOTA if why.status == _TOO_MANY else REQUEST)
         found = _CAUSES.get(why.reason) if why.error else None
         found = found or _TOKENS.get(why.error)
+        if why.clock in _OF_BODY and found == "first_byte" and longest != "retries":
+            return "body"
         if found == "first_byte" and (
             longest in ("body", "retries") or not why.asked or why.clock in _WHOLE
         ):

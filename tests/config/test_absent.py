@@ -74,6 +74,8 @@ def test_a_name_that_is_wrong_in_one_table_only_says_nothing_elsewhere() -> None
         ("server_name", "route", 'host = "NAME" in [[routes]]'),
         ("server_name", "server", 'host = "NAME" in [[routes]]'),
         ("client_ip_headers real_ip_header", "server", "[server] trusted_proxies"),
+        ("forwardfor x_forwarded_for", "server", "in X-Forwarded-For without an option"),
+        ("forwardfor", "route", "in X-Forwarded-For without an option"),
         ("respond direct_response", "route", "fallback = { status, file }"),
         ("hsts", "server", "Strict-Transport-Security"),
         ("server_tokens", "server", 'remove = ["Server"]'),

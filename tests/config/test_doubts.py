@@ -250,7 +250,6 @@ def test_what_cannot_work_has_one_warning(
         "[admin]\nlisten = 'localhost:9901'\n" + API,
         "[admin]\nlisten = '[::1]:9901'\n" + API,
         "[admin]\nlisten = '9901'\nprobes = '0.0.0.0:9902'\n" + API,
-        "[admin]\nlisten = ':9901'\n" + API,
         "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,
         BOTH + "fallback = { status = 204, file = '/dev/null' }",
     ],

@@ -60,7 +60,36 @@ def test_a_server_that_is_in_the_list_already_is_not_suggested(tmp_path: Path) -
 
 def test_an_upstream_that_has_failed_is_not_suggested_as_its_fallback(tmp_path: Path) -> None:
     text = API + '[[routes]]\nupstream = "api"\nfallback = "api"\n'
-    assert suggested(tmp_path, text) == ["expected a list, got 'api'"]
+    assert suggested(tmp_path, text) == [
+        "expected a list of upstreams, or { status, file }, got 'api'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fallback", "says"),
+    [
+        (
+            '"b"',
+            "expected a list of upstreams, or { status, file }, got 'b', did you mean [\"b\"]?",
+        ),
+        ('"c"', "expected a list of upstreams, or { status, file }, got 'c'"),
+        ("503", "expected a list of upstreams, or { status, file }, got 503"),
+        (
+            '{ upstream = "b" }',
+            "unknown option: upstreams that take over are a list of names, as in "
+            'fallback = ["other"]',
+        ),
+        ('{ body = "sorry" }', "unknown option: expected file, with the body in it"),
+    ],
+)
+def test_a_fallback_of_the_wrong_kind_is_told_what_it_may_be(
+    tmp_path: Path, fallback: str, says: str
+) -> None:
+    file = tmp_path / "config.toml"
+    route = f'[[routes]]\nupstream = "api"\nfallback = {fallback}\n'
+    file.write_text(f"{API}{API.replace('api', 'b')}{route}")
+    said = [problem.message for problem in check(file, {}) if "fallback" in problem.place]
+    assert says in said
 
 
 def test_a_variable_with_a_line_break_says_so(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.core import local_limits
 from proxy.core.errors import LocalLimit
-from proxy.core.local_limits import EVERY, Complaints, local_limit
+from proxy.core.local_limits import EVERY, Complaints, local_limit, tells_of_one
 
 
 def test_an_address_that_cannot_be_reached_from_here_is_no_lack_of_ports(
@@ -18,6 +18,21 @@ def test_an_address_that_cannot_be_reached_from_here_is_no_lack_of_ports(
     assert isinstance(local_limit(error, ("127.0.0.1", 0)), LocalLimit)
     monkeypatch.setattr(local_limits, "_has_source", lambda _: False)
     assert local_limit(error, ("::1", 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tells"),
+    [
+        (f"cannot be read: {os.strerror(errno.EMFILE)}", True),
+        (f"cannot use 'a.pem': {os.strerror(errno.ENOMEM)}", True),
+        ("RuntimeError: can't start new thread", True),
+        (f"cannot be read: {os.strerror(errno.EACCES)}", False),
+        (f"cannot listen on 192.0.2.1:80: {os.strerror(errno.EADDRNOTAVAIL)}", False),
+        ("unknown option", False),
+    ],
+)
+def test_a_limit_is_known_by_the_words_of_the_system(sentence: str, *, tells: bool) -> None:
+    assert tells_of_one(sentence) is tells
 
 
 def test_each_limit_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.net.addresses import is_ip, is_local, split_listen
+from proxy.net.addresses import is_everywhere, is_ip, is_local, split_listen
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,20 @@ def test_an_address_is_a_host_and_a_port(listen: str, host: str, port: int) -> N
 )
 def test_this_machine_alone_reaches_loopback_and_unix_sockets(listen: str, *, local: bool) -> None:
     assert is_local(listen) is local
+
+
+@pytest.mark.parametrize(
+    ("listen", "everywhere"),
+    [
+        *((listen, True) for listen in (":9901", "0.0.0.0:9901", "[::]:9901", "[::0]:9901")),
+        *((listen, False) for listen in ("9901", "10.0.0.1:9901", "[::1]:9901", "api:9901")),
+        ("unix:/run/a", False),
+    ],
+)
+def test_no_host_and_the_unspecified_address_are_all_addresses(
+    listen: str, *, everywhere: bool
+) -> None:
+    assert is_everywhere(listen) is everywhere
 
 
 @pytest.mark.parametrize(

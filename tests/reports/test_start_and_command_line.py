@@ -92,18 +92,32 @@ async def test_a_port_alone_is_on_loopback_and_several_listeners_can_be_named() 
             assert re.fullmatch(r"127\.0\.0\.1:[1-9][0-9]*", address)
 
 
-async def test_without_a_host_both_families_are_listened_on() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_without_a_host_both_families_are_listened_on_and_the_ready_line_says_so(
+    workers: int,
+) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
-    async with (
-        started("run", "--upstream", "http://[::1]:1", "--listen", ":0") as proxy,
-    ):
-        await proxy.ready()
-        port = int(proxy.http[0].rpartition(":")[2])
-        for host in ("127.0.0.1", "::1"):
-            socket.create_connection((host, port), PATIENCE).close()
+    arguments = ["--listen", ":0", "--admin", ":0", "--set", 'admin.probes="[::]:0"']
+    workers_ = f"server.workers={workers}"
+    async with started(
+        "run", "--upstream", "http://[::1]:1", *arguments, "--set", workers_
+    ) as proxy:
+        line = await proxy.line("ready")
+        found = re.fullmatch(r"ready http=(\S+) admin=(\S+) probes=(\S+)\n", line)
+        assert found, line
+        for listened in (found[1], found[2]):
+            port = int(listened.rpartition(":")[2])
+            assert listened == f"0.0.0.0:{port},[::]:{port}"
+            for host in ("127.0.0.1", "::1"):
+                socket.create_connection((host, port), PATIENCE).close()
+        port = int(found[3].rpartition(":")[2])
+        assert found[3] == f"[::]:{port}"
+        socket.create_connection(("::1", port), PATIENCE).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
 @pytest.mark.parametrize("arguments", [["--upstream", "http://a", "--set", "x"], ["gone.toml"]])

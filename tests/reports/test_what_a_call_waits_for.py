@@ -211,3 +211,40 @@ async def test_the_wait_for_a_second_try_is_not_the_time_of_its_server() -> None
             while left.get("status") != 499:  # it is taken down with the others of its second
                 left = json.loads((await ask(proxy.admin, get("/api/exchanges/second"))).body)
         assert left["phases"][retries] > 0.9
+
+
+PART = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"
+
+
+@pytest.mark.parametrize(
+    ("script", "retry", "spent"),
+    [
+        ([0.2, PART, "hold"], {"attempts": 1}, "first_byte"),
+        ([0.2, PART, "hold"], {}, "first_byte"),  # its head is held until its body is here
+        ([PART, "hold"], {}, "body"),
+        ([PART, "hold"], {"on": ["timeout"], "backoff_base": "1ms"}, "retries"),
+    ],
+)
+async def test_a_body_that_stalls_is_no_first_byte(
+    script: list[Any], retry: dict[str, Any], spent: str
+) -> None:
+    timeouts = {"idle": "100ms"}
+    async with RawUpstream(*[script] * 3) as upstream:
+        async with proxied(upstream, timeouts=timeouts, retry=retry) as proxy:
+            await proxy.ask(get())
+            exchange = await proxy.record()
+        assert (exchange.error, exchange.record.clock) == ("http_response_timeout", "idle")
+        assert phases(exchange, monotonic()).longest == spent
+        assert told(exchange).cause == "body"
+
+
+async def test_the_wait_for_a_try_that_is_refused_is_no_time_of_the_body() -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy"
+    breaker = {"consecutive_failures": 1, "base_ejection_time": "30s", "max_ejection_percent": 100}
+    async with fronted([busy], circuit_breaker=breaker) as (upstream, proxy):
+        assert (await proxy.ask(get())).body == b"busy"
+        exchange = await proxy.record()
+        assert len(upstream.requests) == 1
+        found = phases(exchange, monotonic())
+        assert found.retries > 0.9
+        assert found.body < 0.9

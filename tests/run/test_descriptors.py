@@ -1,5 +1,7 @@
 """How many clients the descriptors of a process are enough for."""
 
+import logging
+
 import pytest
 
 from proxy.run.descriptors import Descriptors
@@ -22,3 +24,14 @@ def test_clients_get_what_leaves_a_connection_to_an_upstream_for_each(
     assert (found.connections(asked), found.scarce(asked)) == (connections, scarce)
     assert connections == 1 or used + 2 * connections + found.refused < limit
     assert connections == 1 or used + 2 * connections < found.ceiling < limit
+
+
+@pytest.mark.parametrize(("limit", "warned"), [(1 << 20, False), (4096, True), (64, True)])
+def test_too_few_are_a_warning_that_says_what_to_raise(
+    limit: int, caplog: pytest.LogCaptureFixture, *, warned: bool
+) -> None:
+    """It is nothing to be informed of: clients are closed, or get 503."""
+    caplog.set_level(logging.DEBUG)
+    Descriptors(limit, 12).warn_if_few(10000)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * warned
+    assert all("LimitNOFILE=) to 20076" in message for message in caplog.messages)

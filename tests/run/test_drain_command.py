@@ -137,10 +137,12 @@ async def test_from_elsewhere_the_token_is_asked_for(tmp_path: Path) -> None:
 def test_where_nobody_listens_the_exit_status_is_1(capsys: pytest.CaptureFixture[str]) -> None:
     address = f"127.0.0.1:{closed_port()}"
     assert main(["drain", "--admin", address]) == 1
+    said = capsys.readouterr().err
     assert (
         f"no proxy was reached at {address}: Connection refused; a proxy listens there only with "
-        "an [admin] table" in capsys.readouterr().err
+        "an [admin] table" in said
     )
+    assert "SIGTERM does the same, sent to its process: kill -TERM PID" in said
     assert main(["drain", "--admin", f"http://{address}/"]) == 1
     assert "Connection refused" in capsys.readouterr().err
 

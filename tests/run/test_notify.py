@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.notify import Watchdog, notify
+from proxy.run.notify import Watchdog, notify, say_ready
 from tests.support.loop import JumpingLoop
 
 
@@ -20,6 +20,11 @@ def test_the_state_is_sent(abstract: bool, tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("NOTIFY_SOCKET", f"@{path}" if abstract else path)
         notify("READY=1")
         assert manager.recv(100) == b"READY=1"
+
+
+def test_the_ready_line_names_what_is_listened_on(capsys: pytest.CaptureFixture[str]) -> None:
+    say_ready(http="127.0.0.1:80,[::1]:80", admin="", probes="127.0.0.1:99")
+    assert capsys.readouterr() == ("", "ready http=127.0.0.1:80,[::1]:80 probes=127.0.0.1:99\n")
 
 
 def test_a_manager_that_is_gone_is_no_failure(

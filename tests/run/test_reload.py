@@ -1,6 +1,7 @@
 """Reading a configuration again: as a whole, one at a time."""
 
 import asyncio
+import errno
 import logging
 import threading
 
@@ -145,3 +146,27 @@ def test_a_file_that_cannot_be_read_to_its_end_holds_the_exit_up_for_nobody() ->
     ended.join(30)
     assert not ended.is_alive()
     may.set()
+
+
+LIMIT = Problem("config.toml", 1, "file", "cannot be read: Too many open files")
+
+
+@pytest.mark.parametrize(
+    ("problems", "error", "passing"),
+    [
+        ([BAD], None, False),
+        ([LIMIT], None, True),
+        ([LIMIT, BAD], None, False),
+        ([WARNING], CannotReload("cannot listen on :80: port 80 is taken"), True),
+        ([], OSError(errno.EMFILE, "Too many open files"), True),
+        ([], ValueError("a bug"), False),
+        ([], None, False),
+    ],
+)
+async def test_a_reason_that_is_not_in_the_file_may_pass(
+    problems: list[Problem], error: Exception | None, *, passing: bool
+) -> None:
+    reloader = Reloader(lambda: (Config(), problems), Applied(error))
+    assert await reloader.watched() is passing
+    assert reloader.last is not None
+    assert (reloader.last.report is None) is (passing or BAD in problems or error is not None)

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import resource
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,7 @@ async def test_the_command_says_what_has_changed_or_what_is_wrong(tmp_path: Path
     status, said = await command("reload", "--admin", proxy.admin)
     assert status == 1
     assert "no proxy was reached" in said
+    assert "SIGHUP does the same, sent to its process: kill -HUP PID" in said
 
 
 @pytest.mark.parametrize(
@@ -261,3 +264,36 @@ async def test_a_file_that_has_become_a_pipe_is_refused_and_holds_no_stop_up(
         proxy.process.send_signal(signal.SIGTERM)
         status, _ = await proxy.ended()
         assert status == 0
+
+
+async def test_a_reload_without_a_descriptor_is_made_when_there_is_one_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "config.toml"
+    written(path, "http://127.0.0.1:1")
+    async with started("run", "--watch", str(path)) as proxy:
+        await proxy.ready()
+        pid = proxy.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        written(path, "http://127.0.0.1:2")
+        assert "Too many open files" in await proxy.line("file: cannot be read")
+        await proxy.line("the reload is tried again in 1 s")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        done = await proxy.line('"message":"reload (--watch): added server')
+        assert "added server http://127.0.0.1:2 of upstream api" in done
+        assert await proxy.stopped() == 0
+
+
+async def test_a_port_that_is_taken_is_listened_on_once_it_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    written(path, "http://127.0.0.1:1")
+    async with started("run", "--watch", str(path)) as proxy:
+        await proxy.ready()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            path.write_text(path.read_text().replace("127.0.0.1:0", address, 1))
+            assert "is taken" in await proxy.line(f"cannot listen on {address}")
+            await proxy.line("the reload is tried again in")
+        assert address in await proxy.line('"message":"reload (--watch): added listener')
+        assert await proxy.stopped() == 0

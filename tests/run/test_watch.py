@@ -24,12 +24,16 @@ class Told:
     def __init__(self) -> None:
         self.times = 0
         self.fails = False
+        self.passing = 0
+        """How many of the next reloads fail for a reason that may pass."""
         self.looks = 0
 
-    async def reload(self) -> None:
+    async def reload(self) -> bool:
         self.times += 1
         if self.fails:
             raise RuntimeError("a bug")
+        self.passing -= 1
+        return self.passing >= 0
 
     async def until(self, times: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -98,9 +102,9 @@ async def test_a_file_that_is_being_written_is_waited_for(
     monkeypatch.setattr(watch, "marks", marks)
     told = Told()
 
-    async def reload() -> None:
+    async def reload() -> bool:
         at_reload.append(now)
-        await told.reload()
+        return await told.reload()
 
     looking = Watch(told.looking_at(tmp_path), reload)
     looking.open()
@@ -150,4 +154,45 @@ async def test_it_goes_on_after_a_reload_that_fails(
     path.write_text("abc")
     await told.until(2)
     assert "a bug" in caplog.text
+    await looking.close()
+
+
+async def test_what_fails_for_a_reason_that_may_pass_is_tried_again_until_it_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "AGAIN", 0.01)
+    path, told = tmp_path / "config.toml", Told()
+    path.write_text("a")
+    looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
+    await told.looked(2)
+    told.passing = 3
+    path.write_text("ab")
+    await told.until(4)
+    await told.looked(20)
+    assert told.times == 4
+    await looking.close()
+
+
+async def test_it_is_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "AGAIN", 0.01)
+    monkeypatch.setattr(watch, "_AGAIN_FOR", 0.2)
+    path, told = tmp_path / "config.toml", Told()
+    path.write_text("a")
+    looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
+    await told.looked(2)
+    told.passing = 1000
+    path.write_text("ab")
+    async with asyncio.timeout(PATIENCE):
+        while "not tried again before a file changes" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    times = told.times
+    assert times <= 6  # the waits are doubled
+    await told.looked(20)
+    assert told.times == times
+    path.write_text("abc")
+    await told.until(times + 1)
     await looking.close()

@@ -23,14 +23,17 @@ class Process:
         self.process = process
         self.http: list[str] = []
         self.admin = ""
+        """The first one."""
+        self.probes: list[str] = []
 
     async def ready(self) -> None:
         """Wait for the ready line."""
         line = await self.line("ready")
-        found = re.fullmatch(r"ready http=(\S+?)(?: admin=(\S+))?\n", line)
+        found = re.fullmatch(r"ready http=(\S+)(?: admin=(\S+))?(?: probes=(\S+))?\n", line)
         assert found, line
         self.http = found[1].split(",")
-        self.admin = found[2] or ""
+        self.admin = (found[2] or "").partition(",")[0]
+        self.probes = (found[3] or "").split(",")
 
     async def line(self, start: str) -> str:
         """The next line on standard error that says this."""

@@ -90,6 +90,32 @@ def test_a_refusal_is_no_attempt_that_was_waited_for() -> None:
     assert spent(exchange) == pytest.approx({"queue": 2.0, "retries": 3.0})
 
 
+@pytest.mark.parametrize(
+    ("given_up", "expected"),
+    [
+        ((0.0, 0.0, 0.0), {"first_byte": 1.0, "body": 4.0}),
+        ((101.5, 104.5, 0.0), {"retries": 3.0, "first_byte": 1.0, "body": 1.0}),
+        ((101.5, 104.5, 1.0), {"queue": 1.0, "retries": 2.0, "first_byte": 1.0, "body": 1.0}),
+        ((99.0, 100.5, 0.0), {"first_byte": 1.0, "body": 4.0}),  # another answer came after it
+    ],
+)
+def test_the_wait_for_an_attempt_that_was_not_made_is_no_time_of_the_reply_before(
+    given_up: tuple[float, float, float], expected: dict[str, float]
+) -> None:
+    tries = (tried("503", 100.0, 1.5),)
+    exchange = ended(5.0, began=100.0, head_at=1.0, tries=tries, status=503, queue=given_up[2])
+    exchange.record.given_up = given_up
+    assert spent(exchange) == pytest.approx(expected)
+    assert named("retries", exchange, 105.0) == "retries"
+
+
+def test_nor_is_it_the_time_of_a_server_whose_failure_is_the_answer() -> None:
+    fields: dict[str, Any] = {"status": 502, "error": "connection_terminated"}
+    exchange = ended(5.0, began=100.0, tries=(tried("reset", 100.0, 1.0),), **fields)
+    exchange.record.given_up = 101.0, 104.5, 0.0
+    assert spent(exchange) == pytest.approx({"retries": 3.5, "first_byte": 1.5})
+
+
 @pytest.mark.parametrize("log", [True, False], ids=["answered", "left"])
 def test_a_slow_upload_is_the_clients_in_whatever_attempt_it_came(log: bool) -> None:
     """It was counted with the failed attempt too, and the answer took no time."""
@@ -190,17 +216,24 @@ TRIES = st.builds(
     queue=SECONDS,
     upload=SECONDS,
     taking=SECONDS,
+    given_up=st.tuples(st.floats(99.0, 102.0), st.floats(102.0, 106.0), SECONDS)
+    | st.just((0.0, 0.0, 0.0)),
 )
 def test_the_six_make_the_duration(
-    wait: Wait | None, refused: str, head_at: float | None, upload: float, taking: float, **of: Any
+    wait: Wait | None,
+    refused: str,
+    head_at: float | None,
+    upload: float,
+    taking: float,
+    **of: Any,
 ) -> None:
     """Whatever the record says: in the histograms too, where some of them may be left out."""
-    tries = tuple(of.pop("tries"))
+    tries, given_up = tuple(of.pop("tries")), of.pop("given_up")
     exchange = ended(
         5.0, began=100.0, tries=tries, body=Slow(upload), stalled=lambda _: taking, **of
     )
     record = exchange.record
-    record.wait, record.refused = wait, refused
+    record.wait, record.refused, record.given_up = wait, refused, given_up
     record.first_byte_at = None if head_at is None else 100.0 + head_at
     found = phases(exchange, 105.0)
     assert min(found) >= 0

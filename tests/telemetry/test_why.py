@@ -108,25 +108,39 @@ def test_a_failure_has_a_cause(status: int, error: str, phase: str, cause: str) 
     assert cause_of(why(phase, status=status, error=error)) == cause
 
 
+@pytest.mark.parametrize("clock", ["idle", "progress"])
+@pytest.mark.parametrize(
+    ("phase", "cause"), [("first_byte", "body"), ("body", "body"), ("retries", "retries")]
+)
+def test_the_clock_of_a_body_says_that_the_body_has_failed(
+    clock: str, phase: str, cause: str
+) -> None:
+    """However long its head took, and also where nothing of it was passed on yet."""
+    told = why(phase, status=504, error="http_response_timeout", clock=clock)
+    assert cause_of(told) == cause
+
+
 @pytest.mark.parametrize("status", [0, 200, 504])
 @pytest.mark.parametrize(
     ("failed", "cause"),
     [
-        ([("connect-failure", None), ("connect-failure", 0.1)], "connect"),
-        ([("timeout", None)], "connect"),
-        ([("timeout", 0.1), ("timeout", 0.2)], "first_byte"),
-        ([("timeout", 0.1), ("connect-failure", None)], "retries"),
-        ([("503", 0.1), ("connect-failure", None)], "retries"),
-        ([("reset", 0.1)], "retries"),
+        ([("connect-failure", None, 0), ("connect-failure", 0.1, 0)], "connect"),
+        ([("timeout", None, 0)], "connect"),
+        ([("timeout", 0.1, 0), ("timeout", 0.2, 0)], "first_byte"),
+        ([("timeout", 0.1, 200), ("timeout", 0.2, 200)], "body"),  # replies that were held
+        ([("timeout", 0.1, 0), ("timeout", 0.2, 200)], "retries"),
+        ([("timeout", 0.1, 0), ("connect-failure", None, 0)], "retries"),
+        ([("503", 0.1, 503), ("connect-failure", None, 0)], "retries"),
+        ([("reset", 0.1, 0)], "retries"),
         ([], "retries"),
     ],
 )
 def test_retries_that_all_fail_in_one_phase_are_named_after_that(
-    failed: list[tuple[str, float | None]], cause: str, status: int
+    failed: list[tuple[str, float | None, int]], cause: str, status: int
 ) -> None:
     tries = [
-        Try(server="http://b", outcome=outcome, at=0.0, connect=connect, seconds=1.0)
-        for outcome, connect in failed
+        Try(server="http://b", outcome=outcome, at=0.0, connect=connect, seconds=1.0, status=head)
+        for outcome, connect, head in failed
     ]
     if status and tries:  # the one that counts
         tries.append(Try(server="http://b", outcome="200", at=3.0, connect=0.1, seconds=0.1))

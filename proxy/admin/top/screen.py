@@ -92,21 +92,23 @@ def screen(known: Sequence[Known], terminal: Terminal) -> list[Line]:
 def _heads(known: Sequence[Known], terminal: Terminal) -> list[Line]:
     """How each of them is. It leaves room for a section of each, if there can be, and a third."""
     heads = [fitted(_head(each), terminal.columns) for each in known]
-    room, least = terminal.lines, _HEAD * len(heads)
+    room, share, least = terminal.lines, _HEAD, _HEAD * len(heads)
     if not room:
         return [line for head in heads for line in head]
     if least > room:
         heads.sort(key=lambda head: all(line.look != RED for line in head))
-        room -= 1
+        if room <= _HEAD:  # not even one would have its lines
+            share = 1
+        room = max(share, room - (len(heads) * share > room))
     else:
         details = (_NAMED + _SECTION) * len(heads)
         room -= max(room // 3, details if details <= room - least else 0)
         room = max(least, room)
-    given = shared([len(head) for head in heads], room, _HEAD)
+    given = shared([len(head) for head in heads], room, share)
     found = [line for head, some in zip(heads, given, strict=True) for line in _cut(head, some)]
     if left_out := given.count(0):
         more = Line(f"and {left_out} more; what is in trouble stands first", SOFT)
-        found += fitted([more], terminal.columns)
+        found += fitted([more], terminal.columns)[: terminal.lines - len(found)]
     return found
 
 

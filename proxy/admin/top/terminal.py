@@ -43,7 +43,7 @@ def standard_output(*, once: bool) -> Terminal:
     clever = os.environ.get("TERM", "dumb") not in ("", "dumb")
     return Terminal(
         columns=size.columns,
-        lines=0 if once else size.lines - 1,
+        lines=0 if once else max(1, size.lines - 1),
         clears=clever and not once,
         colours=clever and not os.environ.get("NO_COLOR"),
     )

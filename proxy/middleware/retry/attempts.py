@@ -95,7 +95,7 @@ class Attempts(RetryOptionsBase):
         self._last_was_made = True
         self._before: Reply | UpstreamError | None = None
         """What the last attempt came to, if it was made and another one followed."""
-        self._wait = 0.0
+        self._wait = self._failed_at = 0.0
 
     def release(self) -> None:
         """Drop what refers to this object, and what came before the last attempt."""
@@ -121,6 +121,9 @@ class Attempts(RetryOptionsBase):
             if isinstance(error, NotAttempted) and self._before is not None:
                 # This attempt was not made: what the one before came to says more.
                 self._last_was_made = False
+                record = exchange.record
+                queued = record.queue_s - record.queued_before
+                record.given_up = self._failed_at, self._clock(), queued
                 forget_frames(error)
                 if isinstance(self._before, Reply):
                     return self._before
@@ -191,7 +194,7 @@ class Attempts(RetryOptionsBase):
             return False
         record = exchange.record
         record.log_attempt(record.endpoint, failure, record.attempt_began_at, now)
-        self._wait = wait
+        self._wait, self._failed_at = wait, now
         return True
 
 

@@ -16,7 +16,7 @@ from proxy.net.sockets import drop_handshakes
 from proxy.run.reasons import CannotListen
 from proxy.run.sockets import inherited
 from proxy.run.sockets.acceptor import Acceptor, Bounds
-from proxy.run.sockets.tcp import bound_tcp
+from proxy.run.sockets.tcp import addresses, bound_tcp
 from proxy.run.sockets.unix import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason
 
 BACKLOG: Final = 4096
@@ -42,8 +42,8 @@ class Listener:
         self._file: UnixFile | None = None
         self._given: socket.socket | None = None
         """The socket that the service manager has opened, if it has opened one for this."""
-        self.address = address
-        """As it is: with the real port where 0 was asked for."""
+        self.addresses = [address]
+        """As they are: with the real port where 0 was asked for, and all where no host was."""
 
     async def open(
         self,
@@ -134,7 +134,7 @@ class Listener:
         listening = [self._given] if self._given else await bound_tcp(host, port)
         served = 0
         try:
-            real = listening[0].getsockname()[1]
+            found = addresses(host, listening)
             for one in listening:
                 await self._serve(one, factory)
                 served += 1
@@ -143,8 +143,7 @@ class Listener:
             for one in listening[served:]:
                 one.close()
             raise
-        host = host or "0.0.0.0"
-        self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
+        self.addresses = found
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""

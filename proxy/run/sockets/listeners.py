@@ -67,8 +67,8 @@ class Listeners:
 
     @property
     def addresses(self) -> list[str]:
-        """As they are: with the real ports where 0 was asked for."""
-        return [listener.address for listener in self._by_address.values()]
+        """As they are, see ``Listener.addresses``."""
+        return [each for one in self._by_address.values() for each in one.addresses]
 
     async def prepare(self, server: ServerOptions) -> Opened:
         """Listen on those addresses that are new.

@@ -66,6 +66,30 @@ def bound(place: Place, port: int, *, share: bool) -> socket.socket:
     return own
 
 
+def addresses(host: str, listening: Iterable[socket.socket]) -> list[str]:
+    """What is listened on, as it is written; a name stands for all that it has.
+
+    An IPv6 socket that takes IPv4 clients too is both: ``[::]`` alone is IPv6 only.
+    """
+    listening = list(listening)
+    ports = {one.getsockname()[1] for one in listening}
+    if host and len(ports) == 1:
+        return [_written(host, *ports)]
+    found: list[str] = []
+    for one in listening:
+        at, port = one.getsockname()[:2]
+        if one.family == socket.AF_INET6 and not one.getsockopt(
+            socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
+        ):
+            found.append(_written("0.0.0.0", port))
+        found.append(_written(at, port))
+    return found
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 async def bound_tcp(host: str, port: int) -> list[socket.socket]:
     """A socket for each address of ``host``, of the machine where it is empty. Raises OSError.
 

@@ -17,7 +17,7 @@ from proxy.run.admin_listeners import AdminListeners
 from proxy.run.answers import explanation
 from proxy.run.changes import Report, changes, possible
 from proxy.run.memory import Memory, settle_memory
-from proxy.run.notify import Watchdog, notify
+from proxy.run.notify import Watchdog, notify, say_ready
 from proxy.run.reasons import CannotListen, CannotReload, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
@@ -48,7 +48,7 @@ class Parent:
         self._reloader = None if read is None else Reloader(read, self._reload, config)
         self._watching: Watch | None = None
         if watch and self._reloader is not None:
-            self._watching = Watch(partial(self._reloader.files, watch), self._reloader.reload)
+            self._watching = Watch(partial(self._reloader.files, watch), self._reloader.watched)
         self._slots = slots
         self._addresses = Addresses(slots)
         self._crew: Crew
@@ -193,11 +193,8 @@ class Parent:
         return done
 
     def _say_ready(self) -> None:
-        ready = f"ready http={','.join(bound.address for bound in self._addresses.bound)}"
-        if self._admin.address:
-            ready += f" admin={self._admin.address}"
-        print(ready, file=sys.stderr, flush=True)
-        notify("READY=1")
+        http = ",".join(each for bound in self._addresses.bound for each in bound.addresses)
+        say_ready(http=http, admin=self._admin.address, probes=self._admin.probes)
 
     async def _give_up(self, why: str) -> int:
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)

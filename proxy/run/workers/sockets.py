@@ -11,7 +11,7 @@ import socket
 from proxy.edge.options import ServerOptions
 from proxy.net.addresses import split_listen
 from proxy.run.sockets.listener import Listener, rights_changed
-from proxy.run.sockets.tcp import bound, places
+from proxy.run.sockets.tcp import addresses, bound, places
 from proxy.run.sockets.unix import Undo, UnixFile, clear_stale
 
 
@@ -21,8 +21,8 @@ class Bound:
     def __init__(self, asked: str, options: ServerOptions, slots: int) -> None:
         """Raises CannotListen."""
         self.asked = asked
-        self.address = asked
-        """With the real port where 0 was asked for."""
+        self.addresses = [asked]
+        """As those of ``Listener``."""
         self.rows: list[list[socket.socket]] = [[] for _ in range(slots)]
         """The sockets of each slot."""
         self._path = asked.removeprefix("unix:") if asked.startswith("unix:") else None
@@ -67,8 +67,7 @@ class Bound:
                 one = bound(place, port, share=True)
                 row.append(one)
                 port = one.getsockname()[1]  # with 0, all get the port of the first
-        host = host or "0.0.0.0"
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.addresses = addresses(host, self.rows[0])
 
     def close(self) -> None:
         """Let go of the sockets, and take a unix socket's file away; workers have their own."""

@@ -110,6 +110,28 @@ def test_of_too_many_proxies_those_in_trouble_are_seen() -> None:
     assert lines[22] == "and 9 more; what is in trouble stands first"
 
 
+@pytest.mark.parametrize(
+    ("room", "number", "first", "more"),
+    [
+        (1, 1, 1, []),
+        (1, 3, 1, []),
+        (2, 2, 2, []),
+        (2, 3, 1, ["and 2 more; what is in trouble stands first"]),
+        (3, 3, 1, ["and 2 more; what is in trouble stands first"]),
+    ],
+)
+def test_a_terminal_of_a_few_lines_shows_a_line_of_as_many_as_fit(
+    room: int, number: int, first: int, more: list[str]
+) -> None:
+    names = [f"10.0.0.{each}:9901" for each in range(number)]
+    proxies = [known(name, well()) for name in names[:-1]]
+    lines = texts(*proxies, known(names[-1], troubled()), terminal=Terminal(80, room))
+    assert len(lines) <= room
+    assert lines[0].startswith(names[-1])
+    assert sum(line.startswith("10.0.0.") for line in lines) == first
+    assert lines[room - len(more) :] == more
+
+
 def test_the_age_of_what_is_shown_is_said() -> None:
     lines = screen([known(found=well(), silent=7.2), known("b", well(), silent=1.0)], ALL)
     assert lines[0][:2] == ("127.0.0.1:9901: nothing heard for 7 s", RED)

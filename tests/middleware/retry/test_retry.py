@@ -265,6 +265,9 @@ async def test_where_nobody_is_asked_again_the_reply_before_is_the_answer(
     assert rejected.closed
     assert not answer.closed
     assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["503"]
+    began, until, queued = exchange.record.given_up
+    assert until - began == pytest.approx(3.0)
+    assert queued == 0.0
 
 
 @pytest.mark.parametrize(

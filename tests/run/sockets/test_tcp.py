@@ -47,6 +47,26 @@ async def test_a_name_has_a_socket_for_each_of_its_addresses_or_none() -> None:
         assert failed.value.errno == errno.EADDRNOTAVAIL
 
 
+async def test_what_is_listened_on_is_told_as_it_is() -> None:
+    with system_names(two=["127.0.0.1", "127.0.0.2"], one=["127.0.0.1"]):
+        for asked, told in (
+            ("127.0.0.1:0", ["127.0.0.1:{}"]),
+            ("[::1]:0", ["[::1]:{}"]),
+            ("one.test:0", ["one.test:{}"]),
+            ("two.test:0", ["127.0.0.1:{}", "127.0.0.2:{}"]),  # with a port each
+            (":0", ["0.0.0.0:{0}", "[::]:{0}"] if places("", 0)[0].dual else ["0.0.0.0:{}"]),
+            ("0.0.0.0:0", ["0.0.0.0:{}"]),
+            ("[::]:0", ["[::]:{}"]),
+        ):
+            listener = Listener(asked)
+            await listener.open(asyncio.Protocol)
+            ports = [int(each.rpartition(":")[2]) for each in listener.addresses]
+            assert all(ports)
+            expected = [each.format(port) for each, port in zip(told, ports, strict=True)]
+            assert listener.addresses == expected
+            listener.close()
+
+
 async def test_without_ipv6_a_name_has_its_ipv4_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     real = tcp.bound
 
