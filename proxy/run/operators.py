@@ -37,8 +37,8 @@ class Desk:
 
     @property
     def address(self) -> str:
-        """All that are listened on, with commas between them."""
-        return ",".join(self.listener.addresses)
+        """The first of those that are listened on: `[::]:9901` answers where `0.0.0.0:9901` does."""
+        return self.listener.addresses[0]
 
     async def open(self) -> None:
         """Raises CannotListen."""
@@ -84,7 +84,7 @@ class Operators:
 
     @property
     def address(self) -> str:
-        """Of the admin listener, with its real port; several have commas between them."""
+        """Of the admin listener, with its real port."""
         return self._desks.admin.address if self._desks is not None else ""
 
     @property
