@@ -7,8 +7,9 @@ hand (``IN_HAND``), the smaller it is. A body whose last read is not written yet
 (``limit_read_ahead``). Each body may always read ``SMALLEST``, so that it goes on whatever other
 peers do; beyond ``TOTAL`` each holds that and no more.
 
-A body counts what it reads when it reads it, and all of that is written when its reader comes back
-for more and finds nothing unread (``SmallReads.written``); its end counts as that too.
+A body counts what it reads when it reads it. When its reader comes back for more, all that it took
+before is written, and what is unread is all that is in hand; nothing is at its end
+(``SmallReads.written``).
 
 When a FIN comes, TLS of the loops drops what it has received and not passed on yet: what did not
 fit into a buffer of ours, and all where reading is paused. A client that sends one waits for

@@ -194,9 +194,9 @@ class ClientBody:
             self._clock.hold()
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
         content, reads, splice = self._content, self._reads, self._splice
-        if reads is not None and not content._size:  # what was read before has been written
-            IN_HAND.bytes -= reads.held
-            reads.held = 0
+        if reads is not None:  # what was taken before has been written
+            IN_HAND.bytes += content._size - reads.held
+            reads.held = content._size
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(content)
         try:
