@@ -12,6 +12,8 @@ from proxy.http.target import within
 from proxy.middleware.cache.labels import named_target, sent_label, url_label
 
 _NAMED_IN: Final = (b"location", b"content-location")
+_WRITE_ELSEWHERE: Final = frozenset({"COPY", "MOVE"})
+"""To their Destination, whatever the reply says (RFC 4918 9.8, 9.9)."""
 
 
 def invalidated(
@@ -21,7 +23,7 @@ def invalidated(
     origins: Iterable[str] = (),
     mount: bytes = b"",
 ) -> Iterator[bytes]:
-    """Labels of its own URL, and of what the reply's ``fields`` name of the same origin.
+    """Labels of its own URL, and of what it or the reply's ``fields`` name of the same origin.
 
     ``origins``: what the upstream may call itself. ``mount``: what requests have lost, and what it
     may name nevertheless.
@@ -43,14 +45,12 @@ def invalidated(
 def targets(
     exchange: Exchange, fields: RawHeaders, origins: Iterable[str] = ()
 ) -> dict[bytes, None]:
-    """What the fields of a reply name of the origin that was asked, but for what was asked for."""
-    found: dict[bytes, None] = {}
-    for name in _NAMED_IN:
-        for value in values(fields, name):
-            target = _target(exchange, value, origins)
-            if target is not None and target != exchange.target:
-                found[target] = None
-    return found
+    """What request and reply name of the origin that was asked, but for what was asked for."""
+    references = [value for name in _NAMED_IN for value in values(fields, name)]
+    if exchange.method in _WRITE_ELSEWHERE:
+        references += values(exchange.headers, b"destination")
+    found = dict.fromkeys(_target(exchange, each, origins) for each in references)
+    return {each: None for each in found if each is not None and each != exchange.target}
 
 
 def _spellings(exchange: Exchange) -> tuple[str, ...]:

@@ -36,6 +36,16 @@ def test_its_own_target_and_what_it_names_of_the_same_origin(
     assert list(found) == ([] if target in (None, exchange.target) else [target])
 
 
+@pytest.mark.parametrize("method", ["COPY", "MOVE", "POST"])
+@pytest.mark.parametrize("reference", [b"http://a.test/b", b"/b", b"http://up.test/b"])
+def test_what_is_copied_or_moved_changes_its_destination(method: str, reference: bytes) -> None:
+    fields = [(b"destination", reference)]
+    exchange = Exchange(method, b"/a", fields, b"/a", host="a.test")
+    found = set(invalidated(exchange, (), b"up", ["http://up.test"]))
+    changed = {sent_label(exchange, host, b"/b", b"up") for host in ("a.test", "a.test:80")}
+    assert found >= changed if method != "POST" else not found & changed
+
+
 @pytest.mark.parametrize(
     ("reference", "target"),
     [
