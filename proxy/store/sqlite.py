@@ -229,6 +229,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Write what is left, and give the file back."""
         await self._invalid.close()
+        self._claims.close()
         self._note(at_once=True)
         await asyncio.get_running_loop().run_in_executor(None, self._file.close)
 
