@@ -88,13 +88,17 @@ class File:
         return await self._reader.call(partial(self._read, look), within)
 
     async def change(
-        self, change: Callable[[Database], T], within: float | None = None
+        self,
+        change: Callable[[Database], T],
+        within: float | None = None,
+        *,
+        anyway: bool = False,
     ) -> T | None:
         """Change something, when all that was begun before is done; None where that fails.
 
-        Raises TimeoutError after ``within`` seconds; it is done all the same.
+        Raises TimeoutError after ``within`` seconds; see ``Worker.call``.
         """
-        return await self._writer.call(partial(self.write, change), within)
+        return await self._writer.call(partial(self.write, change), within, anyway=anyway)
 
     def begin(self, work: Callable[[], object]) -> None:
         """Do it in the thread that writes; nobody waits for it."""

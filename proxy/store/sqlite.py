@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -26,8 +26,6 @@ from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
 from proxy.store.whole import kept
-
-T = TypeVar("T")
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the disk at the most; what comes beyond it is not stored."""
@@ -102,12 +100,8 @@ class SqliteStore:
         """The replies under this key; NOT_KNOWN where the file cannot be read in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
-            if key in self._unwritten:
-                async with asyncio.timeout(self._timeout):
-                    await self._file.change(lambda _: None)  # all before it is written then
-                    rows = await self._file.read(lambda db: db.find(key))
-            else:
-                rows = await self._file.read(lambda db: db.find(key), self._timeout)
+            within = await self._written() if key in self._unwritten else self._timeout
+            rows = await self._file.read(lambda db: db.find(key), within)
         except StoreFailed:
             return NOT_KNOWN
         except TimeoutError:
@@ -127,6 +121,12 @@ class SqliteStore:
             self._used[row.ident] = now
         self._note()
         return entries
+
+    async def _written(self) -> float | None:
+        """Wait until all is written that was begun before; what is left of the timeout."""
+        began = monotonic()
+        await self._file.change(lambda _: None, self._timeout)
+        return self._timeout and max(0.0, self._timeout - (monotonic() - began))
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> SqliteWriter:
         """Begin to store a reply."""
@@ -217,14 +217,14 @@ class SqliteStore:
         except StoreFailed:
             return None
 
-    async def _changed(self, change: Callable[[Database], T]) -> T | None:
+    async def _changed(self, change: Callable[[Database], object]) -> None:
         """Wait for a change; one that takes too long is made later."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._file.change(change)
-        except (StoreFailed, TimeoutError) as error:
-            self.timeouts += isinstance(error, TimeoutError)
-            return None
+            await self._file.change(change, self._timeout, anyway=True)
+        except TimeoutError:
+            self._is_late()
+        except StoreFailed:
+            pass  # the file has said so
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""
