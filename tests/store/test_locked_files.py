@@ -40,9 +40,9 @@ async def test_a_key_that_is_being_written_is_waited_for_once(
     store: SqliteStore, free: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(store, b"k", b"1")
-    assert await store.get(b"k") is NOT_KNOWN
-    store._timeout = FOREVER
     async with asyncio.timeout(30):
+        assert await store.get(b"k") is NOT_KNOWN
+        store._timeout = FOREVER
         for _ in range(3):
             assert await store.get(b"k") is NOT_KNOWN
         assert not (await store.claims.take(b"lease")).token
@@ -56,9 +56,9 @@ async def test_a_head_is_changed_later_and_that_is_waited_for_once(
     store: SqliteStore, free: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     [entry] = await store.get(b"old")
-    await store.touch(b"old", entry.ident, meta(status=201))
-    store._timeout = FOREVER
     async with asyncio.timeout(30):
+        await store.touch(b"old", entry.ident, meta(status=201))
+        store._timeout = FOREVER
         await store.touch(b"old", entry.ident, meta(status=202))
         await store.touch(b"old", entry.ident, meta(status=203))
     assert (told(store)["store_timeouts"], len(caplog.messages)) == (3, 1)

@@ -154,9 +154,32 @@ async def test_leases_that_could_not_be_given_back_are_when_there_is_room(
     claims = [await store.claims.take(name) for name in (LEASE, b"other")]
     failing(monkeypatch, Database, "add_chunk", sqlite3.SQLITE_FULL)
     failing(monkeypatch, Agreements, "give_all_back", sqlite3.SQLITE_FULL, times=3)
+    failing(monkeypatch, Agreements, "give_back", sqlite3.SQLITE_FULL, times=1000)
     assert store.put(KEY, meta(), claims[0]).write(b"x" * 200_000)
+    names = [claim.name for claim in claims]
     for claim in claims:
-        await ended(store, claim.name)
+        store.claims.give_back(claim)
+    for name in names:
+        await ended(store, name)
+    await store._file.change(lambda _: None)
+    assert not store._claims._ended
+
+
+async def test_all_leases_are_given_back_once_a_second_at_the_most(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many replies cannot be stored: each time the file may have to be opened anew."""
+    now, given = 1000.0, list[float]()
+    monkeypatch.setattr(file_claims, "monotonic", lambda: now)
+    monkeypatch.setattr(Agreements, "give_all_back", lambda *_: given.append(now))
+    failing(monkeypatch, Database, "add_chunk", sqlite3.SQLITE_FULL, times=1000)
+    for number in range(6):
+        writer = store.put(b"%d" % number, meta())
+        assert writer.write(b"x" * 200_000)
+        writer.abort()
+        await store._file.change(lambda _: None)
+        now += 0.3
+    assert len(given) == 2
 
 
 async def test_a_lease_that_could_not_be_given_back_is_when_the_file_is_free(
@@ -174,6 +197,8 @@ async def test_a_lease_that_could_not_be_given_back_is_when_the_file_is_free(
     other.close()
     await ended(store, LEASE)
     assert await stands(store, b"other") == under_way.token
+    await store._file.change(lambda _: None)
+    assert not store._claims._ended
 
 
 async def test_leases_are_not_given_back_again_when_they_have_run_out(
