@@ -9,6 +9,7 @@ The tables were added to files that have others of the same version: a proxy of 
 not look at them.
 """
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Container, Sequence
 from typing import Final
@@ -25,6 +26,8 @@ CREATE TABLE IF NOT EXISTS leases (
 _REMEMBERED: Final = 3600.0
 _MOST: Final = 100_000
 _FORGOTTEN: Final = b""
+_TRIED: Final = 16 << 10
+"""Bytes of a lease of nobody: as many pages as the end of some hundred leases changes."""
 
 
 class Agreements:
@@ -99,6 +102,11 @@ class Agreements:
     def give_all_back(self, owner: bytes) -> None:
         """Let others take all leases whose tokens begin so."""
         self._db.execute("DELETE FROM leases WHERE substr(token, 1, ?) = ?", (len(owner), owner))
+
+    def try_to_write(self, owner: bytes) -> None:
+        """Write as much as the end of leases takes; the next sweep forgets it."""
+        tried = secrets.token_bytes(_TRIED)
+        self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (owner, tried, 0.0))
 
     def sweep(self) -> None:
         """Forget what is too old to matter."""

@@ -18,7 +18,7 @@ from proxy.core.stored import MOST_VARIANTS, Claim
 from proxy.store.agreements import Agreements
 from proxy.store.ownership import closed, opened
 from proxy.store.parts import PIECE
-from proxy.store.removed import NEVER, Removed
+from proxy.store.removed import NEVER, SPARE, Removed
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
 from proxy.store.totals import Totals
@@ -26,8 +26,6 @@ from proxy.store.transaction import Transaction
 
 BUSY: Final = 5.0
 """Seconds for which it waits for another process that writes."""
-ORPHANED: Final = 3600.0
-"""Seconds after which chunks without an entry are of a process that has died."""
 OVERHEAD: Final = 512
 """Bytes that an entry costs beyond its head and its body."""
 _COUNT_EVERY: Final = 60.0
@@ -50,10 +48,6 @@ class Row(NamedTuple):
 def new_ident(wall: float) -> int:
     """Told apart from those of all processes, and later ones are larger."""
     return (int(wall * 1_000_000) << 10) | secrets.randbits(10)
-
-
-def _began(ident: int) -> float:
-    return (ident >> 10) / 1_000_000
 
 
 class Database:
@@ -107,11 +101,27 @@ class Database:
         ).fetchone()
         return None if found is None else unsealed(found[0], ident, place)
 
-    def add_chunk(self, ident: int, place: int, data: bytes) -> None:
-        """Write a chunk of a body whose entry follows."""
+    def add_chunk(
+        self,
+        ident: int,
+        place: int,
+        data: bytes,
+        *,
+        max_size: int = 0,
+        is_first: bool = False,
+        read_at: Mapping[int, float] = NEVER,
+    ) -> bool:
+        """Write a chunk of a body whose entry follows. False where the file holds too much, unless
+        the body ``is_first`` of those under way."""
+        if max_size and self._gone.is_full(max_size):
+            with self.transaction():
+                self._gone.make_room(max_size, read_at, spare=SPARE)
+            if not is_first and self._gone.is_full(max_size):
+                return False
         self._db.execute(
             "INSERT INTO chunks VALUES (?, ?, ?)", (ident, place, sealed(data, ident, place))
         )
+        return True
 
     def drop_chunks(self, ident: int) -> None:
         """Forget the chunks of a body that has not come to its end."""
@@ -163,7 +173,8 @@ class Database:
             self.totals.bytes += cost
             if max_size:
                 self._make_room(max_size, cost)
-                self._gone.make_room(max_size, cost, read_at)
+                self._gone.has_come(cost)
+                self._gone.make_room(max_size, read_at)
 
     def _make_room(self, max_size: int, new: int) -> None:
         """``new``: bytes of the entry that has just come; the others had room without it."""
@@ -271,19 +282,11 @@ class Database:
 
     def sweep(self) -> None:
         """Remove chunks that nobody reads and that belong to no entry, and correct the totals."""
-        now = self._wall()
         difference = self.totals.look()  # before it keeps others from writing
         with self._change():
             self.totals.apply(difference)
             self.agreements.sweep()
             self._gone.sweep(self.totals.bytes)
-            orphans = self._db.execute(
-                "SELECT DISTINCT entry FROM chunks WHERE entry NOT IN (SELECT id FROM entries) "
-                "AND entry NOT IN (SELECT entry FROM gone)"
-            )
-            for (ident,) in orphans.fetchall():
-                if _began(ident) < now - ORPHANED:
-                    self.drop_chunks(ident)
 
 
 def _row(id_: object, meta: object, size_: object, kept: object, body: object) -> Row:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 from proxy.core.clock import monotonic, wall
 from proxy.store.database import Database
-from proxy.store.ownership import start_of, take_over
+from proxy.store.ownership import only_to_be_read, take_over
 from proxy.store.thread import Worker
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,6 @@ _NOT_OURS: Final = re.compile("no such |unsupported file format|table |integer o
 """What SQLite says where tables, columns or numbers are not those that were made."""
 _CLOSING: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
 """After these a connection may stay as it is, whatever becomes of the file."""
-_WRITTEN_BY: Final = 18
-_NEWEST: Final = 2
-"""Where a file says which version may write it, and the last one that there is."""
 _UNWRITABLE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 """After these nothing that is to be stored later will be: no room, or a disk that fails."""
 _LOCKED: Final = 1.0
@@ -91,26 +88,34 @@ class File:
         return await self._reader.call(partial(self._read, look), within)
 
     async def change(
-        self, change: Callable[[Database], T], within: float | None = None
+        self,
+        change: Callable[[Database], T],
+        within: float | None = None,
+        *,
+        anyway: bool = False,
     ) -> T | None:
         """Change something, when all that was begun before is done; None where that fails.
 
-        Raises TimeoutError after ``within`` seconds; it is done all the same.
+        Raises TimeoutError after ``within`` seconds; see ``Worker.call``.
         """
-        return await self._writer.call(partial(self.write, change), within)
+        return await self._writer.call(partial(self.write, change), within, anyway=anyway)
 
     def begin(self, work: Callable[[], object]) -> None:
         """Do it in the thread that writes; nobody waits for it."""
         self._writer.begin(work)
 
-    def write(self, change: Callable[[Database], T]) -> T | None:
-        """Change something, in the thread that writes; None where that fails."""
+    def write(self, change: Callable[[Database], T], *, at_once: bool = False) -> T | None:
+        """Change something, in the thread that writes; None where that fails.
+
+        ``at_once``: open the file even if it could not be used a moment ago.
+        """
         try:
             if self.writing is not None and self._inode != self._inode_now():
                 self._close_writing()  # another process has set it aside
             writing = self.writing
             if writing is None:
-                self._rested()
+                if not at_once:
+                    self._rested()
                 writing = self._open_writing()
             now = monotonic()
             if now < self._locked_until:
@@ -245,7 +250,7 @@ class File:
         if not isinstance(error, sqlite3.OperationalError):
             return True
         if _code(error) == sqlite3.SQLITE_READONLY:
-            return _only_to_be_read(self._path)
+            return only_to_be_read(self._path)
         return _code(error) == sqlite3.SQLITE_ERROR and _NOT_OURS.match(str(error)) is not None
 
     def _close_writing(self) -> None:
@@ -275,15 +280,6 @@ def _code(error: Exception) -> int:
     """What SQLite says it is; 0 where it was not asked."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
-
-
-def _only_to_be_read(path: Path) -> bool:
-    """Whether a byte of its head says so: no version of SQLite writes it (file format 1.3.3)."""
-    try:
-        head = start_of(path, _WRITTEN_BY + 1)
-    except OSError:
-        return False
-    return len(head) > _WRITTEN_BY and head[_WRITTEN_BY] > _NEWEST
 
 
 def set_aside(path: Path, wall: float) -> Path:

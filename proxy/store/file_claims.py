@@ -2,13 +2,17 @@
 
 A disk that is full may have room for a lease, of some bytes, where it has none for the reply, nor
 for the end of the lease: others would wait for it in vain. So a process that could not write
-something gives all of its leases back at once, in one change of a page or two. What the failed
-change has made of the log of SQLite is room enough for that. Then it takes none for a while, and
-waits for none.
+something gives all of its leases back at once, in one change of a page or two. Then it takes none
+for a while, and waits for none. There may be no room for that change either. So whoever waits for a
+lease tries to write something itself, five times a second: if it cannot, it waits no longer. And
+what could not be given back is tried again each second, while others may wait for it: the disk has
+room then, or nobody has the file locked.
 """
 
+import asyncio
+import math
 import secrets
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from typing import Final
 
@@ -20,12 +24,29 @@ from proxy.store.file import File
 
 _HALF: Final = 8
 """Bytes of a token that say whose it is, and those that say which one."""
+_TRIED_EVERY: Final = 0.2
+"""Seconds between two changes that are made to see whether others can end their leases."""
+_AGAIN: Final = 1.0
+"""Seconds until leases are given back again that could not be."""
 
 
 class FileClaims:
     """Asks the thread that writes for a lease, or the one that reads when a request begins."""
 
-    __slots__ = ("_changes", "_ended", "_file", "_owner", "_timeout", "shared")
+    __slots__ = (
+        "_again",
+        "_alone_until",
+        "_changes",
+        "_due_until",
+        "_ended",
+        "_file",
+        "_given_at",
+        "_loop",
+        "_owner",
+        "_timeout",
+        "_tried_at",
+        "shared",
+    )
 
     def __init__(self, file: File, changes: Changes, timeout: float | None) -> None:
         """``timeout``: seconds that each of both may take, None for any time."""
@@ -34,9 +55,16 @@ class FileClaims:
         self._timeout = timeout
         self._owner = secrets.token_bytes(_HALF)
         """With which all tokens of ours begin."""
-        self._ended: dict[bytes, float] = {}
+        self._ended: dict[bytes, tuple[bytes, float]] = {}
         """Tokens of ours that could not be given back, as the disk is full or another process has
-        the file locked; and when that was. The leases do not last longer than that."""
+        the file locked; each with its name, and until when the lease lasts at the most."""
+        self._given_at = self._due_until = self._tried_at = 0.0
+        """When all leases were given back last; until when that is tried again; and when something
+        was written last to see whether that can be done, later than ever while it is."""
+        self._alone_until = 0.0
+        """Nobody is waited for until then, as that could not be done."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._again: asyncio.TimerHandle | None = None
         self.shared = True
 
     async def take(self, name: bytes = b"") -> Claim:
@@ -59,30 +87,35 @@ class FileClaims:
 
     async def _take_lease(self, claim: Claim) -> None:
         """With the order in one: each thread that is asked costs as much as the question."""
+        self._loop = asyncio.get_running_loop()
         token = self._owner + secrets.token_bytes(_HALF)
-        wanted = _Wanted(claim.name, token, self._ended)
+        wanted = _Wanted(claim.name, token, self._ended, self._file.is_unwritable)
+        found = None
         try:
             found = await self._file.change(wanted.take, self._timeout)
         except (StoreFailed, TimeoutError):
-            found = None
-        except BaseException:
-            wanted.is_given_up = True
-            self._give_back(claim.name, wanted.token)
-            raise
-        if found is None:  # it may be taken all the same, later
-            wanted.is_given_up = True
-            self._give_back(claim.name, wanted.token)
+            return
+        finally:
+            if found is None:
+                wanted.is_given_up = True
+                if wanted.is_begun:
+                    self._give_back(claim.name, token)
+        if found is None:
             return
         holder, claim.order = found
-        if holder == wanted.token:
-            claim.token = wanted.token
+        if holder == token:
+            claim.token = token
         else:
             claim.held_by = holder
 
     async def holder(self, name: bytes) -> bytes:
         """The token of who has this lease; empty for nobody, and where the file fails."""
-        if self._file.is_unwritable():
+        now = monotonic()
+        if self._file.is_unwritable() or now < self._alone_until:
             return b""
+        if now >= self._tried_at + _TRIED_EVERY:
+            self._tried_at = math.inf
+            self._file.begin(self._try_to_write)  # a disk that is slow is no reason not to wait
         try:
             found = await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
         except (StoreFailed, TimeoutError):
@@ -103,35 +136,98 @@ class FileClaims:
 
     def failed(self) -> None:
         """Something could not be stored: let others take all leases. In the thread that writes."""
-        if self._file.is_unwritable():
-            self._file.write(partial(_give_all_back, self._owner))
+        now = monotonic()
+        if self._file.is_unwritable() and now >= self._given_at + _AGAIN:
+            self._due_until = now + LEASE
+            self._give_all_back()
+
+    def close(self) -> None:
+        """Try nothing again."""
+        self._loop = None
+        if self._again is not None:
+            self._again.cancel()
 
     def _give_back(self, name: bytes, token: bytes) -> None:
-        self._file.begin(partial(self._end, name, token))
+        self._file.begin(partial(self._end, {token: name}))
 
-    def _end(self, name: bytes, token: bytes) -> None:
-        """In the thread that writes."""
-        if self._file.write(partial(_give_back, name, token)) is None:
-            now = monotonic()
-            while self._ended and next(iter(self._ended.values())) < now - LEASE:
-                del self._ended[next(iter(self._ended))]
-            self._ended[token] = now
+    def _try_later(self) -> None:
+        if self._loop is not None and self._again is None:
+            self._again = self._loop.call_later(_AGAIN, self._try_again)
+
+    def _try_again(self) -> None:
+        self._again = None
+        self._file.begin(self._end_again)
+
+    # In the thread that writes
+
+    def _try_to_write(self) -> None:
+        written = self._file.write(partial(_try_to_write, self._owner))
+        self._tried_at = monotonic()
+        if not written:
+            self._alone_until = self._tried_at + _AGAIN
+            self.failed()
+
+    def _give_all_back(self) -> None:
+        """Nothing is taken meanwhile, as nothing can be written."""
+        self._given_at = monotonic()
+        if self._file.write(partial(_give_all_back, self._owner), at_once=True):
+            self._due_until = 0.0
+            self._ended.clear()
+        else:
+            self._not_given_back()
+
+    def _end(self, leases: Mapping[bytes, bytes]) -> None:
+        """``leases``: names by token."""
+        if self._file.write(partial(_give_back, leases)):
+            for token in leases:
+                self._ended.pop(token, None)
+            return
+        until = monotonic() + LEASE
+        for token, name in leases.items():
+            self._ended.setdefault(token, (name, until))
+        self._not_given_back()
+
+    def _not_given_back(self) -> None:
+        if (loop := self._loop) is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._try_later)
+
+    def _end_again(self) -> None:
+        now = monotonic()
+        for token in [token for token, (_, until) in self._ended.items() if until <= now]:
+            del self._ended[token]
+        if now < self._due_until:
+            self._give_all_back()
+        elif self._ended:
+            self._end({token: name for token, (name, _) in self._ended.items()})
 
 
 class _Wanted:
     """A lease that is asked for, in the thread that writes."""
 
-    __slots__ = ("ended", "is_given_up", "name", "token")
+    __slots__ = ("ended", "is_begun", "is_given_up", "is_unwritable", "name", "token")
 
-    def __init__(self, name: bytes, token: bytes, ended: Container[bytes]) -> None:
+    def __init__(
+        self,
+        name: bytes,
+        token: bytes,
+        ended: Container[bytes],
+        is_unwritable: Callable[[], bool],
+    ) -> None:
         self.name = name
         self.token = token
         self.ended = ended
+        self.is_unwritable = is_unwritable
+        self.is_begun = False
+        """Whether it may have been taken, or still be."""
         self.is_given_up = False
         """Whether whoever asked for it waits no more."""
 
     def take(self, database: Database) -> tuple[bytes, int] | None:
-        """The token of who has it now, and the moment; None where nobody waits for that."""
+        """The token of who has it now, and the moment; None where nobody waits for that, or
+        something could not be written since it was asked for."""
+        if self.is_unwritable():
+            return None
+        self.is_begun = True  # before the look: one of both threads sees what the other has set
         if self.is_given_up:
             return None
         with database.transaction():
@@ -148,12 +244,20 @@ def _renew(name: bytes, token: bytes, database: Database) -> None:
         database.agreements.renew(name, token)
 
 
-def _give_back(name: bytes, token: bytes, database: Database) -> bool:
+def _try_to_write(owner: bytes, database: Database) -> bool:
     with database.transaction():
-        database.agreements.give_back(name, token)
+        database.agreements.try_to_write(owner)
     return True
 
 
-def _give_all_back(owner: bytes, database: Database) -> None:
+def _give_back(leases: Mapping[bytes, bytes], database: Database) -> bool:
+    with database.transaction():
+        for token, name in leases.items():
+            database.agreements.give_back(name, token)
+    return True
+
+
+def _give_all_back(owner: bytes, database: Database) -> bool:
     with database.transaction():
         database.agreements.give_all_back(owner)
+    return True

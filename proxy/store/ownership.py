@@ -31,6 +31,9 @@ _AT: Final = 68
 """Where the head of a file has its ``application_id`` (file format 1.3)."""
 _PART: Final = 1 << 20
 """Bytes of a damaged file that are searched: the text of the tables is in its first page."""
+_WRITTEN_BY: Final = 18
+_NEWEST: Final = 2
+"""Where a file says which version may write it, and the last one that there is (1.3.3)."""
 _SHORTEST: Final = 512
 """Bytes of a database; SQLite takes what is shorter for an empty one, and writes over it."""
 
@@ -93,6 +96,15 @@ def start_of(path: Path, count: int) -> bytes:
                 _kept[mark] = descriptor
             else:
                 os.close(descriptor)
+
+
+def only_to_be_read(path: Path) -> bool:
+    """Whether a byte of its head says so: no version of SQLite writes it."""
+    try:
+        head = start_of(path, _WRITTEN_BY + 1)
+    except OSError:
+        return False
+    return len(head) > _WRITTEN_BY and head[_WRITTEN_BY] > _NEWEST
 
 
 def _mark(found: os.stat_result) -> tuple[int, int]:

@@ -1,10 +1,14 @@
-"""Chunks of what was removed from a file of SQLite.
+"""Chunks of a file of SQLite that no entry has: of what was removed, and of what is on its way.
 
-They stay for ten minutes, since a slow client may still be reading them, in this process or in
-another one. But whoever replaces a long reply again and again would fill the disk meanwhile. So
-there is a bound for all that the file holds, whichever process has removed it: ``max_size`` and a
-quarter of that, or one reply of the longest seen. What is beyond it goes at once: what was removed
+What was removed stays for ten minutes, since a slow client may still be reading it, in this process
+or in another one. But whoever replaces a long reply again and again would fill the disk meanwhile.
+So there is a bound for all that the file holds, whichever process has written it: ``max_size``, and
+a quarter of that or one reply of the longest seen. What is beyond it goes at once: what was removed
 first, and of that what this process reads goes last. A client that is in the midst of it is cut.
+
+What is on its way counts as well. Where nothing is left that was removed, and the file still holds
+too much, chunks are taken of one body of each process alone (``bodies``). What a process that has
+died had on its way goes after an hour.
 
 How much the file holds is what SQLite says of its pages, which costs nothing. They hold more than
 the entries count (a page is seldom full): how much that is, a sweep finds out.
@@ -18,7 +22,11 @@ from typing import Final
 from proxy.store.parts import PIECE
 
 LINGER: Final = 600.0
-"""Seconds for which they stay."""
+"""Seconds for which those of what was removed stay."""
+ORPHANED: Final = 3600.0
+"""Seconds after which chunks that were on their way are of a process that has died."""
+SPARE: Final = 1 << 20
+"""Bytes of room that are made for chunks at a time: a look at all that was removed takes long."""
 _SHARE: Final = 4
 """Of ``max_size``, what may be there beyond it."""
 _LEAST: Final = 1 << 20
@@ -27,6 +35,11 @@ _BATCH: Final = 64
 """Removed entries whose chunks go with one new entry, at most."""
 NEVER: Final[Mapping[int, float]] = MappingProxyType({})
 """Nothing has been read."""
+
+
+def began(ident: int) -> float:
+    """When a reply was begun to be stored."""
+    return (ident >> 10) / 1_000_000
 
 
 class Removed:
@@ -40,7 +53,7 @@ class Removed:
         self._longest = 0
         """What the largest entry cost that this connection has made visible."""
         self._unused = 0
-        """Bytes of the file that hold neither entries nor chunks of these, at the last sweep."""
+        """Bytes of the file that hold neither entries nor such chunks, at the last sweep."""
 
     def add(self, ident: int) -> None:
         """An entry with chunks is removed."""
@@ -53,14 +66,25 @@ class Removed:
             (self._wall(),),
         )
 
-    def make_room(self, max_size: int, new: int, read_at: Mapping[int, float] = NEVER) -> None:
-        """Forget chunks where the file holds too much.
+    def has_come(self, cost: int) -> None:
+        """An entry has become visible."""
+        self._longest = max(self._longest, cost)
 
-        ``new``: bytes of the entry that has just come; ``read_at``: when this process has last read
-        chunks of an entry.
+    def is_full(self, max_size: int) -> bool:
+        """Whether the file holds too much."""
+        return self._held() > self._most(max_size)
+
+    def _most(self, max_size: int) -> int:
+        return max_size + max(max_size // _SHARE, self._longest, _LEAST) + self._unused
+
+    def make_room(
+        self, max_size: int, read_at: Mapping[int, float] = NEVER, *, spare: int = 0
+    ) -> None:
+        """Forget chunks of what was removed where the file holds too much, but for ``spare`` bytes.
+
+        ``read_at``: when this process has last read chunks of an entry.
         """
-        self._longest = max(self._longest, new)
-        most = max_size + max(max_size // _SHARE, self._longest, _LEAST) + self._unused
+        most = self._most(max_size) - spare
         if self._held() <= most:
             return
         found = self._db.execute("SELECT entry FROM gone ORDER BY at LIMIT ?", (_BATCH,)).fetchall()
@@ -71,12 +95,20 @@ class Removed:
 
     def sweep(self, entries: int) -> None:
         """Forget what nobody reads any more. ``entries``: bytes that these cost."""
-        old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (self._wall() - LINGER,))
+        now = self._wall()
+        old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - LINGER,))
         for (ident,) in old.fetchall():
             self._forget(ident)
-        (chunks,) = self._db.execute(
-            "SELECT count(*) FROM chunks WHERE entry IN (SELECT entry FROM gone)"
-        ).fetchone()
+        loose = self._db.execute(
+            "SELECT entry, count(*), entry IN (SELECT entry FROM gone) FROM chunks "
+            "WHERE entry NOT IN (SELECT id FROM entries) GROUP BY entry"
+        )
+        chunks = 0
+        for ident, count, is_removed in loose.fetchall():
+            if is_removed or began(ident) >= now - ORPHANED:
+                chunks += count
+            else:
+                self._forget(ident)
         self._unused = max(0, self._held() - entries - chunks * PIECE)
 
     def _forget(self, ident: int) -> None:

@@ -18,6 +18,7 @@ from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, common_gauge, counter
 from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, Removal, StoreFailed
 from proxy.policy.key_changes import Changes
+from proxy.store.bodies import Bodies
 from proxy.store.database import OVERHEAD, Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.file_claims import FileClaims
@@ -27,8 +28,6 @@ from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
 from proxy.store.whole import kept
 
-_BACKLOG: Final = 16 << 20
-"""Bytes that wait for the disk at the most; what comes beyond it is not stored."""
 _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
 
@@ -44,14 +43,12 @@ class SqliteStore:
     """All entries of a file."""
 
     __slots__ = (
-        "_begun",
+        "_bodies",
         "_claims",
-        "_done",
         "_file",
         "_invalid",
         "_kept",
         "_last_ident",
-        "_lost",
         "_noted_at",
         "_recent",
         "_timeout",
@@ -72,14 +69,7 @@ class SqliteStore:
         self._timeout = timeout or None
         self._unwritten: Counter[bytes] = Counter()
         """Keys for which something is still to be written."""
-        self._begun = self._done = 0
-        """Bytes of bodies that were given to the thread that writes, and that it is done with.
-
-        Two numbers, since each of both threads may change one only.
-        """
         self._last_ident = 0
-        self._lost: set[int] = set()
-        """Idents of bodies of which a chunk could not be written."""
         self._recent = RecentEntries(self.chunk)
         self._used: dict[int, float] = {}
         self._kept: set[int] = set()
@@ -89,6 +79,7 @@ class SqliteStore:
         self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
         self._claims = FileClaims(self._file, self.changes, self._timeout)
         self.claims: Claims = self._claims
+        self._bodies = Bodies(self._file, self._claims, self._recent.read_at)
 
     def room_beside(self, meta: Meta) -> int:
         """Bytes of the longest body that fits into the file beside this head."""
@@ -102,12 +93,8 @@ class SqliteStore:
         """The replies under this key; NOT_KNOWN where the file cannot be read in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
-            if key in self._unwritten:
-                async with asyncio.timeout(self._timeout):
-                    await self._file.change(lambda _: None)  # all before it is written then
-                    rows = await self._file.read(lambda db: db.find(key))
-            else:
-                rows = await self._file.read(lambda db: db.find(key), self._timeout)
+            within = await self._written() if key in self._unwritten else self._timeout
+            rows = await self._file.read(lambda db: db.find(key), within)
         except StoreFailed:
             return NOT_KNOWN
         except TimeoutError:
@@ -127,6 +114,12 @@ class SqliteStore:
             self._used[row.ident] = now
         self._note()
         return entries
+
+    async def _written(self) -> float | None:
+        """Wait until all is written that was begun before; what is left of the timeout."""
+        began = monotonic()
+        await self._file.change(lambda _: None, self._timeout)
+        return self._timeout and max(0.0, self._timeout - (monotonic() - began))
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> SqliteWriter:
         """Begin to store a reply."""
@@ -159,15 +152,11 @@ class SqliteStore:
 
     def has_room(self, size: int) -> bool:
         """Whether so much more may wait for the disk."""
-        return self._begun - self._done + size <= _BACKLOG
+        return self._bodies.has_room(size)
 
     def write_chunk(self, ident: int, number: int, data: bytes) -> bool:
-        """Have a chunk written; False where too much waits already."""
-        if not self.has_room(len(data)):
-            return False
-        self._begun += len(data)
-        self._file.begin(partial(self._write_chunk, ident, number, data))
-        return True
+        """Have a chunk written; False where there is no room for it."""
+        return self._bodies.write_chunk(ident, number, data, self.max_size)
 
     def add(
         self,
@@ -180,7 +169,6 @@ class SqliteStore:
         """Have an entry made visible."""
         old = [int.from_bytes(ident, "big") for ident in replaces]
         self._unwritten[key] += 1
-        self._begun += len(row.body or b"")
         loop = asyncio.get_running_loop()
         most, read_at = self.max_size, self._recent.read_at
 
@@ -188,11 +176,15 @@ class SqliteStore:
             database.add(key, row, labels, old, max_size=most, claim=claim, read_at=read_at)
             return True
 
-        self._file.begin(partial(self._add, loop, key, row, work, claim))
+        def written() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._now_written, key)
+
+        self._bodies.add(row, work, claim, written)
 
     def drop(self, ident: int) -> None:
         """Have the chunks of a body forgotten."""
-        self._file.begin(partial(self._drop, ident))
+        self._bodies.drop(ident)
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
@@ -222,14 +214,16 @@ class SqliteStore:
     async def _changed(self, change: Callable[[Database], object]) -> None:
         """Wait for a change; one that takes too long is made later."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._file.change(change)
-        except (StoreFailed, TimeoutError) as error:
-            self.timeouts += isinstance(error, TimeoutError)
+            await self._file.change(change, self._timeout, anyway=True)
+        except TimeoutError:
+            self._is_late()
+        except StoreFailed:
+            pass  # the file has said so
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""
         await self._invalid.close()
+        self._claims.close()
         self._note(at_once=True)
         await asyncio.get_running_loop().run_in_executor(None, self._file.close)
 
@@ -252,46 +246,6 @@ class SqliteStore:
         used, self._used = self._used, {}
         kept, self._kept = self._kept, set()
         self._file.begin(partial(self._file.write, lambda db: db.use(used, kept)))
-
-    # In the thread that writes
-
-    def _write_chunk(self, ident: int, number: int, data: bytes) -> None:
-        self._done += len(data)
-        if ident in self._lost:
-            return
-
-        def add(database: Database) -> bool:
-            database.add_chunk(ident, number, data)
-            return True
-
-        if self._file.write(add) is None:
-            self._lost.add(ident)
-            self._claims.failed()
-
-    def _add(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        key: bytes,
-        row: Row,
-        work: Callable[[Database], bool],
-        claim: Claim | None,
-    ) -> None:
-        self._done += len(row.body or b"")
-        if row.ident in self._lost:
-            self._drop(row.ident)
-            stored = False
-        else:
-            stored = self._file.write(work) is not None
-            if not stored:
-                self._claims.failed()
-        if not stored and claim is not None:
-            self.claims.give_back(claim)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._now_written, key)
-
-    def _drop(self, ident: int) -> None:
-        self._lost.discard(ident)
-        self._file.write(lambda db: db.drop_chunks(ident))
 
     def _now_written(self, key: bytes) -> None:
         self._unwritten[key] -= 1

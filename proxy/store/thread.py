@@ -32,14 +32,19 @@ class Worker:
         self._is_late = False
         """Whether somebody has waited in vain, and nothing has been done since."""
 
-    async def call(self, work: Callable[[], T], within: float | None = None) -> T:
+    async def call(
+        self, work: Callable[[], T], within: float | None = None, *, anyway: bool = False
+    ) -> T:
         """What ``work`` returns. Raises StoreFailed where it fails.
 
         Raises TimeoutError where that takes longer than ``within`` seconds; it is done all the
-        same. Raises it at once, and does nothing, where something before it has taken too long and
-        is not done yet: if each of many waited for that, all of them would be slow.
+        same. Raises it at once, where something before it has taken too long and is not done yet:
+        if each of many waited for that, all of them would be slow. Then it does nothing, unless it
+        is to be done ``anyway``.
         """
         if within is not None and self._is_late:
+            if anyway:
+                self._put(work, None)
             raise TimeoutError
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()

@@ -12,7 +12,7 @@ from proxy.middleware.cache import leasing
 from proxy.net import small_reads, splice, timers
 from proxy.policy import attempt_bound, last_chance, patience, permit_loans, rotation, soonest
 from proxy.run import chains, descriptors, memory
-from proxy.store import database, file, parts, removed
+from proxy.store import file, parts, removed
 from proxy.telemetry import log
 from proxy.upstream import connector, hints
 
@@ -64,7 +64,7 @@ def test_a_bound_of_a_decision_is_that_of_the_code(number: str, bound: str) -> N
 
 
 def test_bounds_in_words_are_those_of_the_code() -> None:
-    assert (removed.LINGER, database.ORPHANED) == (600.0, 3600.0)
+    assert (removed.LINGER, removed.ORPHANED) == (600.0, 3600.0)
     for words in ("are swept after an hour", "Its chunks stay for ten minutes"):
         assert words in read("0046")
     assert leasing.IN_VAIN_FOR == 60.0

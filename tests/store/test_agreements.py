@@ -1,7 +1,7 @@
 """What processes that share a file of SQLite tell each other."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import time as now
@@ -124,3 +124,31 @@ def test_a_file_of_a_proxy_that_knew_nothing_of_it_goes_on(tmp_path: Path) -> No
     database.delete_all(A)
     assert database.agreements.now() == born + 1
     database.close()
+
+
+@pytest.mark.parametrize("leases", [1, 300])
+def test_what_is_tried_takes_as_much_as_the_end_of_leases(tmp_path: Path, leases: int) -> None:
+    """So whoever can write it is right to wait for one."""
+    path = tmp_path / "store.db"
+    database, other = Database(path), Database(path)
+
+    def written(change: Callable[[], None]) -> int:
+        """Bytes of the log after that change alone."""
+        other._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with database.transaction():
+            change()
+        return path.with_name("store.db-wal").stat().st_size
+
+    with database.transaction():
+        for number in range(leases):
+            database.agreements.take(b"%016d" % number, b"owner..." + b"%08d" % number)
+    assert database.agreements.holder(b"%016d" % 0)
+    ended = written(lambda: database.agreements.give_all_back(b"owner..."))
+    assert not database.agreements.holder(b"%016d" % 0)
+    for _ in range(3):
+        assert written(lambda: database.agreements.try_to_write(b"other...")) >= ended
+    with database.transaction():
+        database.agreements.sweep()
+    assert not database._db.execute("SELECT * FROM leases").fetchall()
+    for each in (database, other):
+        each.close()

@@ -1,8 +1,12 @@
 """Files of the SQLite store, whole and damaged."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from proxy.store.database import Database, Row
 from proxy.store.parts import PIECE
@@ -43,3 +47,41 @@ def told_by(statement: str) -> Callable[[Path], None]:
         connection.close()
 
     return damage
+
+
+async def set_up(store: SqliteStore, pragma: str) -> None:
+    """Tell the connection that writes."""
+
+    def change(database: Database) -> None:
+        database._db.execute(f"PRAGMA {pragma}")
+
+    await store._file.change(change)
+
+
+async def stands(store: SqliteStore, name: bytes) -> bytes:
+    """The token that the file has, whatever this process knows of it."""
+    return await store._file.read(lambda database: database.agreements.holder(name))
+
+
+async def ended(store: SqliteStore, name: bytes) -> None:
+    """Wait until the file has none."""
+    async with asyncio.timeout(30):
+        while await stands(store, name):
+            pass
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, kind: type, name: str, code: int, *, times: int = 1
+) -> None:
+    """Have a method fail as SQLite does, so many times."""
+    usual, left = getattr(kind, name), [None] * times
+
+    def fail(*given: Any, **named: Any) -> object:
+        if left:
+            left.pop()
+            error = sqlite3.OperationalError("it fails")
+            error.sqlite_errorcode = code
+            raise error
+        return usual(*given, **named)
+
+    monkeypatch.setattr(kind, name, fail)

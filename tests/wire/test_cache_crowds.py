@@ -79,7 +79,9 @@ async def crowd(proxy: Process, clients: int = N) -> AsyncIterator[list[asyncio.
 def pass_by(folder: Path, seconds: float) -> None:
     """As if that much time had passed since the one lease there is was taken or renewed."""
     with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=PATIENCE)) as file, file:
-        changed = file.execute("UPDATE leases SET until = until - ?", (seconds,))
+        # one that has ended is what another process has written to see whether it can
+        changing = "UPDATE leases SET until = until - ? WHERE until > 0"
+        changed = file.execute(changing, (seconds,))
         assert changed.rowcount == 1
 
 

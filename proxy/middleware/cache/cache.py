@@ -146,8 +146,13 @@ class Cache:
             if entry is None:
                 reason = why
             elif (found := self._from_store(asked, entry)) is not None:
-                if entry.whole is not None or await begun(found, entry):
-                    return found
+                reply, kind = found
+                if entry.whole is not None or await begun(reply, entry):
+                    self.counts[kind] += 1
+                    whole = reply.encoded is not None  # the usual hit
+                    self.counts["hit_bytes"] += entry.size if whole else body_size(reply, entry)
+                    return reply
+                exchange.record.cache = ""
                 entry, reason = None, LOST
             elif not asked.wanted.no_cache:
                 reason = "stale" if entry.meta.freshness.is_stale(self._now()) else reason
@@ -157,8 +162,11 @@ class Cache:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
 
-    def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
-        """The answer from an entry; None where the upstream has to be asked first."""
+    def _from_store(self, asked: Asked, entry: Entry) -> tuple[Reply, str] | None:
+        """The answer from an entry, and as what it counts if its body is there.
+
+        None where the upstream has to be asked first.
+        """
         now, stored = self._now(), entry.meta.freshness
         shown = entry.shown
         if asked.wanted is ANYTHING and type(shown) is Shown and shown.since <= now < shown.until:
@@ -166,26 +174,29 @@ class Cache:
         else:
             use = reuse(stored, asked.wanted, now)
         if use is Use.FRESH:
-            self.counts["hits"] += 1
-            found = fresh_answer(asked, entry, now, self._now)
-            whole = found.encoded is not None  # the usual hit
-            self.counts["hit_bytes"] += entry.size if whole else body_size(found, entry)
-            return found
+            return fresh_answer(asked, entry, now, self._now), "hits"
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
-            return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
-        if use is Use.REFRESH:
+            words += "; detail=max-stale"
+        elif use is Use.REFRESH:
             self._refresher.begin(asked, entry.ident, partial(self._ask_for, entry, asked.content))
             words += "; detail=stale-while-revalidate"
-            return self._answer(asked, entry, now, words, "stale")
-        if self._failing.holds(asked.own_key) and usable_on_error(stored, asked.wanted, now):
-            return self._answer(asked, entry, now, f"{words}; detail=stale-if-error", "stale")
-        return None
-
-    def _answer(self, asked: Asked, entry: Entry, now: float, words: str, kind: str) -> Reply:
-        self.counts[kind] += 1
+        elif self._failing.holds(asked.own_key) and usable_on_error(stored, asked.wanted, now):
+            words += "; detail=stale-if-error"
+        else:
+            return None
         asked.exchange.record.cache = words
+        return answer(asked, entry, now, words, self._now), "stale"
+
+    async def _answer(
+        self, asked: Asked, entry: Entry, now: float, words: str, kind: str
+    ) -> Reply | None:
+        """The answer from an entry, counted as one of this kind; None where its body is lost."""
         found = answer(asked, entry, now, words, self._now)
+        if not await begun(found, entry):
+            return None
+        asked.exchange.record.cache = words
+        self.counts[kind] += 1
         self.counts["hit_bytes"] += body_size(found, entry)
         return found
 
@@ -239,13 +250,14 @@ class Cache:
         if asked.takes(entry):  # else it differs in what does not tell calls apart
             asked.exchange.record.coalesced = True
             words = f"fwd={reason}; fwd-status={entry.meta.status}; collapsed"
-            found = self._answer(asked, entry, self._now(), words, "collapsed")
-            if await begun(found, entry):
+            found = await self._answer(asked, entry, self._now(), words, "collapsed")
+            if found is not None:
                 return found
         return await self._alone(asked, reason)
 
     async def _alone(self, asked: Asked, reason: str) -> Reply:
         """From the upstream, where an entry turns out to be of no use."""
+        self.counts["misses"] += 1
         record = asked.exchange.record
         exchange, status = asked.exchange, str(record.reply_status)
         record.log_last(status, exchange.asked_at, self._clock(), exchange.body)
@@ -281,8 +293,8 @@ class Cache:
         if not usable_on_error(stored, asked.wanted, now):
             return None
         words = f"fwd={reason}{status}; ttl={int(stored.remaining(now))}; detail=stale-if-error"
-        if not await begun(found := self._answer(asked, entry, now, words, "stale"), entry):
-            asked.exchange.record.cache = ""
+        found = await self._answer(asked, entry, now, words, "stale")
+        if found is None:
             return None
         self._failing.add(asked.own_key)
         asked.exchange.error = ""
@@ -303,8 +315,8 @@ class Cache:
         words = f"fwd={reason}; fwd-status=304"
         if asked.exchange.record.coalesced:
             words += "; collapsed"
-        found = self._answer(asked, current, self._now(), words, "revalidated")
-        if not await begun(found, current):
+        found = await self._answer(asked, current, self._now(), words, "revalidated")
+        if found is None:
             return await self._alone(asked, LOST)
         if current.meta.freshness == before:  # the 304 is not stored
             now, sent_at = self._now(), asked.exchange.record.sent_at

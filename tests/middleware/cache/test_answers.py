@@ -1,17 +1,18 @@
 """Replies that are made from stored ones."""
 
 import re
+from typing import Any
 
 import pytest
 
-from proxy.core.errors import ReplyBroken
+from proxy.core.errors import ConnectFailed, ReplyBroken
 from proxy.core.stored import Entry
 from proxy.middleware.cache.answers import answer, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
 from tests.support.caching import Answer, Caching, fresh
-from tests.support.loop import get
+from tests.support.loop import get, reply
 from tests.support.pieces import body
 from tests.support.stored import meta, put
 
@@ -225,3 +226,23 @@ async def test_the_bytes_of_a_hit_are_those_of_its_body(
     assert answer.cache.startswith("hit")
     bytes_ = size if share == 1.0 else share
     assert (len(answer.body), caching.cache.counts["hit_bytes"]) == (bytes_, bytes_)
+
+
+@pytest.mark.parametrize("size", [10, 100_000], ids=["whole", "read"])
+@pytest.mark.parametrize(
+    ("kind", "outcomes", "fields"),
+    [
+        ("stale", [ConnectFailed("no")], []),
+        ("stale", [], [(b"Cache-Control", b"max-stale")]),
+        ("revalidated", [reply(304, [(b"ETag", b'"a"')])], []),
+    ],
+    ids=["error", "max-stale", "revalidated"],
+)
+async def test_the_bytes_of_a_stale_answer_are_those_of_its_body(
+    kind: str, outcomes: list[Any], fields: list[tuple[bytes, bytes]], size: int
+) -> None:
+    caching = Caching(fresh(0, b"x" * size, (b"ETag", b'"a"')), *outcomes, stale_if_error=60.0)
+    await caching.ask()
+    answer = await caching.ask_for((b"Range", b"bytes=0-4"), *fields)
+    counts = caching.cache.counts
+    assert (answer.status, counts[kind], counts["hit_bytes"]) == (206, 1, 5)

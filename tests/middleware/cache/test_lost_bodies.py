@@ -1,14 +1,17 @@
 """Entries whose body the store has lost: they are misses, as long as nothing has been sent."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
 from proxy.core.stored import Entry
+from proxy.middleware.cache.asked import Asked
 from proxy.store.memory_entry import SHORT
 from tests.support.caching import Caching, fresh
 from tests.support.loop import get, reply
+from tests.support.pieces import body
 
 LONG = bytes(range(256)) * 1024
 TAG = (b"ETag", b'"a"')
@@ -71,6 +74,54 @@ async def test_a_failure_is_no_better_for_it(outcome: Any) -> None:
         answer = await caching.ask(exchange)
         assert (answer.status, answer.body) == (503, b"sorry")
         assert "stale-if-error" not in exchange.record.cache
+
+
+@pytest.mark.parametrize("fields", [[], [(b"Range", b"bytes=9-")]], ids=["whole", "range"])
+@pytest.mark.parametrize(
+    ("seconds", "outcomes", "options"),
+    [
+        (60, [fresh(60, b"new")], {}),
+        (0, [fresh(60, b"new")], {"stale_while_revalidate": 60.0}),
+        (0, [reply(304, [TAG]), fresh(60, b"new")], {}),
+        (0, [reply(304, [TAG]), ConnectFailed("no")], {}),
+        (0, [ConnectFailed("no")], {"stale_if_error": 60.0}),
+        (0, [reply(503, [], b"sorry")], {"stale_if_error": 60.0}),
+    ],
+    ids=["hit", "stale", "confirmed", "confirmed in vain", "error", "503"],
+)
+async def test_it_counts_as_a_miss_alone(
+    seconds: int, outcomes: list[Any], options: dict[str, Any], fields: list[tuple[bytes, bytes]]
+) -> None:
+    caching = await lost(seconds, *outcomes, fresh(60, b"newer"), **options)
+    caching.cache.counts.clear()
+    exchange = get(headers=fields)
+    with contextlib.suppress(ConnectFailed):
+        await caching.ask(exchange)
+    counts = caching.cache.counts
+    assert (counts.pop("misses"), counts.pop("stored", 0) <= 2, +counts) == (1, True, {})
+    assert not exchange.record.cache.startswith("hit")
+
+
+async def test_what_another_process_has_stored_counts_as_a_miss_too() -> None:
+    caching = await lost(60, fresh(60, b"new"))
+    caching.cache.counts.clear()
+    exchange = get()
+    asked = Asked(exchange, caching.cache._keys.of)
+    [entry] = await caching.store.get(asked.key)
+    answer = await caching.cache._from_elsewhere(asked, entry, "uri-miss")
+    assert await body(answer) == b"new"
+    counts = caching.cache.counts
+    assert (counts["misses"], counts["collapsed"], counts["hit_bytes"]) == (1, 0, 0)
+    assert not exchange.record.coalesced
+
+
+@pytest.mark.parametrize("outcomes", [[ConnectFailed("no")], []], ids=["failure", "no upstream"])
+async def test_a_lost_hit_that_ends_in_an_error_is_logged_as_no_hit(outcomes: list[Any]) -> None:
+    caching = await lost(60, *outcomes)
+    exchange = get(headers=[] if outcomes else [(b"Cache-Control", b"only-if-cached")])
+    with pytest.raises(ConnectFailed if outcomes else NotCached):
+        await caching.ask(exchange)
+    assert exchange.record.cache == ""
 
 
 async def test_a_paced_stream_is_a_miss_too() -> None:
