@@ -118,7 +118,12 @@ async def test_rounds_of_copies_follow_each_other() -> None:
             admin=ADMIN,
             hedge={"delay": "100ms", "budget_percent": 100.0},
             timeouts={"per_try": "200ms"},
-            retry={"on": ["timeout"], **QUICK, "budget": {"min_per_second": 100}},
+            retry={
+                "on": ["timeout"],
+                "attempts": 6,
+                **QUICK,
+                "budget": {"min_per_second": 100},
+            },
             upstream_options={"servers": [one.url, other.url]},
         ) as proxy,
     ):
