@@ -141,6 +141,11 @@ def _hedge(_: Config, route: Route, hedge: HedgeOptions) -> Reasons:
         yield "", "no copy is ever sent with budget_percent = 0"
     elif why := _unrepeatable(route, route.retry or RetryOptions()):
         yield "", why
+    if route.retry is not None and 1 < route.retry.attempts <= hedge.max:
+        left = route.retry.attempts - 1
+        most = "one copy" if left == 1 else f"{left} copies"
+        expected = f"expected max = {left}, or attempts = {hedge.max + 1}"
+        yield "max", f"[retry] attempts ({left + 1}) leaves {most} at most: {expected}"
     first_byte = route.timeouts.first_byte
     try:
         delay = Duration.parse(hedge.delay) if hedge.delay[:1].isdigit() else 0

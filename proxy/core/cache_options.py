@@ -166,7 +166,8 @@ def _query_fault(url: str) -> str:
     base, _, query = url.partition("?")
     for name, found in parse_qs(query, keep_blank_values=True).items():
         if not _IN_QUERY.fullmatch(name):
-            hint = "TLS is rediss://" if name in ("ssl", "tls") else "expected db or ssl_ca_certs"
+            expected = "expected db, max_connections or ssl_ca_certs"
+            hint = "TLS is rediss://" if name in ("ssl", "tls") else expected
             return f"{name!r} in the query is not taken here: {hint}"
         try:
             pool: Any = ConnectionPool.from_url(f"{base}?{urlencode({name: found[0]})}")

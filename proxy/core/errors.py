@@ -252,7 +252,7 @@ class ConnectionLimit(ProxyError):
 
 
 class ShuttingDown(ProxyError):
-    """The grace period of a shutdown is over."""
+    """The grace period of a shutdown is over, or what is asked cannot begin during one."""
 
 
 class EndedByOperator(ProxyError):

@@ -107,6 +107,8 @@ class Record:
     """When the request was sent that copies may be made of."""
     attempt_began_at: float = 0.0
     """When the last attempt began to look for a server."""
+    attempt_ended_at: float = 0.0
+    """When it failed, where its copies were waited for after that."""
     queued_before: float = 0.0
     """Seconds of ``queue_s`` that were over when the last attempt began."""
     client_before: float = 0.0
@@ -201,7 +203,8 @@ class Record:
     def attempt(
         self, endpoint: str, outcome: str, began: float, now: float, *, beside: bool = False
     ) -> Attempt:
-        """The attempt that these findings are of."""
+        """The attempt that these findings are of: it has ended now, or failed before."""
+        now = min(now, self.attempt_ended_at) if self.attempt_ended_at > began else now
         spent = now - began, began, self.connect_s, self.queued_before
         status = 0 if self.first_byte_at is None else self.reply_status
         names = self.span_id, self.upstream

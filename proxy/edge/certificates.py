@@ -36,6 +36,8 @@ _FLIGHTS: Final = 4
 
 _ByKind: TypeAlias = dict[bytes, CertificateOptions]
 """The first certificate for a name with a key of each kind, see ``kind_of_key``."""
+_Held: TypeAlias = dict[str, str]
+"""The name by which each file can be read as often as need be."""
 
 
 class ListenerTls:
@@ -53,7 +55,9 @@ class ListenerTls:
         self._options = options
         self._clock = clock
         self._wall = wall
-        self._files = tuple(files_of(options))
+        files = tuple(files_of(options))
+        self._files = files if all(map(rereadable, files)) else ()
+        """What is looked at; nothing where one is read once, as all are read together."""
         self._mark = marks(self._files)
         self._refused = ""
         """What was wrong when they were last read: that is said once."""
@@ -78,6 +82,12 @@ class ListenerTls:
         if mark == self._mark and not expired:
             return
         self._mark = mark
+        if self._files:
+            self._read_again(expired=expired)
+        self._expires_at = self._expiry()
+
+    def _read_again(self, *, expired: bool) -> None:
+        """``expired``: since a list has, and no file has changed."""
         try:
             with without_waiting():  # the loop would
                 self._context = listener_context(self._options)
@@ -92,7 +102,6 @@ class ListenerTls:
             self._refused = ""
             if not expired:
                 log.info("[server.tls]: changed files are in use for new connections")
-        self._expires_at = self._expiry()
 
     def _expiry(self, *, said: bool = False) -> float:
         """When the next list of revoked certificates expires; what is wrong with them is logged.
@@ -125,18 +134,19 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
     Raises OSError, or ValueError where a file does not hold what it should.
     """
     named: dict[str, _ByKind] = {}
-    for entry in options.certificates:
-        shown = read_certificate(entry)
-        for name in shown.names or ("",):
-            named.setdefault(name, {}).setdefault(shown.kind, entry)
-    default = next(iter(named.values()))
     made: dict[tuple[CertificateOptions, ...], ssl.SSLContext] = {}
     contexts: dict[str, ssl.SSLContext] = {}
-    for name, by_kind in named.items():
-        entries = tuple(by_kind.values())
-        if entries not in made:
-            made[entries] = _context(options, entries)
-        contexts[name] = made[entries]
+    with _held(_pem_files(options)) as held:
+        for entry in options.certificates:
+            shown = _shown(entry, held)
+            for name in shown.names or ("",):
+                named.setdefault(name, {}).setdefault(shown.kind, entry)
+        for name, by_kind in named.items():
+            entries = tuple(by_kind.values())
+            if entries not in made:
+                made[entries] = _context(options, entries, held)
+            contexts[name] = made[entries]
+    default = next(iter(named.values()))
     first = made[tuple(default.values())]
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
@@ -155,7 +165,22 @@ def _star_for(name: str) -> str:
     return f"*.{name.partition('.')[2]}"
 
 
-def _context(options: ServerTlsOptions, entries: Iterable[CertificateOptions]) -> ssl.SSLContext:
+@contextlib.contextmanager
+def _held(files: Iterable[str]) -> Iterator[_Held]:
+    """A pipe is read once, whatever is made of it."""
+    with contextlib.ExitStack() as stack:
+        yield {file: stack.enter_context(readable(file)) for file in dict.fromkeys(files)}
+
+
+def _pem_files(options: ServerTlsOptions) -> Iterator[str]:
+    for entry in options.certificates:
+        yield from (entry.cert_file, entry.key_file)
+    yield options.client_ca_file
+
+
+def _context(
+    options: ServerTlsOptions, entries: Iterable[CertificateOptions], held: _Held
+) -> ssl.SSLContext:
     """``entries``: of keys of different kinds. OpenSSL shows the one that the client can check."""
     context = can_half_close(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.minimum_version = _VERSIONS[options.min_version]
@@ -165,20 +190,19 @@ def _context(options: ServerTlsOptions, entries: Iterable[CertificateOptions]) -
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
     context.verify_mode = _AUTH[options.client_auth]
-    if options.client_ca_file:
-        with readable(options.client_ca_file) as file:
-            load_authorities(context, options.client_ca_file, "client_ca_file", file)
+    if file := options.client_ca_file:
+        load_authorities(context, file, "client_ca_file", held[file])
     for entry in entries:
-        load_certificate(context, entry)
+        _load(context, entry, held)
     return context
 
 
-def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None:
+def _load(context: ssl.SSLContext, entry: CertificateOptions, held: _Held) -> None:
     """Show this certificate. Raises OSError, or UnusableFile with the file's name."""
     file = entry.password_file
     password = secret_content(file) if file else b""
-    with readable(entry.cert_file) as shown, readable(entry.key_file) as own:
-        load_pair(context, entry.cert_file, entry.key_file, password, file, read_from=(shown, own))
+    names = entry.cert_file, entry.key_file
+    load_pair(context, *names, password, file, read_from=(held[names[0]], held[names[1]]))
 
 
 class Shown(NamedTuple):
@@ -193,12 +217,15 @@ class Shown(NamedTuple):
 
 
 def read_certificate(entry: CertificateOptions) -> Shown:
-    """Raises OSError, or ValueError where the files cannot be used.
+    """Raises OSError, or ValueError where the files cannot be used."""
+    with _held((entry.cert_file, entry.key_file)) as held:
+        return _shown(entry, held)
 
-    Python reads certificates of peers only: so this is shown to a peer, in memory.
-    """
+
+def _shown(entry: CertificateOptions, held: _Held) -> Shown:
+    """Python reads certificates of peers only: so this is shown to a peer, in memory."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load_certificate(server, entry)
+    _load(server, entry, held)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE

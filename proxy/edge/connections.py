@@ -44,8 +44,8 @@ class Tracked(Resting, Protocol):
 class Tunnel(Protocol):
     """An upgraded connection, as far as draining and looking at it go."""
 
-    def close_politely(self) -> None:
-        """End it politely, within a second."""
+    def close_politely(self, *, unheard: bool = False) -> None:
+        """End it politely, within a second. ``unheard``: nobody reads what its client says."""
 
     def describe(self, now: float) -> Iterable[Sample]:
         """What operators are shown; ``now`` is monotonic."""
@@ -91,6 +91,7 @@ class ConnectionTracker:
         "refused",
         "retiring",
         "tunnels",
+        "unheard",
     )
 
     def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
@@ -107,6 +108,8 @@ class ConnectionTracker:
         """Whether each reply says that it is the last one on its connection."""
         self.retiring = False
         """Whether connections may rest for a moment only."""
+        self.unheard = False
+        """Whether nobody reads what clients send any more."""
         self.opened = 0
         """Connections that were let in since the start."""
         self.evicted = 0
@@ -221,7 +224,7 @@ class ConnectionTracker:
             return
         self._no_tunnels = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
-            tunnel.close_politely()
+            tunnel.close_politely(unheard=self.unheard)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING):
                 await self._no_tunnels

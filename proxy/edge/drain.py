@@ -55,7 +55,11 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
 
 
 async def drain_unheard(tracker: ConnectionTracker, grace: float) -> bool:
-    """The same where clients are not read any more: tunnels end first, and what is left is cut."""
+    """The same where clients are not read any more: tunnels end first, and what is left is cut.
+
+    None begins meanwhile (``edge/service``).
+    """
+    tracker.unheard = True
     await tracker.tunnels_closed()
     finished = await drain(tracker, grace)
     tracker.expire()

@@ -20,6 +20,7 @@ from proxy.core.errors import (
     ProxyError,
     RateLimited,
     RequestTimeout,
+    ShuttingDown,
     forget_frames,
 )
 from proxy.core.exchange import Exchange
@@ -135,7 +136,13 @@ class ProxyService:
         stream: ClientStream,
         relay: Relay,
     ) -> None:
-        """Go over to what client and upstream have agreed on."""
+        """Go over to what client and upstream have agreed on.
+
+        Raises ShuttingDown where nobody would read what the client says.
+        """
+        if self._tracker.unheard:
+            reply.close(Ending.ABANDONED)
+            raise ShuttingDown("no tunnel can begin any more: the proxy is shutting down")
         tunnel = Tunnel(exchange, stream, upstream)
         self._tracker.tunnels.add(tunnel)
         exchange.stalled = lambda now: now - tunnel.moved

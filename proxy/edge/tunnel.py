@@ -17,6 +17,7 @@ from proxy.net.timers import RearmableTimer
 
 _CLOSING: Final = 1.0
 """Seconds for the close frames of both sides once it is time to go."""
+_RESETTING: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 class Side(asyncio.Protocol):
@@ -41,7 +42,8 @@ class Side(asyncio.Protocol):
         self.received = 0
         self.ended = False
         """Whether nothing comes from here any more."""
-        self.gone = False
+        self.gone = self.was_cut = False
+        """Whether it has ended; whether by a cut, of which a socket pair says nothing."""
         self.error: Exception | None = None
 
     def take_over(self) -> None:
@@ -170,12 +172,10 @@ class Side(asyncio.Protocol):
         """End with a reset: nobody is to take it for a clean end."""
         self._shut = self._finished = True
         sock: Any = self.transport.get_extra_info("socket")
+        self.was_cut = self.was_cut or not self.gone
         if not self.gone and sock is not None and sock.fileno() >= 0 and sock.family in _RESETTING:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
-
-
-_RESETTING: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 class Tunnel:
@@ -201,8 +201,7 @@ class Tunnel:
     async def run(self, commit: Callable[[], None]) -> None:
         """Have ``commit`` tell the client, then pass bytes on until the end.
 
-        Raises ConnectionError or UpstreamError where one of them has gone already. Cancelled, it
-        cuts both.
+        Raises ConnectionError or UpstreamError where one has gone already. Cancelled, it cuts both.
         """
         client, upstream = self._client, self._upstream
         upstream.take_over()
@@ -253,10 +252,11 @@ class Tunnel:
         self._client.cut()
         self._upstream.cut()
 
-    def close_politely(self) -> None:
+    def close_politely(self, *, unheard: bool = False) -> None:
         """End it politely, with close code 1001 where that can be said; within a second."""
         if not self.closing:
             self.closing = True
+            self._client.ended = self._client.ended or unheard
             self._timer.arm(self._loop.time() + _CLOSING)
             self.continue_closing()
 

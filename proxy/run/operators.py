@@ -37,7 +37,7 @@ class Desk:
 
     @property
     def address(self) -> str:
-        """The first of those that are listened on: `[::]:9901` answers where `0.0.0.0:9901` does."""
+        """The first of those that are listened on."""
         return self.listener.addresses[0]
 
     async def open(self) -> None:

@@ -13,7 +13,15 @@ from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.attempts import all_tries
-from proxy.telemetry.phases import Phases, failed_attempts, is_between, phase_now, phase_of, phases
+from proxy.telemetry.phases import (
+    Phases,
+    awaited_beside,
+    failed_attempts,
+    is_between,
+    phase_now,
+    phase_of,
+    phases,
+)
 from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, of_retries, sentence
 
 LONGEST: Final = 300
@@ -115,8 +123,9 @@ class Teller:
             behind=_behind(exchange, now) if in_flight else None,
             tries=tries,
             in_flight=in_flight,
-            between=is_between(exchange, now),
+            between=is_between(exchange, now) or (in_flight and record.is_unlogged),
             asked=bool(record.attempt_count),
+            beside=_beside(record),
         )
         return Call(
             id=self.name(exchange),
@@ -180,6 +189,8 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
         return slowest.upstream or record.upstream, slowest.endpoint, ""
     if cause == "queue":
         wait = record.main_wait(now)
+    if cause == "first_byte" and (beside := _beside(record)) is not None:
+        return *beside, ""
     if wait is None or wait.what == ANSWER:
         return *where(record, now), "" if wait is None else ANSWER
     return wait.upstream, wait.server, wait.what
@@ -199,6 +210,11 @@ def _alike(failed: tuple[Attempt, ...]) -> str:
 def _went_on(cause: str, failed: tuple[Attempt, ...], exchange: Exchange, now: float) -> bool:
     """Whether a cause is that of attempts that all failed alike and took most of the time."""
     return _alike(failed) == cause and phases(exchange, now).longest == "retries"
+
+
+def _beside(record: Record) -> tuple[str, str] | None:
+    copy = awaited_beside(record)
+    return None if copy is None else (copy.upstream or record.upstream, copy.endpoint)
 
 
 def _behind(exchange: Exchange, now: float) -> Behind | None:

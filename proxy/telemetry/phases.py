@@ -4,24 +4,40 @@
 - ``queue``: the request waited to be let through, see ``core/record.Wait``;
 - ``retries``: attempts that failed, and the waits between them;
 - ``connect``: the last attempt got its connection;
-- ``first_byte``: the server was waited for, from the connection to the head of its reply;
+- ``first_byte``: the server was waited for, from the connection to the head of its reply; if that
+  was a failure, until its copies had failed too;
 - ``body``: the rest of the reply came.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from itertools import takewhile
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from proxy.core.body import EMPTY, client_waited
 from proxy.core.exchange import Exchange
-from proxy.core.record import ANSWER, NOT_ATTEMPTED, Attempt, Record
+from proxy.core.record import ABANDONED, ANSWER, HEDGED, NOT_ATTEMPTED, Attempt, Record
 from proxy.http.upgrade import SWITCHING
 
 NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
 """In the order in which a request meets them."""
 
-
 _AT_ONCE: Final = 0.01
 """Seconds within which an exchange ends with the attempt that is under way."""
+_NO_FAILURE: Final = frozenset({ABANDONED, HEDGED, NOT_ATTEMPTED})
+"""Outcomes of copies that were ended, or never sent."""
+
+
+class _Try(Protocol):
+    """An attempt, or what is shown of one."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def hedged(self) -> bool: ...
+
+
+AnyTry = TypeVar("AnyTry", bound=_Try)
 
 
 class Phases(NamedTuple):
@@ -96,17 +112,36 @@ def is_between(exchange: Exchange, now: float) -> bool:
         return True
     if exchange.committed or not (exchange.error == "client_gone" or exchange.ended_by):
         return False
-    last = record.attempt_log[-1]
-    return now - last.began - last.seconds > _AT_ONCE
+    return now - max(map(_end, record.attempt_log)) > _AT_ONCE
 
 
 def failed_attempts(exchange: Exchange, now: float) -> tuple[Attempt, ...]:
     """Those before the one that has answered, that is under way or whose failure is the answer."""
     record = exchange.record.with_call()
-    failed = tuple(each for each in record.attempt_log if not each.hedged)
-    if len(failed) < 2 or record.is_unlogged or is_between(exchange, now):
-        return failed
-    return failed[:-1]
+    goes_on = record.is_unlogged or is_between(exchange, now)
+    return failed_before(record.attempt_log, goes_on=goes_on)
+
+
+def failed_before(tries: Sequence[AnyTry], *, goes_on: bool) -> tuple[AnyTry, ...]:
+    """Of these, those before the one that counts, with the copies that failed by themselves.
+
+    ``goes_on``: the one that counts is none of them.
+    """
+    counted = [place for place, each in enumerate(tries) if not each.hedged]
+    if len(counted) > 1 and not goes_on:
+        counted.pop()  # with those that ran beside it
+    before = tries[: counted[-1] + 1] if counted else ()
+    return tuple(each for each in before if not each.hedged or each.outcome not in _NO_FAILURE)
+
+
+def awaited_beside(record: Record) -> Attempt | None:
+    """The copy that was waited for after the attempt that counts had failed, if for longer."""
+    if len(record.attempt_log) < 2 or record.is_unlogged or record.attempt_log[-1].hedged:
+        return None
+    *others, last = record.attempt_log
+    copies = list(takewhile(lambda each: each.hedged, reversed(others)))
+    longest = max(copies, key=_end, default=last)
+    return longest if _end(longest) - _end(last) > last.seconds else None
 
 
 def phase_now(exchange: Exchange, now: float) -> str:
@@ -138,6 +173,10 @@ def phase_of(record: Record) -> str:
 def is_growing(waited: object, now: float) -> bool:
     """Whether a clock of waits stands for a wait that is going on."""
     return callable(waited) and waited(now + 1.0) > waited(now)
+
+
+def _end(attempt: Attempt) -> float:
+    return attempt.began + attempt.seconds
 
 
 def _last_began(record: Record, now: float) -> tuple[float, float, float]:

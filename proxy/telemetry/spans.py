@@ -157,7 +157,9 @@ class Spans:
         spans = []
         for place, attempt in enumerate(tries):
             number = order.index(place)
-            until = now if place == len(tries) - 1 else None
+            last = place == len(tries) - 1
+            ended_before = exchange.record.attempt_ended_at > attempt.began
+            until = now if last and not ended_before else None
             span_id = attempt.span_id or f"{self._bits(64) or 1:016x}"
             spans.append(self._client(exchange, attempt, number, (span_id, parent_id), until))
         parent, _ = _context(exchange)

@@ -8,7 +8,7 @@ from proxy.core import record as waits
 from proxy.core.outcome import CONNECT_FAILURE, TIMEOUT
 from proxy.core.record import Wait
 from proxy.http.upgrade import SWITCHING
-from proxy.telemetry.phases import Phases
+from proxy.telemetry.phases import Phases, failed_before
 
 ANSWER: Final = "answer"
 """Cause: the upstream answered with a status of 500 or above."""
@@ -133,7 +133,7 @@ class Why(NamedTuple):
     asked: bool
     """Whether a server was asked."""
     between: bool = False
-    """Whether all its tries have failed, and it waited for another."""
+    """Whether all its tries have failed, and it waits for another, or another is under way."""
     bytes_in: int = 0
     reason: str = ""
     """Of the last failure, and its sentence on standard error."""
@@ -145,6 +145,8 @@ class Why(NamedTuple):
     leader: str = ""
     """The id of the equal request whose answer it has waited for."""
     behind: Behind | None = None
+    beside: tuple[str, str] | None = None
+    """Upstream and server of the copy that most of the wait for the first byte was for."""
 
 
 def cause_of(why: Why) -> str:
@@ -223,10 +225,9 @@ def _wrong(why: Why) -> str:
     return text or f"failed with {why.error}"
 
 
-def _failed(why: Why) -> list[Try]:
+def _failed(why: Why) -> tuple[Try, ...]:
     """The attempts before the one that counts."""
-    failed = [each for each in why.tries if not each.hedged]
-    return failed if why.in_flight or why.between or len(failed) < 2 else failed[:-1]
+    return failed_before(why.tries, goes_on=why.between)
 
 
 def _waiting(why: Why) -> str:
@@ -242,7 +243,7 @@ def _waiting(why: Why) -> str:
     text += f" ({why.leader})" if why.leader else ""
     if (call := why.behind) is None:
         return text
-    of_call = why._replace(behind=None, leader="", wait=call.wait, tries=call.tries)
+    of_call = why._replace(behind=None, leader="", wait=call.wait, tries=call.tries, between=True)
     return f"{text}, which is {_going_on(of_call, call.phase)}"
 
 
@@ -262,7 +263,7 @@ def _going_on(why: Why, phase: str) -> str:
     if phase == "connect":
         return f"connecting to {server}"
     if phase == "first_byte":
-        return f"waiting for the first byte of {server}"
+        return f"waiting for the first byte of {place(*why.beside) if why.beside else server}"
     if why.status == SWITCHING:
         both = f"{size(why.bytes_in)} from the client, {size(why.bytes_out)} to it"
         return f"with an open tunnel to {server}: {both}"

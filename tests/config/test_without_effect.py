@@ -47,6 +47,13 @@ def said(folder: Path, text: str) -> list[str]:
             "per_try",
         ),
         ("[hedge]\n[retry]\nlast_chance = true\n" + API, "retry.last_chance", "[hedge]"),
+        (
+            "[hedge]\nmax = 5\n[retry]\nattempts = 3\n" + API,
+            "hedge.max",
+            "[retry] attempts (3) leaves 2 copies at most: expected max = 2, or attempts = 6",
+        ),
+        ("[hedge]\nmax = 3\n" + API, "hedge.max", "attempts (3) leaves 2 copies"),
+        ("[hedge]\nmax = 2\n[retry]\nattempts = 2\n" + API, "hedge.max", "one copy at most"),
         ("[rate_limit]\nperiod = '1m'\n" + API, "rate_limit.period", "expected average"),
         (
             "[cache]\nmax_size = '8MiB'\nmax_object = '4MiB'\n[server]\nworkers = 4\n" + API,
@@ -231,6 +238,10 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "[timeouts]\nper_try = '2s'\n" + BOTH + "retry.attempts = 1\n" + REST,
         "[timeouts]\nper_try = '5s'\n" + BOTH + "timeouts.first_byte = '3s'\n" + REST,
         "[hedge]\n" + BOTH + "methods = ['POST']\n" + REST,
+        "[hedge]\nmax = 2\n" + API,
+        "[hedge]\nmax = 5\n[retry]\nattempts = 1\n" + API,
+        "[hedge]\nmax = 5\n" + BOTH + "retry = false\n" + REST,
+        "[hedge]\nmax = 5\n" + BOTH + "retry.attempts = 6\n" + REST,
         "[hedge]\ndelay = '5s'\n" + BOTH + "timeouts.first_byte = '3s'\n" + REST,
         "[circuit_breaker]\ninterval = '1m'\nmin_requests = 5\n"
         + BOTH

@@ -76,6 +76,10 @@ def test_an_address_of_redis_that_can_be_used(url: str) -> None:
         ("redis://[::1", "not a URL"),
         ("redis://h?ssl=true", "'ssl' in the query is not taken here: TLS is rediss://"),
         ("redis://h?decode_responses=true", "'decode_responses' in the query is not taken here"),
+        (
+            "redis://h?foo=1",
+            "'foo' in the query is not taken here: expected db, max_connections or ssl_ca_certs",
+        ),
         ("redis://h?protocol=x", "'protocol' in the query has a wrong value"),
         ("redis://h?ssl_cert_reqs=none", "'ssl_cert_reqs' in the query has a wrong value"),
         ("rediss://h?ssl_cert_reqs=what", "'ssl_cert_reqs' in the query has a wrong value"),

@@ -1,11 +1,20 @@
 """Whether a file is another than it was."""
 
+import errno
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 
-from proxy.core.files import marks, regular_content, rereadable, secret_content, secret_mark
+from proxy.core.files import (
+    marks,
+    may_pass,
+    regular_content,
+    rereadable,
+    secret_content,
+    secret_mark,
+)
 
 
 def test_another_file_or_link_has_another_mark(tmp_path: Path) -> None:
@@ -60,3 +69,16 @@ def test_while_the_proxy_runs_only_a_regular_file_is_read(tmp_path: Path) -> Non
             regular_content(name)
     with pytest.raises(FileNotFoundError):
         regular_content(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (OSError(errno.EMFILE, "no descriptor is left"), True),
+        (PermissionError(errno.EACCES, "denied"), True),
+        (ssl.SSLError(9, "[PEM] no start line"), False),  # it is an OSError
+        (ValueError("nothing in it"), False),
+    ],
+)
+def test_what_is_wrong_in_a_file_does_not_pass(error: Exception, passes: bool) -> None:
+    assert may_pass(error) == passes

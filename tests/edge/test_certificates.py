@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,62 @@ def test_the_same_fault_is_said_again_once_the_files_were_well(
         authority.issue("server", "DNS:other.test")
         clock[0] += LOOK_EVERY
         tls.context()
+
+
+@pytest.mark.parametrize("piped", ["cert_file", "key_file", "client_ca_file"])
+def test_a_pipe_is_read_once_at_the_start(
+    tmp_path: Path, piped: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each look opened it anew: there was an error in the log, and whoever wrote there ended."""
+    authority = Authority(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    names = {
+        "cert_file": authority.path("server.pem"),
+        "key_file": authority.path("server.key"),
+        "client_ca_file": authority.path("ca.pem"),
+    }
+    data = Path(names[piped]).read_bytes()
+    names[piped] = str(pipe)
+    authorities = names.pop("client_ca_file")
+    options = ServerTlsOptions(
+        certificates=(CertificateOptions(**names),),
+        client_ca_file=authorities,
+        client_auth="required",
+    )
+    clock = [0.0]
+    writing = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+    writing.start()
+    tls = ListenerTls(options, lambda: clock[0])
+    writing.join()
+    first = tls.context()
+    os.utime(pipe)
+    authority.issue("server", "DNS:other.test")
+    for _ in range(3):
+        clock[0] += LOOK_EVERY
+        assert tls.context() is first
+    assert not caplog.records
+
+
+def test_a_list_that_expires_beside_a_pipe_opens_that_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    own = CertificateOptions(cert_file=authority.path("server.pem"), key_file=str(pipe))
+    options = ServerTlsOptions(
+        certificates=(own,),
+        client_ca_file=authority.revoke(until="20300101000000Z"),
+        client_auth="required",
+    )
+    data = Path(authority.path("server.key")).read_bytes()
+    clock, day = [0.0], [1e9]
+    writing = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+    writing.start()
+    tls = ListenerTls(options, lambda: clock[0], lambda: day[0])
+    writing.join()
+    first = tls.context()
+    monkeypatch.setattr(certificates, "listener_context", None)
+    clock[0], day[0] = LOOK_EVERY, 3e9
+    assert tls.context() is first

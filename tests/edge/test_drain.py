@@ -33,7 +33,7 @@ class Tunnel:
         self._connection = connection
         self._takes = takes
 
-    def close_politely(self) -> None:
+    def close_politely(self, *, unheard: bool = False) -> None:
         asyncio.get_running_loop().call_later(self._takes, self._ended)
 
     def _ended(self) -> None:

@@ -119,3 +119,10 @@ def test_a_sentence_shows_no_credentials_of_the_request_and_no_id_that_is_hidden
     exchange.record.first_byte_at = None
     told = TELLER.call(exchange, phases(exchange, 2.0), 2.0, in_flight=True)
     assert told.why.endswith("waiting for the answer to an equal request so far")
+
+
+def test_the_reply_that_is_being_received_is_no_failed_try() -> None:
+    tries = Attempt("http://b", "503", 2.0, 100.0), Attempt(SERVER, "200", 0.5, 102.0)
+    exchange = ended(3.0, began=100.0, head_at=2.5, asked=2, tries=tries, committed=True)
+    call = TELLER.call(exchange, phases(exchange, 103.0), 103.0, in_flight=True)
+    assert call.why == "2.0 s of 3.0 s on 1 failed try of api (b 503 after 2.0 s) so far"

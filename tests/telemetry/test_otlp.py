@@ -1,7 +1,11 @@
 """Spans that wait for the collector."""
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from proxy.core.exchange import Exchange
@@ -139,3 +143,30 @@ def test_what_is_asked_for_in_the_background_is_sent_if_its_trace_is_sampled() -
     found.record_refresh(exchange, 101.0)
     [span] = received(found)
     assert span.kind == Span.SPAN_KIND_CLIENT
+
+
+@pytest.mark.parametrize(
+    ("rejected", "sent", "told"),
+    [
+        (-5, 3, ""),
+        (0, 3, ""),
+        (2, 1, "2 of 3: full"),
+        (3, 0, "3 of 3: full"),
+        (9, 0, "3 of 3: full"),
+    ],
+)
+def test_a_collector_rejects_none_to_all_of_what_it_was_sent(
+    rejected: int, sent: int, told: str
+) -> None:
+    """Whatever it says: counters only grow."""
+    found = tracer()
+    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message="full")
+    answer = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    assert found.taken(3, answer) == told
+    assert (found.sent, found.dropped) == (sent, 3 - sent)
+
+
+def test_an_answer_that_is_none_rejects_nothing() -> None:
+    found = tracer()
+    assert found.taken(3, b"<html>") == ""
+    assert (found.sent, found.dropped) == (3, 0)

@@ -261,3 +261,14 @@ def test_what_is_asked_for_in_the_background_is_below_the_span_that_was_told() -
     assert (trace.trace_id, trace.sampled) == (TRACE, True)
     assert (span.span_id, span.parent_id, span.server) == ("5" * 16, PARENT, False)
     assert span.attributes["sidecar_proxy.background"] is True
+
+
+def test_the_span_of_one_that_failed_before_its_copies_ends_then() -> None:
+    tries = (
+        Attempt("http://b:2", "reset", 0.4, 100.5, beside=True),
+        Attempt("http://a:1", "reset", 0.5, 100.1),
+    )
+    _, copy, own = spans(attempt_log=tries, attempt_count=2, attempt_ended_at=100.6, status=502)
+    assert own.began == 100.1
+    assert own.ended == pytest.approx(100.6)
+    assert copy.ended == pytest.approx(100.9)

@@ -145,7 +145,9 @@ def test_retries_that_all_fail_in_one_phase_are_named_after_that(
     if status and tries:  # the one that counts
         tries.append(Try(server="http://b", outcome="200", at=3.0, connect=0.1, seconds=0.1))
     error = "connection_timeout" if status == 504 else ""
-    told = why("retries", status=status, error=error, tries=tries, in_flight=not status)
+    told = why(
+        "retries", status=status, error=error, tries=tries, in_flight=not status, between=not status
+    )
     assert cause_of(told) == cause
 
 

@@ -90,7 +90,8 @@ class HedgedCall:
                     self._source.delays.leave(self)
                 return own
         self._source.delays.leave(self)
-        self._ends[self._exchange] = attempt_outcome(own), self._source.clock()
+        failed_at = self._source.clock()
+        self._ends[self._exchange] = attempt_outcome(own), failed_at
         try:
             await self._wait_for_copies()
         except BaseException:
@@ -103,6 +104,11 @@ class HedgedCall:
                 own.drop()
             return self._adopt_winner()
         self._finish()
+        if self._copy_done is not None:
+            record = self._exchange.record
+            record.attempt_ended_at = failed_at
+            if record.first_byte_at is not None:  # until now, another server was waited for
+                record.first_byte_at = self._source.clock()
         self._record(None, own)
         if isinstance(own, UpstreamError):
             raise own

@@ -33,6 +33,8 @@ class Client(Between, asyncio.Protocol):
         """Of the last reply."""
         self._half_closes: Callable[[], bool] | None = None
         """Says whether it may still be told something where it sends nothing more."""
+        self.was_reset = False
+        """Whether its connection has ended, and not cleanly."""
         self.ties = Ties()
         """The upstream connections that belong to it."""
         self.ties.transport = transport
@@ -85,6 +87,7 @@ class Client(Between, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What belongs to the client goes with it."""
+        self.was_reset = self.was_reset or exc is not None
         try:
             super().connection_lost(exc)
         finally:

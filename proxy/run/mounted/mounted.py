@@ -18,7 +18,7 @@ import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import web
@@ -30,6 +30,7 @@ from proxy.core.ties import Ties
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.responses import error_response
+from proxy.edge.tunnel import Side
 from proxy.http.request_id import ensure_ids
 from proxy.net.accepted import connect
 from proxy.run.mounted.client import Client, client_of
@@ -43,7 +44,7 @@ from proxy.run.mounted.request import (
     target_of,
     watched,
 )
-from proxy.run.mounted.tunnel import Offer, leave, tunnels
+from proxy.run.mounted.tunnel import Offer, TunnelEnd, leave, tunnels
 from proxy.run.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ _LOST: Final = (
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("answered", "broken", "client", "may_follow", "offer", "resets")
+    __slots__ = ("_tunnel", "answered", "broken", "client", "may_follow", "offer", "resets", "to")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +78,10 @@ class OneRequest(Connection):
         """Its client's own connection."""
         self.offer: Offer | None = None
         """What the client has offered to go over to another protocol with."""
+        self.to: asyncio.Transport | None = None
+        """The client's own connection, while it is told what comes here."""
+        self._tunnel: Side | None = None
+        """This end of the tunnel that it has become."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As on a listener; who it is and what is its alone is that of its own connection."""
@@ -90,6 +95,21 @@ class OneRequest(Connection):
         """As on a listener; what is the client's alone stays until that leaves."""
         self.ties = Ties()
         super().connection_lost(exc)
+        if self.was_cut and self.to is not None and self.to.get_write_buffer_size():
+            cut(self.to)  # it does not take what has come of it
+
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """As on a listener; a reset at one end of the tunnel is one at the other."""
+        transport, early = super().take_over(protocol)
+        self._tunnel = cast(Side, protocol)
+        client = self.client
+        transport.set_protocol(TunnelEnd(protocol, transport, lambda: client.was_reset))
+        return transport, early
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it has become a tunnel that was cut: a socket pair does not tell."""
+        return self._tunnel is not None and self._tunnel.was_cut
 
     def respond(self, status: int, *args: Any, **kwargs: Any) -> int:
         """As on a listener."""
@@ -228,13 +248,14 @@ class _Mount:
             feeding = loop.create_task(
                 feed(request, theirs, target, client.own(request.raw_headers), offer)
             )
+            made[0].to = transport
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     if made[0].answered != HTTPStatus.SWITCHING_PROTOCOLS:
                         writing.watch()
                     elif offer is not None:
                         offer.accept()
-                    await write(request, data)
+                    await write(request, data, drain=not made[0].was_cut)
                     writing.clear()
                     size += len(data)
                     if not made[0].answered:  # 1xx: the reply has not begun
@@ -248,15 +269,17 @@ class _Mount:
                 if begun(request):  # in part
                     cut(transport)
                 if not left:
+                    client.was_reset = True
                     raise
                 made[0].broken = True
                 if offer is not None and offer.accepted:
                     await asyncio.wait((feeding,))  # its last words
             finally:
+                made[0].to = None
                 feeding.cancel()
                 await asyncio.wait((feeding,))
         connection = made[0]
-        if connection.resets:
+        if connection.resets or connection.was_cut:
             cut(transport)
         elif connection.broken:
             transport.close()  # once the client has taken what came of it

@@ -67,11 +67,14 @@ def begun(request: web.Request) -> bool:
     return request.writer.output_size > 0
 
 
-async def write(request: web.Request, data: bytes) -> None:
-    """Have the client take it. Raises ConnectionError where it has gone."""
+async def write(request: web.Request, data: bytes, *, drain: bool = True) -> None:
+    """Have the client take it. Raises ConnectionError where it has gone.
+
+    ``drain``: wait while it takes too little.
+    """
     if gone(request):
         raise ConnectionResetError("client gone")
-    await request.writer.write(data)
+    await request.writer.write(data, drain=drain)  # type: ignore[call-arg]  # StreamWriter has it
 
 
 def cut(transport: asyncio.Transport) -> None:

@@ -8,11 +8,13 @@ Whatever is behind an offer when a reply declines it may be either, so that repl
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
 from proxy.http.upgrade import offered
+from proxy.net.between import Between
 
 _AHEAD: Final = 256 << 10
 """Bytes that wait to be taken; more stop the client."""
@@ -31,6 +33,40 @@ def leave(theirs: socket.socket) -> None:
     """Tell the proxy that the client has gone."""
     with contextlib.suppress(OSError):
         theirs.shutdown(socket.SHUT_RDWR)
+
+
+class TunnelEnd(Between, asyncio.Protocol):
+    """Stands before the proxy's end of a tunnel, for which a socket pair has no resets."""
+
+    __slots__ = ("_error", "_transport", "_was_reset")
+
+    def __init__(
+        self,
+        protocol: asyncio.Protocol,
+        transport: asyncio.Transport,
+        was_reset: Callable[[], bool],
+    ) -> None:
+        """``was_reset``: says whether the client has reset its connection."""
+        super().__init__(protocol)
+        self._transport = transport
+        self._was_reset = was_reset
+        self._error: Exception | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """It has said this."""
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """A reset is one here too, behind all that came before."""
+        if not self._was_reset():
+            return super().eof_received()
+        self._error = ConnectionResetError("reset by the client")
+        self._transport.abort()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Likewise."""
+        super().connection_lost(exc or self._error)
 
 
 class Offer:

@@ -78,6 +78,8 @@ async def test_without_retries_copies_are_sent_as_hedge_says(jumping: JumpingLoo
     servers = Failing(30, 0.5)
     assert (await chain(servers, attempts=1)(get())).status == 503
     assert len(servers.exchanges) == 3
+    # ``per_try`` would end one after which none may come.
+    assert [each.record.attempts_left for each in servers.exchanges] == [0, 0, 0]
 
 
 async def test_a_copy_that_follows_another_takes_the_attempt_from_all(

@@ -68,7 +68,7 @@ def told(exchange: Exchange) -> Told:
         ),
         (
             [(1.5, ConnectionTerminated("no")), (1.5, reply(502))],
-            [("s2", "502", 1.5), ("s1", "reset", 2.5)],
+            [("s2", "502", 1.5), ("s1", "reset", 1.5)],
         ),
     ],
     ids=["the copy fails", "the first fails", "both fail"],
