@@ -1,4 +1,7 @@
-"""What is found out while a request is served: who was asked, how often, and how long that took."""
+"""What is found out while a request is served: who was asked, how often, and how long that took.
+
+One idea: what was found out about one exchange, in a record that costs nothing while it is empty.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
