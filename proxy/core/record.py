@@ -109,9 +109,8 @@ class Record:
     hedge_began_at: float = 0.0
     """When the request was sent that copies may be made of."""
     attempt_began_at: float = 0.0
-    """When the last attempt began to look for a server."""
     attempt_ended_at: float = 0.0
-    """When it failed, where its copies were waited for after that."""
+    """When the last attempt began to look for a server; when it failed, if copies of it went on."""
     queued_before: float = 0.0
     """Seconds of ``queue_s`` that were over when the last attempt began."""
     client_before: float = 0.0
@@ -208,10 +207,9 @@ class Record:
     ) -> Attempt:
         """The attempt that these findings are of: it has ended now, or failed before."""
         now = min(now, self.attempt_ended_at) if self.attempt_ended_at > began else now
-        spent = now - began, began, self.connect_s, self.queued_before
         status = 0 if self.first_byte_at is None else self.reply_status
-        names = self.span_id, self.upstream
-        return Attempt(endpoint, outcome, *spent, *names, beside, self.client_before, status)
+        known = now - began, began, self.connect_s, self.queued_before, self.span_id, self.upstream
+        return Attempt(endpoint, outcome, *known, beside, self.client_before, status)
 
     @property
     def hedged(self) -> bool:
@@ -237,8 +235,7 @@ class Record:
     def copy(self) -> "Record":
         """Another one that says the same."""
         copied = Record()
-        copied.__dict__.update(self.__dict__)
-        copied.wait = copied.call = None  # they are this one's
+        copied.__dict__.update(self.__dict__, wait=None, call=None)  # these are this one's
         return copied
 
     @contextmanager
