@@ -1,7 +1,4 @@
-"""What is found out while a request is served: who was asked, how often, and how long that took.
-
-One idea: what was found out about one exchange, in a record that costs nothing while it is empty.
-"""
+"""What is found out while a request is served: who was asked, how often, and how long that took."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
