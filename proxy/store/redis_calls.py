@@ -72,7 +72,7 @@ class RedisCalls:
             retry=None,
         )
         pool = self.client.connection_pool
-        pool.connection_class = OURS.get(pool.connection_class, pool.connection_class)
+        pool.connection_class = OURS[pool.connection_class]
         self._turns = asyncio.Semaphore(pool.max_connections)
         self._timeout = timeout or None
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
@@ -142,6 +142,9 @@ class RedisCalls:
             if waits:
                 raise _Busy("all connections are in use") from None
             raise StoreFailed(_words(error, within)) from None
+        except Exception as error:  # whatever fails is a miss, as a loop that says RuntimeError
+            self.failures += 1
+            raise StoreFailed(f"{type(error).__name__}: {_words(error, within)}") from None
 
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""
@@ -165,7 +168,7 @@ class RedisCalls:
             await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
         try:
             await self.client.connection_pool.disconnect(inuse_connections=True)
-        except (RedisError, OSError) as error:
+        except Exception as error:
             # Their ends were not heard of in time, where the loop stood still or the network does;
             # the sockets are closed all the same.
             forget_frames(error)

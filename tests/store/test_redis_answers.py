@@ -1,8 +1,6 @@
 """What becomes of answers of Redis that are refusals, or of no shape that was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from redis.exceptions import MaxConnectionsError
@@ -10,40 +8,16 @@ from redis.exceptions import MaxConnectionsError
 from proxy.core.stored import UNANSWERED, StoreFailed
 from proxy.store.redis import RedisStore
 from proxy.store.redis_calls import RedisCalls
+from tests.support.fake_redis import fake_redis
 from tests.support.loop import JumpingLoop, loop_clock
-
-
-@asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The URL of what answers all commands so, but those that begin a connection."""
-    connections = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(writer)
-        while line := await reader.readline():
-            words = []
-            for _ in range(int(line[1:])):
-                size = int((await reader.readline())[1:])
-                words.append((await reader.readexactly(size + 2))[:-2].upper())
-            begins = words[0] in (b"CLIENT", b"SELECT")
-            hello = b"%1\r\n+proto\r\n:3\r\n" if words[0] == b"HELLO" else b""
-            writer.write(hello or (b"+OK\r\n" if begins else answer))
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        try:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            for connection in connections:  # which a test that fails leaves open
-                connection.close()
 
 
 @pytest.mark.parametrize(
     "word", ["OOM no", "READONLY no", "MISCONF no", "NOPERM no", "NOSCRIPT no", "MOVED 1 a:1"]
 )
 async def test_a_refusal_is_an_answer(word: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with answering(f"-{word}\r\n".encode()) as url:
-        calls = RedisCalls(url, 60.0, loop_clock())
+    async with fake_redis(f"-{word}\r\n".encode()) as redis:
+        calls = RedisCalls(redis.url, 60.0, loop_clock())
         for _ in range(5):
             with pytest.raises(StoreFailed):
                 await calls.ask(lambda: calls.client.set("a", "b"))
@@ -59,13 +33,14 @@ ODD += [
     b"*3\r\n+a\r\n+b\r\n+c\r\n",
     b"*2\r\n:1\r\n:2\r\n",
     b"*2\r\n-ERR x\r\n-ERR y\r\n",
+    b"*2\r\n,inf\r\n,inf\r\n",
 ]
 
 
 @pytest.mark.parametrize("answer", ODD)
 async def test_an_answer_of_another_shape_is_a_miss(answer: bytes) -> None:
-    async with answering(answer) as url:
-        store = RedisStore(url, 60.0)
+    async with fake_redis(answer) as redis:
+        store = RedisStore(redis.url, 60.0)
         found = await store.get(b"k" * 16)
         assert found is UNANSWERED or not found
         await store.claims.take(b"lease")
