@@ -12,16 +12,19 @@ from proxy.net.look_ups import connected
 
 
 class _Living(redis.asyncio.connection.AbstractConnection):
-    """Made anew where it has ended while nobody used it.
+    """Made anew where it has ended while nobody used it, or where it is to (`make_anew`).
 
     redis-py sees that only of some, and hands the others out: no reader that failed is at its end,
     and where Redis may announce its maintenance, the end of a reader is taken for such a message.
     """
 
+    is_to_end = False
+
     async def connect(self) -> None:
         """Before each use."""
-        if self.is_connected and self._has_ended():
+        if self.is_connected and (self.is_to_end or self._has_ended()):
             await self.disconnect(nowait=True)
+        self.is_to_end = False
         await super().connect()  # type: ignore[no-untyped-call]  # redis-py says no types
 
     def _has_ended(self) -> bool:
@@ -68,3 +71,11 @@ OURS: Final[dict[Any, Any]] = {
     redis.asyncio.UnixDomainSocketConnection: UnixConnection,
 }
 """What takes the place of a class of theirs."""
+
+
+def make_anew(pool: Any) -> None:
+    """Have a name looked up again: idle connections end now, the others before their next use."""
+    for connection in pool._in_use_connections:
+        connection.is_to_end = True
+    for connection in pool._available_connections:
+        connection._close()

@@ -10,6 +10,7 @@ from proxy.store.redis import RedisStore
 from proxy.store.redis_calls import RedisCalls
 from tests.support.fake_redis import fake_redis
 from tests.support.loop import JumpingLoop, loop_clock
+from tests.support.names import system_names
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,50 @@ async def test_openings_are_a_line_in_ten_seconds(
         await calls.ask(lambda: asyncio.sleep(0))
     assert len([line for line in caplog.messages if "does not answer" in line]) == 1
     await calls.close()
+
+
+X = b"$1\r\nx\r\n"
+REPLICAS = [
+    b"-READONLY You can't write against a read only replica.\r\n",
+    b"-MASTERDOWN Link with MASTER is down\r\n",
+    b"-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write\r\n",
+]
+
+
+async def asked(calls: RedisCalls, times: int) -> list[object]:
+    """What as many questions at once come to."""
+    work = [calls.quietly(lambda: calls.client.get("a")) for _ in range(times)]
+    return list(await asyncio.gather(*work))
+
+
+@pytest.mark.parametrize("says", REPLICAS)
+async def test_where_redis_is_a_replica_now_its_name_is_looked_up_again_for_all_connections(
+    says: bytes,
+) -> None:
+    """Its name leads to the new primary, and nothing ends the connections to the old one."""
+    with system_names(redis=["127.0.0.1"]) as names:
+        async with fake_redis(X) as old, fake_redis(X, "127.0.0.2", old.port) as new:
+            calls = RedisCalls(f"redis://redis.test:{old.port}", 60.0, lambda: 100.0)
+            assert await asked(calls, 4) == [b"x"] * 4
+            names.answers["redis.test"] = ["127.0.0.2"]
+            old.answer = says
+            assert await asked(calls, 2) == [None] * 2  # two others are idle meanwhile
+            assert await asked(calls, 4) == [b"x"] * 4
+            assert len(old.connections) == len(new.connections) == 4
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(each.wait_closed() for each in old.connections))
+            await calls.close()
+
+
+async def test_a_replica_that_stays_one_has_new_connections_once_in_five_seconds() -> None:
+    now = 100.0
+    async with fake_redis(REPLICAS[0]) as redis:
+        calls = RedisCalls(redis.url, 60.0, lambda: now)
+        for _ in range(10):
+            assert await asked(calls, 1) == [None]
+        assert len(redis.connections) == 2
+        now += 5
+        for _ in range(10):
+            assert await asked(calls, 1) == [None]
+        assert len(redis.connections) == 3
+        await calls.close()

@@ -12,6 +12,7 @@ class FakeRedis:
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
+        self.port = 0
         self.url = ""
         self.connections: list[asyncio.StreamWriter] = []
         """All that there have been."""
@@ -45,11 +46,14 @@ class FakeRedis:
 
 
 @asynccontextmanager
-async def fake_redis(answer: bytes) -> AsyncIterator[FakeRedis]:
+async def fake_redis(
+    answer: bytes, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[FakeRedis]:
     """A running one."""
     fake = FakeRedis(answer)
-    async with await asyncio.start_server(fake.serve, "127.0.0.1", 0) as server:
-        fake.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(fake.serve, host, port) as server:
+        fake.port = server.sockets[0].getsockname()[1]
+        fake.url = f"redis://{host}:{fake.port}"
         try:
             yield fake
         finally:
