@@ -188,7 +188,7 @@ class RedisStore:
             lease = claim.name
         parts = [] if kept.body is not None else pieces
         work = self._write(
-            [self._names.entries(key), self._names.lease(lease)], what, parts, before
+            [self._names.entries(key), self._names.lease(lease)], what, parts, before, claim
         )
         task = asyncio.get_running_loop().create_task(work)
         self._writing[key] = task
@@ -206,20 +206,22 @@ class RedisStore:
         what: list[Any],
         parts: list[bytes],
         before: "asyncio.Task[None] | None",
+        claim: Claim | None,
     ) -> None:
-        """``names`` and ``what``: the arguments of the script."""
+        """``names`` and ``what``: the arguments of the script, which gives the lease back."""
         if before is not None:
             await asyncio.wait((before,))
         ident, lasts = what[3], what[5]
-        # All of them first: one that fails leaves no entry.
-        if parts and not await self._parts.write(ident, parts, lasts):
-            return
 
-        async def write() -> None:
+        async def write() -> bool:
             if not await self._run[STORE](names, what) and parts:
                 await self._parts.remove(ident, sum(map(len, parts)))
+            return True
 
-        await self._calls.quietly(write)
+        # All of them first: one that fails leaves no entry.
+        written = not parts or await self._parts.write(ident, parts, lasts)
+        if not (written and await self._calls.quietly(write)) and claim is not None:
+            self.claims.give_back(claim)
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""

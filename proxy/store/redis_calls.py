@@ -8,14 +8,20 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import redis.asyncio
-from redis.exceptions import MaxConnectionsError, RedisError, ResponseError
+from redis.exceptions import (
+    MasterDownError,
+    MaxConnectionsError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from proxy.core.clock import Clock
 from proxy.core.errors import forget_frames
 from proxy.core.stored import StoreFailed
 from proxy.core.tasks import keep
 from proxy.store.circuit import Circuit
-from proxy.store.redis_connections import OURS
+from proxy.store.redis_connections import OURS, make_anew
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,6 +33,9 @@ _SILENT: Final = 10.0
 """Seconds between two lines of a kind."""
 _CONNECTIONS: Final = 100
 """At the most, unless the URL says ``max_connections``; what comes beyond them waits."""
+_ANEW: Final = 5.0
+"""Seconds at least between two times that all connections are made anew, since their Redis is a
+replica: one that is meant stays one."""
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -50,6 +59,7 @@ class RedisCalls:
     """A client of one database."""
 
     __slots__ = (
+        "_anew_at",
         "_patience",
         "_silent_until",
         "_tasks",
@@ -72,7 +82,7 @@ class RedisCalls:
             retry=None,
         )
         pool = self.client.connection_pool
-        pool.connection_class = OURS.get(pool.connection_class, pool.connection_class)
+        pool.connection_class = OURS[pool.connection_class]
         self._turns = asyncio.Semaphore(pool.max_connections)
         self._timeout = timeout or None
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
@@ -81,6 +91,7 @@ class RedisCalls:
         self.clock = clock
         self._silent_until: dict[str, float] = {}
         """By the kind of line."""
+        self._anew_at = -math.inf
         self.failures = 0
 
     async def ask(self, work: Callable[[], Awaitable[T]], within: float | None = None) -> T:
@@ -130,6 +141,9 @@ class RedisCalls:
                 return await work()
         except ResponseError as error:
             self.failures += 1
+            if _is_of_replica(error) and self.clock() >= self._anew_at:
+                self._anew_at = self.clock() + _ANEW
+                make_anew(self.client.connection_pool)
             raise _Answered(_words(error, within)) from None
         except MaxConnectionsError as error:
             self.failures += 1
@@ -142,6 +156,9 @@ class RedisCalls:
             if waits:
                 raise _Busy("all connections are in use") from None
             raise StoreFailed(_words(error, within)) from None
+        except Exception as error:  # whatever fails is a miss, as a loop that says RuntimeError
+            self.failures += 1
+            raise StoreFailed(f"{type(error).__name__}: {_words(error, within)}") from None
 
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""
@@ -165,7 +182,7 @@ class RedisCalls:
             await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
         try:
             await self.client.connection_pool.disconnect(inuse_connections=True)
-        except (RedisError, OSError) as error:
+        except Exception as error:
             # Their ends were not heard of in time, where the loop stood still or the network does;
             # the sockets are closed all the same.
             forget_frames(error)
@@ -177,6 +194,12 @@ def as_bytes(answer: object) -> bytes:
     if not isinstance(answer, bytes):
         raise TypeError
     return answer
+
+
+def _is_of_replica(error: ResponseError) -> bool:
+    """Whether it was the primary once, most likely, and its name leads to another one now."""
+    # Redis 6 hides it in the error of a script.
+    return isinstance(error, ReadOnlyError | MasterDownError) or "-READONLY" in str(error)
 
 
 def _words(error: Exception, within: float | None) -> str:

@@ -1,4 +1,5 @@
-"""Connections to Redis by TCP: its name is looked up as all others are."""
+"""Connections to Redis: one that has ended is seen before it is used. By TCP, the name of Redis is
+looked up as all others are."""
 
 import asyncio
 import socket
@@ -10,7 +11,29 @@ import redis.asyncio
 from proxy.net.look_ups import connected
 
 
-class Connection(redis.asyncio.Connection):
+class _Living(redis.asyncio.connection.AbstractConnection):
+    """Made anew where it has ended while nobody used it, or where it is to (`make_anew`).
+
+    redis-py sees that only of some, and hands the others out: no reader that failed is at its end,
+    and where Redis may announce its maintenance, the end of a reader is taken for such a message.
+    """
+
+    is_to_end = False
+
+    async def connect(self) -> None:
+        """Before each use."""
+        if self.is_connected and (self.is_to_end or self._has_ended()):
+            await self.disconnect(nowait=True)
+        self.is_to_end = False
+        await super().connect()  # type: ignore[no-untyped-call]  # redis-py says no types
+
+    def _has_ended(self) -> bool:
+        reader: Any = self._reader
+        writer: Any = self._writer
+        return bool(reader.exception() or reader.at_eof() or writer.is_closing())
+
+
+class Connection(_Living, redis.asyncio.Connection):
     """Made on a socket that is connected already."""
 
     _socket: socket.socket | None = None
@@ -19,7 +42,7 @@ class Connection(redis.asyncio.Connection):
         async with asyncio.timeout(self.socket_connect_timeout):
             self._socket = await connected(self.host, self.port)
         try:
-            await super()._connect()  # type: ignore[no-untyped-call]  # redis-py says no types
+            await super()._connect()  # type: ignore[no-untyped-call]
         except BaseException:
             self._socket.close()
             raise
@@ -38,8 +61,21 @@ class TlsConnection(Connection, redis.asyncio.SSLConnection):
         return {**super()._connection_arguments(), "ssl": context, "server_hostname": self.host}
 
 
+class UnixConnection(_Living, redis.asyncio.UnixDomainSocketConnection):
+    """To a Redis on the same machine."""
+
+
 OURS: Final[dict[Any, Any]] = {
     redis.asyncio.Connection: Connection,
     redis.asyncio.SSLConnection: TlsConnection,
+    redis.asyncio.UnixDomainSocketConnection: UnixConnection,
 }
 """What takes the place of a class of theirs."""
+
+
+def make_anew(pool: Any) -> None:
+    """Have a name looked up again: idle connections end now, the others before their next use."""
+    for connection in pool._in_use_connections:
+        connection.is_to_end = True
+    for connection in pool._available_connections:
+        connection._close()

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from redis.exceptions import ResponseError
+
 from proxy.core.stored import Removal
 from proxy.store.invalidations import KEY, LABEL
 from proxy.store.redis_calls import RedisCalls
@@ -25,7 +27,17 @@ _AT_A_TIME: Final = 500
 class RedisRemoval:
     """Removes from one database."""
 
-    __slots__ = ("_calls", "_clearing", "_client", "_names", "_next", "_run", "_touched", "_until")
+    __slots__ = (
+        "_calls",
+        "_clearing",
+        "_client",
+        "_names",
+        "_next",
+        "_of",
+        "_run",
+        "_touched",
+        "_until",
+    )
 
     def __init__(self, calls: RedisCalls, names: Names) -> None:
         self._calls = calls
@@ -35,6 +47,8 @@ class RedisRemoval:
         """The last one of every key."""
         self._next = 0
         """Where its scan goes on; 0 where it begins."""
+        self._of = ""
+        """The Redis that has said so, see `_server`."""
         self._touched: set[bytes] = set()
         """Members of sets that have been touched before ``_until``."""
         self._until = 0.0
@@ -84,18 +98,31 @@ class RedisRemoval:
     async def _clear(self, removal: Removal) -> bool:
         """Invalidate every key there is; what is on its way to another one may still come.
 
-        Where a step fails, the next attempt goes on from there. A later invalidation begins anew,
-        as what was stored since is to go too, and ends this one.
+        Where a step fails, the next attempt goes on from there, if Redis is still the same process:
+        to another one, where the scan was says nothing. A later invalidation begins anew, as what
+        was stored since is to go too, and ends this one.
         """
         if removal is not self._clearing:
             self._clearing, self._next = removal, 0
+        server = await self._calls.quietly(self._server)
+        if server is None or removal is not self._clearing:
+            return False
+        if not server or server != self._of:
+            self._of, self._next = server, 0
         while True:
             done = await self._calls.quietly(partial(self._clear_some, removal))
             if done is None or removal is not self._clearing:
                 return False
             removal.count += done
             if not self._next:
-                return True
+                return await self._calls.quietly(self._server) == server
+
+    async def _server(self) -> str:
+        """Which process Redis is; empty where its user may not ask for that."""
+        try:
+            return str((await self._client.info("server"))["run_id"])
+        except (ResponseError, LookupError):
+            return ""
 
     async def _clear_some(self, removal: Removal) -> int:
         after, names = await self._client.scan(

@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio.client import Pipeline
 
 from proxy.core.stored import NOT_KNOWN, UNANSWERED
 from proxy.store import invalidations
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
+from proxy.store.redis_scripts import STORE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put
@@ -224,3 +226,25 @@ async def test_what_is_still_being_written_is_no_fault_of_redis(server: RedisSer
     assert await store.get(b"k" * 16) is NOT_KNOWN
     task.cancel()
     await store.close()
+
+
+@pytest.mark.parametrize("body", [b"x", b"x" * PIECE * 2], ids=["short", "long"])
+async def test_a_reply_that_cannot_be_written_gives_its_lease_back(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """Others would wait until it ends by itself."""
+    store, other = RedisStore(server.url, 60.0), RedisStore(server.url, 60.0)
+    claim = await store.claims.take(b"l" * 16)
+    assert await other.claims.holder(b"l" * 16) == claim.token != b""
+
+    async def fail(*_: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setitem(store._run, STORE, fail)
+    monkeypatch.setattr(Pipeline, "execute", fail)
+    assert store.keep(b"k" * 16, meta(), claim, body, ())
+    await asyncio.wait(store._writing.values())
+    await asyncio.gather(*store._calls._tasks)
+    assert not await other.claims.holder(b"l" * 16)
+    await store.close()
+    await other.close()

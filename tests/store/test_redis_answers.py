@@ -1,8 +1,6 @@
 """What becomes of answers of Redis that are refusals, or of no shape that was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from redis.exceptions import MaxConnectionsError
@@ -10,40 +8,17 @@ from redis.exceptions import MaxConnectionsError
 from proxy.core.stored import UNANSWERED, StoreFailed
 from proxy.store.redis import RedisStore
 from proxy.store.redis_calls import RedisCalls
+from tests.support.fake_redis import fake_redis
 from tests.support.loop import JumpingLoop, loop_clock
-
-
-@asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The URL of what answers all commands so, but those that begin a connection."""
-    connections = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(writer)
-        while line := await reader.readline():
-            words = []
-            for _ in range(int(line[1:])):
-                size = int((await reader.readline())[1:])
-                words.append((await reader.readexactly(size + 2))[:-2].upper())
-            begins = words[0] in (b"CLIENT", b"SELECT")
-            hello = b"%1\r\n+proto\r\n:3\r\n" if words[0] == b"HELLO" else b""
-            writer.write(hello or (b"+OK\r\n" if begins else answer))
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        try:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            for connection in connections:  # which a test that fails leaves open
-                connection.close()
+from tests.support.names import system_names
 
 
 @pytest.mark.parametrize(
     "word", ["OOM no", "READONLY no", "MISCONF no", "NOPERM no", "NOSCRIPT no", "MOVED 1 a:1"]
 )
 async def test_a_refusal_is_an_answer(word: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with answering(f"-{word}\r\n".encode()) as url:
-        calls = RedisCalls(url, 60.0, loop_clock())
+    async with fake_redis(f"-{word}\r\n".encode()) as redis:
+        calls = RedisCalls(redis.url, 60.0, loop_clock())
         for _ in range(5):
             with pytest.raises(StoreFailed):
                 await calls.ask(lambda: calls.client.set("a", "b"))
@@ -59,13 +34,14 @@ ODD += [
     b"*3\r\n+a\r\n+b\r\n+c\r\n",
     b"*2\r\n:1\r\n:2\r\n",
     b"*2\r\n-ERR x\r\n-ERR y\r\n",
+    b"*2\r\n,inf\r\n,inf\r\n",
 ]
 
 
 @pytest.mark.parametrize("answer", ODD)
 async def test_an_answer_of_another_shape_is_a_miss(answer: bytes) -> None:
-    async with answering(answer) as url:
-        store = RedisStore(url, 60.0)
+    async with fake_redis(answer) as redis:
+        store = RedisStore(redis.url, 60.0)
         found = await store.get(b"k" * 16)
         assert found is UNANSWERED or not found
         await store.claims.take(b"lease")
@@ -128,3 +104,50 @@ async def test_openings_are_a_line_in_ten_seconds(
         await calls.ask(lambda: asyncio.sleep(0))
     assert len([line for line in caplog.messages if "does not answer" in line]) == 1
     await calls.close()
+
+
+X = b"$1\r\nx\r\n"
+REPLICAS = [
+    b"-READONLY You can't write against a read only replica.\r\n",
+    b"-MASTERDOWN Link with MASTER is down\r\n",
+    b"-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write\r\n",
+]
+
+
+async def asked(calls: RedisCalls, times: int) -> list[object]:
+    """What as many questions at once come to."""
+    work = [calls.quietly(lambda: calls.client.get("a")) for _ in range(times)]
+    return list(await asyncio.gather(*work))
+
+
+@pytest.mark.parametrize("says", REPLICAS)
+async def test_where_redis_is_a_replica_now_its_name_is_looked_up_again_for_all_connections(
+    says: bytes,
+) -> None:
+    """Its name leads to the new primary, and nothing ends the connections to the old one."""
+    with system_names(redis=["127.0.0.1"]) as names:
+        async with fake_redis(X) as old, fake_redis(X, "127.0.0.2", old.port) as new:
+            calls = RedisCalls(f"redis://redis.test:{old.port}", 60.0, lambda: 100.0)
+            assert await asked(calls, 4) == [b"x"] * 4
+            names.answers["redis.test"] = ["127.0.0.2"]
+            old.answer = says
+            assert await asked(calls, 2) == [None] * 2  # two others are idle meanwhile
+            assert await asked(calls, 4) == [b"x"] * 4
+            assert len(old.connections) == len(new.connections) == 4
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(each.wait_closed() for each in old.connections))
+            await calls.close()
+
+
+async def test_a_replica_that_stays_one_has_new_connections_once_in_five_seconds() -> None:
+    now = 100.0
+    async with fake_redis(REPLICAS[0]) as redis:
+        calls = RedisCalls(redis.url, 60.0, lambda: now)
+        for _ in range(10):
+            assert await asked(calls, 1) == [None]
+        assert len(redis.connections) == 2
+        now += 5
+        for _ in range(10):
+            assert await asked(calls, 1) == [None]
+        assert len(redis.connections) == 3
+        await calls.close()

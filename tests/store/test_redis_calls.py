@@ -64,6 +64,29 @@ async def test_an_error_without_words_has_its_name(jumping: JumpingLoop) -> None
     await calls.close()
 
 
+@pytest.mark.parametrize(
+    "kind", [RuntimeError, AssertionError, EOFError, OverflowError, NotImplementedError]
+)
+async def test_whatever_fails_is_a_miss_and_a_line_in_the_log(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture, kind: type[Exception]
+) -> None:
+    """Where a connection has ended, uvloop says RuntimeError."""
+    calls = made()
+
+    async def fail() -> object:
+        raise kind("the handler is closed")
+
+    assert await calls.quietly(fail) is None
+    words = f"{kind.__name__}: the handler is closed"
+    assert caplog.messages == [
+        f"store: Redis has failed ({words}); what it was asked for is a miss"
+    ]
+    with pytest.raises(StoreFailed):
+        await calls.insist(fail)
+    assert calls.failures == 3
+    await calls.close()
+
+
 async def test_what_has_begun_to_go_out_is_worth_a_second_try(jumping: JumpingLoop) -> None:
     calls, tries, began = made(), [WRITE_TIMEOUT + 1, WRITE_TIMEOUT - 1], jumping.time()
 

@@ -1,16 +1,17 @@
-"""Connections to Redis by TCP."""
+"""Connections to Redis."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from proxy.store.redis_calls import RedisCalls
-from proxy.store.redis_connections import Connection, TlsConnection
+from proxy.store.redis_connections import Connection, TlsConnection, UnixConnection
 from tests.support.authority import Authority
+from tests.support.fake_redis import FakeRedis, fake_redis
 from tests.support.names import system_names
 
 
@@ -62,11 +63,31 @@ async def test_a_look_up_has_the_time_of_a_connect_and_holds_no_exit_up() -> Non
 
 @pytest.mark.parametrize(
     ("url", "kind"),
-    [("redis://a.test", Connection), ("rediss://a.test", TlsConnection), ("unix:///a", None)],
+    [
+        ("redis://a.test", Connection),
+        ("rediss://a.test", TlsConnection),
+        ("unix:///a", UnixConnection),
+    ],
 )
-async def test_they_are_those_of_the_client(url: str, kind: type | None) -> None:
+async def test_they_are_those_of_the_client(url: str, kind: type) -> None:
     calls = RedisCalls(url, 1, asyncio.get_running_loop().time)
-    made = calls.client.connection_pool.make_connection()
-    assert isinstance(made, (Connection, TlsConnection)) == (kind is not None)
-    assert kind is None or type(made) is kind
+    assert type(calls.client.connection_pool.make_connection()) is kind
     await calls.close()
+
+
+@pytest.mark.parametrize("end", [FakeRedis.close_all, FakeRedis.reset_all])
+async def test_one_that_has_ended_while_nobody_used_it_is_made_anew_before_its_next_use(
+    end: Callable[[FakeRedis], None],
+) -> None:
+    async with fake_redis(b"$1\r\nx\r\n") as redis:
+        calls = RedisCalls(redis.url, 60.0, asyncio.get_running_loop().time)
+        assert await calls.ask(lambda: calls.client.get("a")) == b"x"
+        [idle] = calls.client.connection_pool._available_connections
+        end(redis)
+        async with asyncio.timeout(60):
+            while not (idle._reader.at_eof() or idle._reader.exception()):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.005)
+        assert await calls.ask(lambda: calls.client.get("a")) == b"x"
+        assert len(redis.connections) == 2
+        assert not calls.failures
+        await calls.close()

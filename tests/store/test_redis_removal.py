@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from proxy.core.stored import Removal
 from proxy.store import redis_removal
@@ -81,6 +82,52 @@ async def test_an_attempt_to_invalidate_all_goes_on_where_the_last_one_failed(
     tired: RedisStore,
 ) -> None:
     assert await made(tired, Removal()) > 1
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_an_attempt_to_invalidate_all_begins_anew_where_redis_is_another_process(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, *, allowed: bool
+) -> None:
+    """What a scan has come to is nothing that another process knows."""
+    monkeypatch.setattr(redis_removal, "_AT_A_TIME", 10)
+    store = RedisStore(server.url, 5.0)
+    await fill(store)
+    removal, clear, run_id = Removal(), store._removal._clear_some, "one"
+    begun_at = []
+
+    async def info(_: str) -> dict[str, str]:
+        if not allowed:
+            raise NoPermissionError
+        return {"run_id": run_id}
+
+    async def some(removal: Removal) -> int:
+        nonlocal run_id
+        begun_at.append(store._removal._next)
+        if len(begun_at) == 3:
+            run_id = "two"
+            raise ConnectionResetError
+        return await clear(removal)
+
+    monkeypatch.setattr(store._client, "info", info)
+    monkeypatch.setattr(RedisRemoval, "_clear_some", lambda _, removal: some(removal))
+    assert await made(store, removal) == 2
+    assert [at == 0 for at in begun_at[:4]] == [True, False, False, True]
+    await store.close()
+
+
+async def test_all_is_not_taken_for_invalid_where_redis_was_another_process_at_the_end(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections may end and be made anew between two steps, so that none fails."""
+    store, found = RedisStore(server.url, 5.0), ["one", "two", "two", "two"]
+    await fill(store)
+
+    async def info(_: str) -> dict[str, str]:
+        return {"run_id": found.pop(0)}
+
+    monkeypatch.setattr(store._client, "info", info)
+    assert await made(store, Removal()) == 2
+    await store.close()
 
 
 async def test_a_later_invalidation_of_all_begins_anew(tired: RedisStore) -> None:
