@@ -123,7 +123,7 @@ def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Find
         yield from _sqlite_doubts(rest, place)
     if kind in ("redis", "rediss", "unix"):
         if find_spec("redis") is None:
-            yield Finding(place, "Redis needs redis-py: pip install 'redis>=5.1'")
+            yield Finding(place, "Redis needs redis-py: pip install 'redis>=6'")
         else:
             yield from one(place, _redis_fault(options.url) or _query_fault(options.url))
     if not used:

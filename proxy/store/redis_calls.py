@@ -172,9 +172,16 @@ class RedisCalls:
         found = await self.client.hgetall(name)
         return {as_bytes(field): as_bytes(value) for field, value in found.items()}
 
-    def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Do it; nobody waits for it."""
-        keep(asyncio.get_running_loop().create_task(self.quietly(work)), self._tasks)
+    def begin(
+        self, work: Callable[[], Awaitable[Any]], failed: Callable[[], None] | None = None
+    ) -> None:
+        """Do it; nobody waits for it. ``failed`` is called where it says nothing."""
+
+        async def do() -> None:
+            if await self.quietly(work) is None and failed is not None:
+                failed()
+
+        keep(asyncio.get_running_loop().create_task(do()), self._tasks)
 
     async def close(self) -> None:
         """Do what was begun, and hang up."""

@@ -1,6 +1,7 @@
 """Requests under way of all machines that share a database of Redis."""
 
 import secrets
+from functools import partial
 from typing import Final
 
 from proxy.core.stored import LEASE, Claim, StoreFailed
@@ -17,9 +18,22 @@ _DRIFT: Final = 1.001
 
 
 class RedisClaims:
-    """A lease is a key that expires, with a random token; who knows that may remove it."""
+    """A lease is a key that expires, with a random token; who knows that may remove it.
 
-    __slots__ = ("_calls", "_changes", "_give_back", "_names", "_renew", "_take", "shared")
+    What is given back while Redis does not answer may stay until it expires. Its token is known
+    here until then, and whoever asks for that lease next takes it over.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_changes",
+        "_ended",
+        "_give_back",
+        "_names",
+        "_renew",
+        "_take",
+        "shared",
+    )
 
     def __init__(self, calls: RedisCalls, changes: Changes, names: Names) -> None:
         self._calls = calls
@@ -28,6 +42,8 @@ class RedisClaims:
         self._take = calls.client.register_script(TAKE)
         self._renew = calls.client.register_script(RENEW)
         self._give_back = calls.client.register_script(GIVE_BACK)
+        self._ended: dict[bytes, float] = {}
+        """Tokens of ours that could not be given back, and when that was."""
         self.shared = True
 
     async def take(self, name: bytes = b"") -> Claim:
@@ -47,8 +63,10 @@ class RedisClaims:
         except BaseException:
             self._begin_to_give_back(name, token)
             raise
-        if holder == token:
-            claim.token = token
+        if holder == token or self._ended.pop(holder, None) is not None:
+            claim.token = holder
+            if holder != token:
+                self.renew(claim)
         else:
             claim.held_by = holder
         return claim
@@ -78,9 +96,10 @@ class RedisClaims:
             return as_bytes(await self._calls.client.get(self._names.lease(name)) or b"")
 
         try:
-            return await self._calls.ask(get)
+            found = await self._calls.ask(get)
         except StoreFailed:
             return b""
+        return b"" if found in self._ended else found
 
     def renew(self, claim: Claim) -> None:
         """Have the lease last from now on."""
@@ -93,5 +112,13 @@ class RedisClaims:
         claim.token = b""
 
     def _begin_to_give_back(self, name: bytes, token: bytes) -> None:
-        if token:
-            self._calls.begin(lambda: self._give_back([self._names.lease(name)], [token]))
+        if not token:
+            return
+        give_back = partial(self._give_back, [self._names.lease(name)], [token])
+        self._calls.begin(give_back, failed=partial(self._keep, token))
+
+    def _keep(self, token: bytes) -> None:
+        now, ended = self._calls.clock(), self._ended
+        while ended and now - ended[oldest := next(iter(ended))] > LEASE:
+            del ended[oldest]
+        ended[token] = now

@@ -36,7 +36,7 @@ def test_a_file_that_would_hold_nothing_is_warned_of(name: str, tmp_path: Path) 
 
 def test_redis_wants_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_options, "find_spec", lambda _: None)
-    assert told("redis://127.0.0.1/0") == ["Redis needs redis-py: pip install 'redis>=5.1'"]
+    assert told("redis://127.0.0.1/0") == ["Redis needs redis-py: pip install 'redis>=6'"]
 
 
 def test_a_store_that_nobody_uses_is_warned_of() -> None:

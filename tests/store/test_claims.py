@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core.stored import Claim, Store
+from proxy.store.circuit import Circuit
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
 from proxy.store.redis_claims import RedisClaims
@@ -219,6 +220,30 @@ async def test_an_open_circuit_is_not_asked_for_an_order() -> None:
     assert not store._calls._tasks
     await store.close()
     assert claim.order is None
+
+
+async def test_a_lease_that_redis_did_not_take_back_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not to keep its own process waiting for nobody, once Redis answers again."""
+    async with redis_server() as server:
+        one, two = (RedisStore(server.url, 5.0) for _ in range(2))
+        claim = await one.claims.take(LEASE)
+        token = claim.token
+        with monkeypatch.context() as patch:
+            patch.setattr(Circuit, "admits", lambda _: False)
+            one.claims.give_back(claim)
+            await asyncio.gather(*one._calls._tasks)
+        assert await one.claims.holder(LEASE) == b""
+        assert await two.claims.holder(LEASE) == token
+        again = await one.claims.take(LEASE)
+        assert (again.token, again.held_by) == (token, b"")
+        assert await one.claims.holder(LEASE) == token
+        one.claims.give_back(again)
+        await asyncio.gather(*one._calls._tasks)
+        assert await two.claims.holder(LEASE) == b""
+        for each in (one, two):
+            await each.close()
 
 
 async def test_of_many_that_ask_for_a_lease_one_gets_it(pair: list[Store]) -> None:
