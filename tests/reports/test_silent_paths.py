@@ -174,6 +174,21 @@ async def test_a_server_whose_host_is_gone_is_no_late_connection(
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize(("on", "status"), [("reset", 200), ("stale-connection", 502)])
+async def test_no_idle_connection_has_ended_where_a_host_is_gone_in_the_midst_of_a_request(
+    monkeypatch: pytest.MonkeyPatch, on: str, status: int
+) -> None:
+    """It took the request in, on a connection that was used before."""
+    monkeypatch.setattr("proxy.upstream.http1.transport.SILENT", SOON)
+    async with (
+        RawUpstream([OK], [vanishes], [OK]) as server,
+        proxied(server, retry={"on": [on]}) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+        assert (await proxy.ask(get(), patience=LONG)).status == status
+        assert len(server.connections) == (2 if status == 200 else 1)
+
+
 @pytest.mark.parametrize(
     "framing",
     [CHUNKED_HEAD + b"5\r\nhello\r\n", LENGTH % 9, LENGTH % 9_000_000, UNTIL_CLOSE],
