@@ -7,12 +7,10 @@ open; where nobody is there any more, that is an error of its own.
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import socket
 import stat
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from tests.support.proxy import dialled, proxied
 from tests.support.tls_client import encrypted
 from tests.support.tunnel import OFFER
 from tests.support.upstream import Connection, RawUpstream
+from tests.support.vanish import vanish
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="options and filters of Linux")
 
@@ -69,13 +68,6 @@ def towards(port: int) -> list[tuple[int, ...]]:
 def accepted_on(port: int) -> list[tuple[int, ...]]:
     """How those are kept that came in there."""
     return [kept(one) for one, own, _ in own_sockets() if own[1] == port]
-
-
-def vanish(sock: Any) -> None:
-    """Its host is gone, as far as the other side can tell: no packet is taken in any more."""
-    program = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)
-    counted = struct.pack("@HP", 1, ctypes.addressof(program))
-    sock.setsockopt(socket.SOL_SOCKET, 26, counted)
 
 
 @pytest.mark.parametrize("how", ["plain", "tls", "introduced", "a name", "a tunnel", "checked"])
