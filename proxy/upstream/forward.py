@@ -107,7 +107,7 @@ class Forward:
             protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
             if exchange.upgrade:
                 protocol.expect_switch()
-            record.sent_at = monotonic()
+            sent_at = record.sent_at = monotonic()
             upload = self._send(exchange, protocol)
             try:
                 if (arrival := protocol.arrival()) is not None:
@@ -119,6 +119,8 @@ class Forward:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if begun and exchange.login else _stage(protocol, error)
                 first = not (protocol.reused or protocol.any_reply_byte)
+                if is_lost(error):  # the others lead to the same host
+                    self._pool.close_idle(monotonic() - sent_at)
                 raise head_error(error, stage=stage, name=address.name, first=first) from None
             if message.code == SWITCHING:
                 return await self._switched(exchange, message, connection, upload)

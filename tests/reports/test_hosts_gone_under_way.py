@@ -100,19 +100,58 @@ async def test_a_request_to_a_host_that_is_gone_waits_for_no_reply(
         assert len(server.connections) == 3
 
 
-async def test_an_upload_to_a_host_that_is_gone_fails() -> None:
+async def test_no_further_try_waits_on_another_connection_to_a_host_that_is_gone() -> None:
+    go = asyncio.Event()
+    async with RawUpstream([go, OK], [go, OK], [OK]) as server, proxied(server) as proxy:
+        asked = [asyncio.create_task(proxy.ask(get())) for _ in range(2)]
+        await server.until(lambda: len(server.requests) == 2)
+        go.set()
+        await asyncio.gather(*asked)
+        for connection in server.connections:
+            vanish(connection.transport.get_extra_info("socket"))
+        assert (await proxy.ask(get(), patience=LONG)).status == 200
+        assert (await proxy.record(2)).record.attempt_count == 2
+        assert len(server.connections) == 3
+
+
+@pytest.mark.parametrize("size", [100_000, 10_000_000], ids=["written", "spliced"])
+async def test_an_upload_to_a_host_that_is_gone_fails(size: int) -> None:
     async with (
         RawUpstream(["hold"]) as server,
         proxied(server, errors={"details": True}) as proxy,
         await proxy.connect() as client,
     ):
-        await client.send(
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 10
-        )
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        await client.send(b"x" * 10)
         await server.until(lambda: server.requests and len(server.requests[0].raw) == 10)
         vanish(server.connections[0].transport.get_extra_info("socket"))
         await client.send(b"x" * 10)
         failed = await client.receive(patience=LONG)
+        assert failed.status == 502
+        assert GONE in json.loads(failed.body)["detail"]
+
+
+@pytest.mark.parametrize("size", [100_000, 10_000_000], ids=["written", "spliced"])
+async def test_an_upload_goes_on_until_its_host_is_found_gone(size: int) -> None:
+    """What is written last hears of it first."""
+    async with (
+        RawUpstream(["hold"]) as server,
+        proxied(server, errors={"details": True}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        await client.send(b"x" * 10)
+        await server.until(lambda: server.requests and len(server.requests[0].raw) == 10)
+        vanish(server.connections[0].transport.get_extra_info("socket"))
+
+        async def upload() -> None:
+            while True:
+                await client.send(b"x" * 100)
+                await asyncio.sleep(0)
+
+        sending = asyncio.create_task(upload())
+        failed = await client.receive(patience=LONG)
+        sending.cancel()
         assert failed.status == 502
         assert GONE in json.loads(failed.body)["detail"]
 
