@@ -28,7 +28,7 @@ EVERY: Final = 5.0
 """Seconds between two looks. The kernel's next try is still close then: a time that it is told
 counts from that on."""
 AT_ONCE: Final = 200
-"""Connections that are looked at in one turn of the loop, which takes less than a millisecond."""
+"""Connections that are looked at in one turn of the loop, which takes a millisecond at the most."""
 _PROBES: Final = 3
 """Probes of a closed window without an answer: the last one may have been sent just now."""
 _AT_NEXT_TRY: Final = 0.001
@@ -86,7 +86,7 @@ class LostHosts:
 
     def _look_at(self, sock: Any) -> None:
         before = self._limits.get(sock, 0.0)
-        if not before and not in_kernel(sock):  # a tenth of the cost, and so it is with nearly all
+        if not before and not in_kernel(sock):  # so it is with most, and it costs less
             return
         with contextlib.suppress(OSError, ValueError):  # reset or closed a moment ago
             limit = self._limit(tcp_info(sock))

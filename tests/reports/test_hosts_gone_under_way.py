@@ -16,8 +16,10 @@ import pytest
 from proxy.net import lost_hosts
 from proxy.net.sockets import TcpInfo, tcp_info
 from tests.support.authority import Authority
+from tests.support.client import RawClient
 from tests.support.message import CHUNKED_HEAD, OK, get, post
-from tests.support.proxy import dialled, proxied
+from tests.support.proxy import Proxy, proxied
+from tests.support.tls_client import TlsClient, encrypted, trusting
 from tests.support.tunnel import tunnel
 from tests.support.upstream import RawUpstream
 from tests.support.vanish import vanish
@@ -37,16 +39,32 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.upstream.connector.UNACKNOWLEDGED", SOON)
 
 
-async def test_a_client_that_is_gone_from_its_stream_has_left() -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_client_that_is_gone_from_its_stream_has_left(tmp_path: Path, tls: bool) -> None:
     gone = asyncio.Event()
+    authority = Authority(tmp_path)
     events = [CHUNKED_HEAD, b"5\r\nhello\r\n", gone, b"5\r\nworld\r\n", "hold"]
     tables: dict[str, Any] = {"concurrency": {"max_requests": 1}, "queue": {}}
-    async with dialled(events, [OK], **tables) as (upstream, proxy, client):
+    if tls:
+        tables["server"] = encrypted(authority)
+
+    async def connect(proxy: Proxy) -> RawClient:
+        if tls:
+            return await TlsClient.open(proxy.address, trusting(authority))
+        return await proxy.connect()
+
+    async with (
+        RawUpstream(events, [OK]) as upstream,
+        proxied(upstream, **tables) as proxy,
+        await connect(proxy) as client,
+        await connect(proxy) as another,
+    ):
         await client.send(get())
         await client.read_until(b"hello")
         vanish(client._socket)
         gone.set()
-        assert (await proxy.ask(get(), patience=LONG)).status == 200  # its permit is free again
+        # Its permit is free again.
+        assert (await another.ask(get(), patience=LONG)).status == 200
         await upstream.connections[0].closed.wait()
         assert [(each.status, each.error) for each in proxy.records[:1]] == [(499, "client_gone")]
 
