@@ -11,6 +11,8 @@ from proxy.core.local_limits import complain
 from proxy.core.samples import Sample, counter, gauge
 from proxy.edge.longest_rested import LongestRested, Resting
 from proxy.net.hangups import HangupWatcher
+from proxy.net.lost_hosts import LostHosts
+from proxy.net.sockets import GONE, TcpInfo
 
 _CLOSING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
@@ -86,6 +88,7 @@ class ConnectionTracker:
         "hangups",
         "in_flight",
         "limit",
+        "lost_hosts",
         "observers",
         "opened",
         "refused",
@@ -115,7 +118,9 @@ class ConnectionTracker:
         self.evicted = 0
         """Those of them that rested, and were closed to make room for others."""
         self._rested = LongestRested()
-        self.hangups = HangupWatcher(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.hangups = HangupWatcher(loop)
+        self.lost_hosts = LostHosts(loop, _patience)
         self.observers = observers
         self._idle: asyncio.Future[None] | None = None
         self._no_tunnels: asyncio.Future[None] | None = None
@@ -239,3 +244,8 @@ class ConnectionTracker:
             except TimeoutError:
                 return False
         return True
+
+
+def _patience(_: TcpInfo) -> float:
+    """Seconds for which a client may acknowledge nothing of what it is sent."""
+    return GONE

@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 import termios
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a close that the peer is to see as a reset."""
@@ -26,11 +26,16 @@ def unsent(transport: asyncio.Transport | None, sock: Any, *, lasts: bool = Fals
     waiting = transport.get_write_buffer_size()
     if transport.is_closing() and not lasts:  # the descriptor may be somebody else's by now
         return waiting
+    return waiting + in_kernel(sock)
+
+
+def in_kernel(sock: Any) -> int:
+    """Bytes that the kernel holds for a peer until it has acknowledged them."""
     try:
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (OSError, ValueError, AttributeError):  # closed meanwhile, or no socket
-        return waiting
-    return waiting + int(struct.unpack("i", answer)[0])
+        return 0
+    return int(struct.unpack("i", answer)[0])
 
 
 def unread(sock: Any) -> bool:
@@ -85,7 +90,7 @@ def acknowledge(sock: Any) -> None:
 Probes: TypeAlias = tuple[tuple[int, int, int], ...]
 """Level, option and value of each option that says when a peer is asked whether it is there."""
 
-_INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
+INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 def probes(after: int, every: int, times: int) -> Probes:
@@ -104,10 +109,13 @@ def probes(after: int, every: int, times: int) -> Probes:
     return (*clocks, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
 
 
+GONE: Final = 105.0
+"""Seconds after which a host from which nothing is heard is gone: more than the 100 for which TCP
+is to go on sending what is not acknowledged (RFC 9293 3.8.3)."""
 SILENT: Final = probes(45, 15, 4)
 """For all connections. What lies between two hosts (NAT, balancers, firewalls) forgets a connection
 on which nothing passes, some of them after a minute: an answer that takes longer would be lost. A
-host that is gone is noticed after 45 and four times 15 seconds."""
+host that is gone is noticed after 45 and four times 15 seconds, ``GONE``."""
 
 
 def ask_when_silent(sock: Any, asked: Probes, *, kept: bool = False) -> None:
@@ -116,7 +124,7 @@ def ask_when_silent(sock: Any, asked: Probes, *, kept: bool = False) -> None:
     Of a socket that listens, all that is accepted has it (Linux). ``kept``: where whoever made the
     socket has said how, that stays.
     """
-    if sock is None or sock.family not in _INTERNET:
+    if sock is None or sock.family not in INTERNET:
         return
     with contextlib.suppress(OSError):  # reset a moment ago
         if kept and sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE):
@@ -125,21 +133,41 @@ def ask_when_silent(sock: Any, asked: Probes, *, kept: bool = False) -> None:
             sock.setsockopt(level, option, value)
 
 
+class TcpInfo(NamedTuple):
+    """What the kernel knows of a connection (struct tcp_info of Linux, 4.1 or later)."""
+
+    retransmits: int
+    """How often the oldest bytes that are not acknowledged were sent again."""
+    probes: int
+    """Probes of a peer, or of its closed window, that have had no answer yet."""
+    unacknowledged: int
+    """Segments on their way."""
+    unheard_for: float
+    """Seconds since the peer has acknowledged anything, again or anew."""
+    acknowledged: int
+    """Bytes that the peer's kernel has taken in all; a SYN of ours counts as one."""
+
+
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)
-_BYTES_ACKED: Final = struct.Struct("=120xQ")
-"""Where ``tcpi_bytes_acked`` is in Linux's struct tcp_info, since 4.1."""
+_KNOWN: Final = struct.Struct("=2xBB20xI28xI60xQ")
+_NOTHING: Final = TcpInfo(0, 0, 0, 0.0, sys.maxsize)
 _SYN: Final = 1
-"""It counts as a byte."""
 
 
-def acknowledged(sock: Any) -> float:
+def tcp_info(sock: Any) -> TcpInfo:
+    """Nothing but good where it is not known. Raises OSError."""
+    if _TCP_INFO is None:
+        return _NOTHING
+    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    if len(info) < _KNOWN.size:
+        return _NOTHING
+    retransmits, probes, unacknowledged, unheard_ms, acknowledged = _KNOWN.unpack_from(info)
+    return TcpInfo(retransmits, probes, unacknowledged, unheard_ms / 1000, acknowledged)
+
+
+def taken(sock: Any) -> int:
     """Bytes that the peer's kernel has taken, of all that were written to a connection we made.
 
-    Infinite where that is not known. Raises OSError.
+    More than can be where that is not known. Raises OSError.
     """
-    if _TCP_INFO is None:
-        return float("inf")
-    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
-    if len(info) < _BYTES_ACKED.size:
-        return float("inf")
-    return int(_BYTES_ACKED.unpack_from(info)[0]) - _SYN
+    return tcp_info(sock).acknowledged - _SYN

@@ -88,8 +88,7 @@ class ConnectionPool:
         """For connections, where there may be only so many."""
         self._idle: dict[PooledConnection, None] = {}
         self._max_age, self._send_proxy, self._closed = max_age, send_proxy, False
-        self._unreachable = Unreachable(template, name)
-        self.tls = template.is_ssl()
+        self.tls, self._unreachable = template.is_ssl(), Unreachable(template, name)
         self.expires = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = self.waiting = 0
@@ -147,10 +146,11 @@ class ConnectionPool:
         self._closed = self.expires = True
         self.close_idle()
 
-    def close_idle(self) -> None:
-        """The next one is new."""
-        while self._idle:
-            self._idle.popitem()[0].close()
+    def close_idle(self, idle_for: float = 0.0) -> None:
+        """Close those that have been idle for so many seconds: none of them is the next one."""
+        for each in [each for each in self._idle if each.protocol.parked_for()[0] >= idle_for]:
+            del self._idle[each]
+            each.close()
 
     def try_idle(self) -> PooledConnection | None:
         """An idle connection, where one is to be had without waiting."""

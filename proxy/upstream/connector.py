@@ -24,12 +24,21 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.tracing import Trace
 
 from proxy.net.below_tls import stand_below
+from proxy.net.lost_hosts import LostHosts
+from proxy.net.sockets import GONE, TcpInfo
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 Factory: TypeAlias = Callable[[], UpstreamProtocol]
 
 FIRST_WORDS: Final[ContextVar[bytes]] = ContextVar("first_words", default=b"")
 """What the connection that is being made says ahead of its TLS handshake."""
+UNACKNOWLEDGED: Final = 30.0
+"""Seconds after which a server that acknowledges nothing is gone. However long an API thinks about
+a request, its kernel has taken it, and another server can be asked; by then it was sent six times
+as a rule. A connection on which nothing at all was taken may wait in the queue of a server that is
+busy, which drops what is sent on it, for 63 s as a rule (tcp_synack_retries): it has ``GONE``."""
+_SYN: Final = 1
+"""Counts as a byte that was acknowledged."""
 RACE: Final = 0.25
 """Seconds after which the next address of a name is tried beside the first (RFC 8305)."""
 
@@ -180,6 +189,12 @@ async def _connected(
 
 def install(connector: BaseConnector) -> None:
     """Have a connector of aiohttp make connections of ours."""
+    loop = asyncio.get_running_loop()
     connector._factory = partial(  # type: ignore[assignment]
-        UpstreamProtocol, loop=asyncio.get_running_loop()
+        UpstreamProtocol, loop=loop, lost_hosts=LostHosts(loop, _patience)
     )
+
+
+def _patience(info: TcpInfo) -> float:
+    """Seconds for which a server may acknowledge nothing of what it is sent."""
+    return UNACKNOWLEDGED if info.acknowledged > _SYN else GONE

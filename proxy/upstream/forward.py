@@ -32,7 +32,7 @@ from proxy.upstream.http1.reply_head import ReplyHead
 from proxy.upstream.http1.request_body import RequestBodySender, Upload
 from proxy.upstream.http1.upgraded import UpgradedReply
 from proxy.upstream.pooled_connection import PooledConnection
-from proxy.upstream.translate import head_error
+from proxy.upstream.translate import head_error, is_lost
 
 _INFORMATIONAL: Final = 100
 _OK: Final = 200
@@ -107,7 +107,7 @@ class Forward:
             protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
             if exchange.upgrade:
                 protocol.expect_switch()
-            record.sent_at = monotonic()
+            sent_at = record.sent_at = monotonic()
             upload = self._send(exchange, protocol)
             try:
                 if (arrival := protocol.arrival()) is not None:
@@ -117,8 +117,10 @@ class Forward:
                     message, payload = await self._after_hints(exchange, protocol, message)
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
-                stage = Stage.SENT if begun and exchange.login else _stage(protocol)
+                stage = Stage.SENT if begun and exchange.login else _stage(protocol, error)
                 first = not (protocol.reused or protocol.any_reply_byte)
+                if is_lost(error):  # the others lead to the same host
+                    self._pool.close_idle(monotonic() - sent_at)
                 raise head_error(error, stage=stage, name=address.name, first=first) from None
             if message.code == SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
@@ -277,11 +279,12 @@ class Forward:
         return reply
 
 
-def _stage(protocol: UpstreamProtocol) -> Stage:
+def _stage(protocol: UpstreamProtocol, error: Exception) -> Stage:
     """How far a request had come when its connection ended without a head."""
     if protocol.unacknowledged:
         return Stage.NOT_SENT
-    return Stage.STALE if protocol.reused and not protocol.any_reply_byte else Stage.SENT
+    idle_ended = protocol.reused and not protocol.any_reply_byte and not is_lost(error)
+    return Stage.STALE if idle_ended else Stage.SENT
 
 
 def _no_head(name: str, seconds: float) -> Exception:

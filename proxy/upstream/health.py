@@ -50,7 +50,13 @@ class HealthCheckOptions(Table, frozen=True, kw_only=True):
     interval: Annotated[
         Duration, described("Time between two checks of a server, 10 % more or less.")
     ] = seconds(5)
-    timeout: Annotated[Duration, described("How long an answer may take.")] = seconds(2)
+    timeout: Annotated[
+        Duration,
+        described(
+            "How long an answer may take. If none comes on a connection that was idle, the check "
+            "is made once more on another one, before it counts."
+        ),
+    ] = seconds(2)
     healthy_threshold: Annotated[
         int,
         Meta(
@@ -127,7 +133,23 @@ class Checker:
             await asyncio.sleep(interval * (0.9 + 0.2 * self._rng.random()))
 
     async def _check(self) -> str | None:
-        """What is wrong with it, empty for nothing; None where it could not be asked."""
+        """What is wrong with it, empty for nothing; None where it could not be asked.
+
+        NAT and firewalls forget idle connections without a word. No answer on one of them says
+        nothing of the server: it is asked once more, and no request is to wait on the others.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        fault, forgotten = await self._asked()
+        if forgotten:
+            idle_for = clock() - began  # others have been of use meanwhile
+            for pool in {self._endpoint.check_pool, self._endpoint.pool}:
+                pool.close_idle(idle_for)
+            fault, _ = await self._asked()
+        return fault
+
+    async def _asked(self) -> tuple[str | None, bool]:
+        """What is wrong, as above, and whether nothing came on a connection that was idle."""
         exchange = Exchange(
             "GET",
             self._options.path.encode(),
@@ -135,6 +157,11 @@ class Checker:
             self._options.path.encode(),
             started_at=monotonic(),
         )
+        fault = await self._fault(exchange)
+        record = exchange.record
+        return fault, bool(fault) and record.connect_s == 0.0 and record.first_byte_at is None
+
+    async def _fault(self, exchange: Exchange) -> str | None:
         try:
             async with asyncio.timeout(self._options.timeout or None):
                 reply = await self._reply(exchange)

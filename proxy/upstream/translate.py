@@ -131,7 +131,7 @@ def head_error(
             return ReplyHeadTooLarge(f"the head of the reply of {name} is too large: {why}")
         return ProtocolViolation(f"the reply of {name} is not valid HTTP: {why}")
     how = "reset the connection" if _is_reset(error) else "closed the connection"
-    if _is_lost(error):
+    if is_lost(error):
         how = "could no longer be reached"
     return ConnectionTerminated(f"{name} {how} before it replied", stage=stage)
 
@@ -145,7 +145,7 @@ def body_error(error: Exception) -> ProxyError:
         why = reason(error)
         return ReplyBroken(f"the upstream ended TLS before the end of its reply: {why}")
     text = str(error)
-    lost, reset = _is_lost(error), _is_reset(error)
+    lost, reset = is_lost(error), _is_reset(error)
     how = "cut its reply by a reset" if reset else "closed the connection"
     if lost:
         how = "could no longer be reached"
@@ -175,7 +175,7 @@ def _is_reset(error: BaseException) -> bool:
     return getattr(error, "errno", None) == errno.ECONNRESET or "reset by peer" in str(error)
 
 
-def _is_lost(error: BaseException) -> bool:
+def is_lost(error: BaseException) -> bool:
     """Whether a connection that stood has ended because nobody was there any more."""
     return getattr(error, "errno", None) in _LOST
 

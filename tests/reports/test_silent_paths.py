@@ -7,12 +7,10 @@ open; where nobody is there any more, that is an error of its own.
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import socket
 import stat
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from tests.support.proxy import dialled, proxied
 from tests.support.tls_client import encrypted
 from tests.support.tunnel import OFFER
 from tests.support.upstream import Connection, RawUpstream
+from tests.support.vanish import vanish
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="options and filters of Linux")
 
@@ -69,13 +68,6 @@ def towards(port: int) -> list[tuple[int, ...]]:
 def accepted_on(port: int) -> list[tuple[int, ...]]:
     """How those are kept that came in there."""
     return [kept(one) for one, own, _ in own_sockets() if own[1] == port]
-
-
-def vanish(sock: Any) -> None:
-    """Its host is gone, as far as the other side can tell: no packet is taken in any more."""
-    program = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)
-    counted = struct.pack("@HP", 1, ctypes.addressof(program))
-    sock.setsockopt(socket.SOL_SOCKET, 26, counted)
 
 
 @pytest.mark.parametrize("how", ["plain", "tls", "introduced", "a name", "a tunnel", "checked"])
@@ -172,6 +164,21 @@ async def test_a_server_whose_host_is_gone_is_no_late_connection(
         assert GONE in json.loads(failed.body)["detail"]
         assert (await proxy.ask(get(), patience=LONG)).status == 200
         assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("on", "status"), [("reset", 200), ("stale-connection", 502)])
+async def test_no_idle_connection_has_ended_where_a_host_is_gone_in_the_midst_of_a_request(
+    monkeypatch: pytest.MonkeyPatch, on: str, status: int
+) -> None:
+    """It took the request in, on a connection that was used before."""
+    monkeypatch.setattr("proxy.upstream.http1.transport.SILENT", SOON)
+    async with (
+        RawUpstream([OK], [vanishes], [OK]) as server,
+        proxied(server, retry={"on": [on]}) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+        assert (await proxy.ask(get(), patience=LONG)).status == status
+        assert len(server.connections) == (2 if status == 200 else 1)
 
 
 @pytest.mark.parametrize(

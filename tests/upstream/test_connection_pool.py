@@ -63,6 +63,18 @@ async def test_when_idle_ones_have_been_closed_the_next_one_is_new() -> None:
         used.discard()
 
 
+async def test_those_that_were_idle_for_long_are_closed_alone() -> None:
+    async with opened() as (pool, _):
+        old, young = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        for each, seconds in ((young, 1.0), (old, 3.0)):
+            each.release()
+            each.protocol._parked_at -= seconds
+        pool.close_idle(2.0)
+        assert pool.connections == 1
+        assert [pool.try_idle(), pool.try_idle()] == [young, None]
+        young.discard()
+
+
 async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
     async with opened() as (pool, upstream):
         connection = await pool.acquire(PATIENT)

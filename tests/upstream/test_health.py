@@ -1,10 +1,8 @@
 """Active health checks, on a clock that jumps."""
 
 import asyncio
-import random
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,62 +14,10 @@ from proxy.core.errors import (
     ReplyBroken,
     Stage,
 )
-from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.upstream import health
-from proxy.upstream.endpoints import Endpoints
-from proxy.upstream.health import HealthCheckOptions, HealthGuard
-from tests.support.loop import JumpingLoop, reply
-
-
-class Endpoint:
-    """A server as checks see it: what it answers, and what was made of it."""
-
-    check_pool: Any = None
-
-    def __init__(self, name: str = "a") -> None:
-        self.name = name
-        self.upstream = "api"
-        self.address = self
-        self.healthy = True
-        self.proven = self.withdrawn = False
-        self.answer: Any = 200
-        self.asked: list[float] = []
-        self.heard = asyncio.Event()
-        self.exchange: Exchange | None = None
-        self.replies: list[Reply] = []
-
-    def set_health(self, *, healthy: bool) -> None:
-        self.healthy = healthy
-
-    async def handle(self, exchange: Exchange) -> Reply:
-        self.exchange = exchange
-        self.asked.append(asyncio.get_running_loop().time())
-        self.heard.set()
-        said = next(self.answer) if isinstance(self.answer, Iterator) else self.answer
-        if isinstance(said, Exception):
-            raise said
-        if isinstance(said, float):
-            await asyncio.sleep(said)
-            return reply(200)
-        if isinstance(said, Reply):
-            return said
-        self.replies.append(answer := reply(said, body=b"fine"))
-        return answer
-
-
-class Members:
-    """Endpoints as checks see them."""
-
-    def __init__(self, *members: Endpoint) -> None:
-        self.members: tuple[Endpoint, ...] = members
-        self.on_membership: list[Callable[[], None]] = []
-        self.credentials = SimpleNamespace(shown=lambda: ((b"X-Key", b"of-the-proxy"),))
-
-    def now(self, *members: Endpoint) -> None:
-        self.members = members
-        for tell in list(self.on_membership):
-            tell()
+from tests.support.checked import Endpoint, Members, guard, seen
+from tests.support.loop import JumpingLoop
 
 
 @pytest.fixture(autouse=True)
@@ -84,13 +30,9 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "Forward", forward)
 
 
-def seen(endpoint: Endpoint) -> tuple[bool, bool, int]:
-    return endpoint.healthy, endpoint.proven, len(endpoint.asked)
-
-
-def guard(endpoints: Members, **options: Any) -> HealthGuard:
-    table = HealthCheckOptions(**{"interval": Duration(10), **options})
-    return HealthGuard(cast(Endpoints, endpoints), table, random.Random(1))
+class _Pool:
+    def __init__(self, closed: list[float]) -> None:
+        self.close_idle = closed.append
 
 
 async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: JumpingLoop) -> None:
@@ -133,6 +75,33 @@ async def test_a_kept_connection_that_the_server_has_closed_says_nothing_of_it(
     await endpoint.heard.wait()
     await asyncio.sleep(0)
     assert endpoint.healthy is well
+    await checks.close()
+
+
+@pytest.mark.parametrize(
+    ("answers", "well", "closed"),
+    [
+        ([(60.0,), 200], True, [2.0, 2.0]),
+        ([(60.0,), 60.0], False, [2.0, 2.0]),
+        ([(60.0,), (60.0,), 200], False, [2.0, 2.0]),  # one that was of use meanwhile
+        ([(60.0,), 503], False, [2.0, 2.0]),
+        ([(ConnectionTerminated("lost", stage=Stage.SENT),), 200], True, [0.0, 0.0]),
+        ([60.0, 200], False, []),
+        ([(503,), 200], False, []),
+    ],
+)
+async def test_an_idle_connection_on_which_nothing_comes_says_nothing_of_a_server(
+    jumping: JumpingLoop, answers: list[Any], closed: list[float], *, well: bool
+) -> None:
+    """NAT forgets all of them at once: a well server was unhealthy until none was left."""
+    endpoint, idle = Endpoint(), list[float]()
+    endpoint.pool, endpoint.check_pool = _Pool(idle), _Pool(idle)
+    endpoint.answer = iter(answers)
+    checks = guard(Members(endpoint), unhealthy_threshold=1, timeout=Duration(2))
+    await endpoint.heard.wait()
+    await asyncio.sleep(5)
+    assert endpoint.healthy is well
+    assert idle == pytest.approx(closed, abs=0.1)
     await checks.close()
 
 

@@ -40,6 +40,36 @@ def test_a_family_without_a_route_is_not_picked(
     assert chosen([entry("::1")]).servers == ("::1",)
 
 
+@pytest.mark.parametrize("ttl", [0.0, 60.0])
+@pytest.mark.parametrize(
+    ("reaches", "listed", "tried"),
+    [
+        ("46", ["::1", "10.0.0.1"], ["10.0.0.1", "::1"]),
+        ("6", ["10.0.0.1", "::1"], ["::1", "10.0.0.1"]),
+        # Within a family as the name has them: it may shuffle them.
+        ("46", ["::2", "10.0.0.2", "::1", "10.0.0.1"], ["10.0.0.2", "10.0.0.1", "::2", "::1"]),
+        ("46", ["::2", "::1"], ["::2", "::1"]),
+    ],
+)
+async def test_addresses_are_tried_in_the_order_of_their_families(
+    monkeypatch: pytest.MonkeyPatch, reaches: str, listed: list[str], tried: list[str], ttl: float
+) -> None:
+    """getaddrinfo has IPv6 first, and where that is a black hole each connection waited for it."""
+
+    async def answer(*_: Any) -> list[Any]:
+        return [entry(ip) for ip in listed]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", answer)
+    monkeypatch.setattr(
+        "proxy.upstream.resolver._routed", lambda ip: ("6" if ":" in ip else "4") in reaches
+    )
+    names = Resolver()
+    names.set_ttl("api", ("api.test",), ttl)
+    for _ in range(2):  # as it is found out, and as it is remembered
+        assert [each["host"] for each in await names.resolve("api.test")] == tried
+    await names.close()
+
+
 async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -65,6 +65,7 @@ class Connection(ReplyWriter):
         else:
             self.ties.transport = transport
             self._tracker.connected(self)
+            self._tracker.lost_hosts.watch(self._socket)
             self.expect_body(0)  # what comes with its first head may wait for a server
             if self._tracker.retiring:
                 self.clock.retire()
@@ -72,6 +73,7 @@ class Connection(ReplyWriter):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._tracker.disconnected(self)
+        self._tracker.lost_hosts.forget(self._socket)
         self.ties.close()
         self.clock.close()
         self._reader.close()

@@ -208,7 +208,7 @@ class ClientBody:
         except Exception as error:
             forget_frames(error)  # it stays with the connection
             if splice is not None and splice.receiver_gone:
-                raise ConnectionResetError("upstream closed") from None
+                raise ConnectionResetError(getattr(error, "errno", 0), "upstream closed") from None
             raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
             self.answered()

@@ -40,6 +40,7 @@ from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import Malformed
 from proxy.http.trailers import last_chunk
 from proxy.http.upgrade import SWITCHING
+from proxy.net.lost_hosts import LostHosts
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
 from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
 from proxy.upstream.http1.transport import UpstreamTransport
@@ -62,8 +63,7 @@ class UpstreamProtocol(UpstreamTransport):
     broken by a reset.
     """
 
-    # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
-    # which is 1 KiB a connection.
+    # As UpstreamTransport has them, for the same reason.
     __slots__ = (
         "_bodiless",
         "_chunks",
@@ -76,8 +76,10 @@ class UpstreamProtocol(UpstreamTransport):
         "trailers",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, lost_hosts: LostHosts | None = None
+    ) -> None:
+        super().__init__(loop, lost_hosts)
         self.buffered: bytes | None = None
         """The body of a reply that came in one piece with its head."""
         self.awaiting_head = False
@@ -87,8 +89,7 @@ class UpstreamProtocol(UpstreamTransport):
         self._fast_parser: FastHeadParser | None = None
         self._head_parser: ReplyHeadParser | None = None
         self._chunks: Chunked | None = None
-        self._bodiless = False
-        self._head_seen = 0
+        self._bodiless, self._head_seen = False, 0
         self._remaining = UNTIL_CLOSE
         """Bytes of the body that are to come, or what else ends it, see ``http/framing``."""
 
@@ -104,8 +105,7 @@ class UpstreamProtocol(UpstreamTransport):
         self._fast_parser = None if bodiless else fast_parser
         self._bodiless = bodiless
         self._remaining = UNTIL_CLOSE
-        self._head_seen = 0
-        self._chunks = None
+        self._head_seen, self._chunks = 0, None
         self.trailers = ()
 
     def last_chunk(self, trailers: RawHeaders, but: AbstractSet[bytes]) -> bytes:
@@ -128,7 +128,7 @@ class UpstreamProtocol(UpstreamTransport):
         """
         if not hasattr(self, "timer"):  # it never stood: the TLS handshake failed
             return
-        self.timer.close()
+        self.let_go()
         self._on_due = None  # it may hold who holds this
         if exc is not None and not self._parked and self.exception() is None:
             for data in self.unread_in_kernel(exc):

@@ -12,6 +12,7 @@ from proxy.http.chunked import CHUNK
 from proxy.net.splice import LEAST
 from proxy.net.stall_clock import StallClock
 from proxy.upstream.http1.protocol import UpstreamProtocol
+from proxy.upstream.translate import is_lost
 
 
 class RequestBodySender:
@@ -78,9 +79,13 @@ class RequestBodySender:
                 data = protocol.last_chunk(body.trailers, self._no_trailers)
                 protocol.send_more(data)
                 self._passed += len(data)
-        except ConnectionError:
+        except ConnectionError as error:
             # The reader of the reply is told of a lost connection too, and more precisely: it has
-            # still to read what came before, and an error of a splice may be another one.
+            # still to read what came before, and an error of a splice may be another one. That a
+            # host is gone the kernel says once, and whoever reads is told of an end.
+            if protocol.awaiting_head and is_lost(error):
+                forget_frames(error)
+                protocol.fail(error)
             if not protocol.awaiting_head or protocol.transport is None:
                 return
         except ProxyError as error:

@@ -12,9 +12,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import StreamReader
 
 from proxy.net.half_tls import HalfTls, hear_of_end, leave_fin
+from proxy.net.lost_hosts import LostHosts
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
-from proxy.net.sockets import SILENT, acknowledge, acknowledged, ask_when_silent, unsent
+from proxy.net.sockets import SILENT, acknowledge, ask_when_silent, taken, unsent
 from proxy.net.timers import RearmableTimer
 
 _READ: Final = 256 << 10
@@ -29,6 +30,7 @@ class UpstreamTransport(ResponseHandler):
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
     # which is 1 KiB a connection.
     __slots__ = (
+        "_lost_hosts",
         "_on_due",
         "_parked",
         "_parked_at",
@@ -47,8 +49,12 @@ class UpstreamTransport(ResponseHandler):
         "uses",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, lost_hosts: LostHosts | None = None
+    ) -> None:
+        """``lost_hosts`` looks at the connection as long as it stands."""
         super().__init__(loop)
+        self._lost_hosts = lost_hosts
         self._buffer = ShortQueue()  # type: ignore[assignment]
         self.uses = 0
         self.any_reply_byte = False
@@ -158,13 +164,21 @@ class UpstreamTransport(ResponseHandler):
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
         self._socket = transport.get_extra_info("socket")
         ask_when_silent(self._socket, SILENT)
+        if self._lost_hosts is not None:
+            self._lost_hosts.watch(self._socket)
         self.encrypted = transport.get_extra_info("sslcontext") is not None
 
     def never_used(self) -> None:
         """Whoever had it made was cancelled: let go of what holds it, which nobody else will."""
         if self.transport is not None:
-            self.timer.close()
+            self.let_go()
             self.transport = None
+
+    def let_go(self) -> None:
+        """It stands no more: nobody watches it."""
+        self.timer.close()
+        if self._lost_hosts is not None:
+            self._lost_hosts.forget(self._socket)
 
     def unread_in_kernel(self, failed: BaseException) -> Iterator[bytes]:
         """What the kernel still holds when a write has failed: the loop does not read it any more.
@@ -184,7 +198,7 @@ class UpstreamTransport(ResponseHandler):
                         return
                     self.left_by_peer = True
                     self.unacknowledged = (
-                        not self.any_reply_byte and acknowledged(sock) <= self._sent_before
+                        not self.any_reply_byte and taken(sock) <= self._sent_before
                     )
                     return
                 yield data
