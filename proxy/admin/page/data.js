@@ -23,11 +23,11 @@ function quantile(counts, part) {
 }
 
 function empty() {
-  return { calls: 0, failed: 0, denied: 0, in: 0, out: 0, phases: [0, 0, 0, 0, 0, 0], counts: {} };
+  return { calls: 0, failed: 0, denied: 0, in: 0, out: 0, phases: [0, 0, 0, 0, 0, 0], counts: {}, covered: 0, besides: 0 };
 }
 
-function addRow(sum, [, calls, failed, denied, bytesIn, bytesOut, phases, counts]) {
-  sum.calls += calls; sum.failed += failed; sum.denied += denied; sum.in += bytesIn; sum.out += bytesOut;
+function addRow(sum, [, calls, failed, denied, bytesIn, bytesOut, phases, counts, covered = 0, besides = 0]) {
+  sum.calls += calls; sum.failed += failed; sum.denied += denied; sum.in += bytesIn; sum.out += bytesOut; sum.covered += covered; sum.besides += besides;
   phases.forEach((value, index) => { sum.phases[index] += value / 1000; });
   for (const [number, count] of Object.entries(counts)) sum.counts[number] = (sum.counts[number] || 0) + count;
 }
@@ -60,7 +60,7 @@ function merge(into, step) {
   for (const row of step.rows) {
     const old = rows.get(row[0]);
     if (!old) { rows.set(row[0], structuredClone(row)); continue; }
-    for (let index = 1; index < 6; index++) old[index] += row[index];
+    for (const index of [1, 2, 3, 4, 5, 8, 9]) old[index] += row[index];
     row[6].forEach((value, index) => { old[6][index] += value; });
     for (const [number, count] of Object.entries(row[7])) old[7][number] = (old[7][number] || 0) + count;
   }
