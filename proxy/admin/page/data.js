@@ -1,7 +1,7 @@
 // What the page knows. Steps are what /api/history gives: {at, rows, flying}.
 const known = {
   span: 300, step: 1, steps: [], series: [], calls: new Map(), flying: [], causes: [], ended: [], events: [],
-  state: {}, connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false, lost: 0,
+  state: {}, stored: [], connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false, lost: 0,
 };
 const STEPS = { 300: 1, 3600: 10, 86400: 300 };
 const MOST = 600;  // calls that are kept here
@@ -100,6 +100,7 @@ async function loadHistory() {
 
 async function loadAll() {
   const [, exchanges, causes] = await Promise.all([loadHistory(), ask("/api/exchanges?limit=500"), ask("/api/causes")]);
+  known.stored = [];  // another process counts from 0
   addCalls(exchanges.exchanges.reverse());
   known.flying = exchanges.in_flight.map(whole);
   known.causes = causes.now; known.ended = causes.before; known.events = causes.events;
@@ -108,6 +109,8 @@ async function loadAll() {
 function take(news) {
   known.at = news.at; known.series = news.series; known.causes = news.causes; known.connections = news.connections;
   known.flying = news.in_flight.map(whole); known.state = news.state;
+  known.stored.push([news.at, news.state.cache.routes]);
+  while (known.stored[0][0] < news.at - 300) known.stored.shift();
   known.ended = [...news.ended, ...known.ended].slice(0, 200);
   known.events = [...news.events.toReversed(), ...known.events].slice(0, 300);
   addCalls(news.kept);

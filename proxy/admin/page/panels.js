@@ -190,6 +190,16 @@ function meter(title, used, most, name, ...notes) {
     ...notes.filter(Boolean).map(note => h("p", { class: "soft" }, note)));
 }
 
+// What the cache did while the page was open, over five minutes at most.
+function drawStored() {
+  const [from, before] = known.stored[0] || [known.at, {}], wanted = places(known.filter);
+  return Object.entries(known.state.cache?.routes || {}).filter(([route]) => wanted([route, "", ""])).slice(0, 20).map(([route, now]) => {
+    const of = name => Math.max(0, now[name] - (before[route]?.[name] || 0)), hits = of("hits"), all = hits + of("stale") + of("revalidated") + of("misses") + of("collapsed");
+    const over = `over ${spell(Math.max(1, Math.round(known.at - from)))}`;
+    return meter(`${route}: stored replies`, hits, all, "first_byte", all ? `hits ${over}, ${of("stale")} stale, ${of("misses")} misses${hits ? `; mean age of a hit ${spell(of("hit_age_seconds") / hits)}` : ""}` : `none asked for ${over}`, `${now.hits} hits, ${now.stale} stale, ${now.misses} misses since the start`);
+  });
+}
+
 function drawLimits() {
   const state = known.state, shown = [];
   for (const [upstream, each] of Object.entries(state.concurrency || {})) {
@@ -210,6 +220,7 @@ function drawLimits() {
   for (const [route, each] of Object.entries((state.coalesce || {}).routes || {})) {
     shown.push(meter(`${route}: shared answers`, each.joined, 0, "queue", `${each.calls} calls asked, ${each.joined} joined them`));
   }
+  shown.push(...drawStored());
   const streams = state.streams || {};
   if (streams.resumable) shown.push(meter("Streams that can be resumed", streams.resumable, 0, "body", `${streams.waiting} wait for their client`));
   $("limits-card").hidden = !shown.length;

@@ -64,6 +64,7 @@ from proxy.policy.freshness import ANYTHING, Freshness, Use, reuse, usable_on_er
 
 _COUNTED: Final = (
     *("hits", "stale", "revalidated", "misses", "collapsed", "stored", "hit_bytes", "lease_waits"),
+    "hit_age_seconds",
 )
 
 
@@ -168,6 +169,8 @@ class Cache:
         if use is Use.FRESH:
             self.counts["hits"] += 1
             found = fresh_answer(asked, entry, now, self._now)
+            if type(shown := entry.shown) is Shown:  # it has just been looked at
+                self.counts["hit_age_seconds"] += shown.age
             whole = found.encoded is not None  # the usual hit
             self.counts["hit_bytes"] += entry.size if whole else body_size(found, entry)
             return found
