@@ -15,7 +15,9 @@ from proxy.admin import operations as o
 from proxy.admin.answers import Failed, Told, answer
 from proxy.admin.observatory import Observatory
 from proxy.admin.page.document import page
+from proxy.admin.purge import Purged, purge
 from proxy.admin.state import state
+from proxy.http.grammar import TCHAR
 from proxy.telemetry.call import Call
 
 Handler: TypeAlias = Callable[[Observatory, web.Request], Awaitable[web.StreamResponse]]
@@ -47,6 +49,8 @@ class Operation(NamedTuple):
     """Whether it may answer before it is done, with 202."""
 
 
+_FILLED: Final = {"type": "string", "minLength": 1}
+_FIELD: Final = {"type": "string", "pattern": rf"^\s*[{TCHAR.decode()}]+\s*:"}
 _ID: Final = Parameter("id", "The request id.", required=True)
 _FILTER: Final = Parameter("filter", "As in the filter box: `route:/v1 status:5xx slow:>2s`.")
 _LIMIT: Final = Parameter(
@@ -64,19 +68,20 @@ _PURGED: Final = (
     Parameter(
         "path",
         "Of requests for this path, whatever their query: as the log shows it (`/a%20b`), escaped "
-        "once more for a URL (`/a%2520b`), or with a blank.",
+        "once more for a URL (`/a%2520b`), or with a blank. One of the three is needed.",
+        _FILLED,
     ),
-    Parameter("tag", "With this word in Cache-Tag or Surrogate-Key."),
-    Parameter("route", "Of this route, as the log calls it."),
+    Parameter("tag", "With this word in Cache-Tag or Surrogate-Key.", _FILLED),
+    Parameter("route", "Of this route, as the log calls it.", _FILLED),
 )
 
 # fmt: off
 _REQUEST: Final = (
-    Parameter("url", "`http://HOST/PATH` or `/PATH`.", {"type": "string", "minLength": 1}, True),
+    Parameter("url", "`http://HOST/PATH` or `/PATH`.", _FILLED, True),
     Parameter("method", "GET by default."),
     Parameter(
         "header", "`Name: value`; may be given again.",
-        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "items": _FIELD},
     ),
 )
 
@@ -98,7 +103,7 @@ OPERATIONS: Final = (
     Operation("POST", "/api/servers/restore", "Ask a server again",
               o.restore, Told, body=o.Server, errors=(400, 404)),
     Operation("DELETE", "/api/cache", "Remove stored replies: of a path, a tag or a route",
-              o.purge, o.Purged, _PURGED, errors=(400,), goes_on=True),
+              purge, Purged, _PURGED, errors=(400,), goes_on=True),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
     Operation("POST", "/api/reload", "Read the configuration again, and use it if it is right",

@@ -73,15 +73,6 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
     """With eject: when it is restored by itself; 0: never."""
 
 
-class Purged(msgspec.Struct):
-    """What was removed."""
-
-    removed: int
-    """Stored replies."""
-    complete: bool
-    """Whether that is all. If not, the status is 202, and the removal goes on."""
-
-
 class Level(msgspec.Struct, forbid_unknown_fields=True):
     """Least severity that standard error shows."""
 
@@ -126,20 +117,6 @@ async def exchange(seen: Observatory, request: web.Request) -> web.StreamRespons
         if call.id == wanted:
             return answer(call)
     return failed(f"no exchange {wanted!r} is in flight, and it was neither slow nor failed", 404)
-
-
-async def purge(seen: Observatory, request: web.Request) -> web.StreamResponse:
-    """Remove stored replies."""
-    wanted = {kind: request.query.get(kind, "") for kind in ("tag", "route")}
-    removed, complete = 0, True
-    try:
-        for path in targets.paths(request):
-            for count, is_all in await seen.source.ask("purge", path=path, **wanted):
-                removed += count
-                complete &= is_all
-        return answer(Purged(removed, complete), 200 if complete else 202)
-    except ValueError as error:
-        return failed(str(error), 400)
 
 
 async def cancel(seen: Observatory, request: web.Request) -> web.StreamResponse:

@@ -268,7 +268,7 @@ def _cache(told: list[Sample]) -> dict[str, Any]:
                 name: row.get(f"cache_{name}")
                 for name in (
                     *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
-                    *("hit_bytes", "refreshing"),
+                    *("hit_bytes", "hit_age_seconds", "refreshing"),
                 )
             }
             for row in rows(told, "cache_", "route")

@@ -108,9 +108,11 @@ def _rate_limit(_: Config, route: Route, limit: RateLimitOptions) -> Reasons:
     if limit.period and not limit.average:
         for name in UNCOUNTED:
             yield name, "no request is counted: expected average beside it"
+    elif not limit.count_hits and route.cache is None:
+        yield "count_hits", "nothing is stored without [cache]: there are no hits"
 
 
-UNCOUNTED: Final = ("period", "key")
+UNCOUNTED: Final = ("period", "key", "count_hits")
 """What does nothing beside an ``average`` of 0; not where that is written, which may be meant."""
 
 

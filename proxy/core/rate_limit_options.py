@@ -48,6 +48,13 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
             '"0": none waits.'
         ),
     ] = seconds(0)
+    count_hits: Annotated[
+        bool,
+        described(
+            "Whether a request that `[cache]` answers without asking anybody counts too. false: it "
+            "gives back what it took; a client that has nothing left is refused all the same."
+        ),
+    ] = True
     learn: Annotated[
         bool,
         described(

@@ -17,6 +17,12 @@ EVENTS: Final = {
     "paused": "upstream endpoint for_s",
     "limit_moved": "upstream before after",
     "local_limit": "kind",
+    "withdrawn": "upstream endpoint for_s",
+    "restored": "upstream endpoint",
+    "purged": "path tag route removed complete",
+    "log_level": "to",
+    "reloaded": "by added changed removed kept restart",
+    "reload_refused": "by problems",
     "draining": "requests streams tunnels grace_s",
     "drained": "requests streams tunnels seconds",
 }

@@ -24,6 +24,8 @@ from proxy.policy.token_bucket import TokenBuckets
 
 _EARLY: Final = 0.001
 """Seconds by which the timer of a loop may be early."""
+_HIT: Final = "hit"
+"""How Cache-Status begins where nobody was asked (RFC 9211 2.1)."""
 _LONGEST: Final = 3600
 """Seconds of a window that is told to clients, where the period of the option will not do."""
 _RAREST: Final = 366 * 86400
@@ -45,7 +47,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     show = shown(options.key, shared.show_keys)
     limit = RateLimit(inner, options, show, known=known, clock=clock)
     shared.watch(limit, route=scope.route)
-    return limit.handle
+    return limit.handle if options.count_hits else limit.handle_sparing_hits
 
 
 def problems(written: Written) -> Iterator[Finding]:
@@ -196,6 +198,14 @@ class RateLimit:
             with exchange.record.waiting(TOKEN, self._clock):
                 await line.wait(now + wait)
         return await self._inner(exchange)
+
+    async def handle_sparing_hits(self, exchange: Exchange) -> Reply:
+        """Likewise; what the cache has answered without asking anybody does not count."""
+        key = self._key(exchange)
+        reply = await self.handle(exchange)
+        if exchange.record.cache.startswith(_HIT):
+            self._tokens.give_back(key)
+        return reply
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators; of keys the ten that have the least left."""

@@ -11,6 +11,7 @@ from proxy.admin.source import Answer
 from proxy.config.config_file import ConfigFile
 from proxy.config.in_force import Unwritten, in_force
 from proxy.config.model import Config
+from proxy.core.state_changes import tell
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.explain.explain import asked_for, explained
 from proxy.run.reload import Read
@@ -18,8 +19,6 @@ from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.why import spell
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
-
-log = logging.getLogger(__name__)
 
 _encode = msgspec.msgpack.encode
 
@@ -96,26 +95,33 @@ class Answers:
             endpoint.withdraw(withdrawn=action != "restore")
             if action == "eject" and seconds:
                 loop = asyncio.get_running_loop()
-                self._timers[endpoint] = loop.call_later(seconds, self._restore, endpoint)
+                self._timers[endpoint] = loop.call_later(seconds, self._restore, endpoint, upstream)
         done = {
             "drain": "is asked no more",
             "eject": f"is asked no more for {spell(seconds)}" if seconds else "is asked no more",
             "restore": "is asked again",
         }[action]
         told = f"{server} of {upstream} {done}"
-        log.warning("%s, as an operator has asked", told)
+        words = f"{told}, as an operator has asked"
+        if action == "restore":
+            tell("restored", words, upstream=upstream, endpoint=server)
+        else:
+            tell("withdrawn", words, upstream=upstream, endpoint=server, for_s=seconds)
         return told
 
-    def _restore(self, endpoint: Endpoint) -> None:
+    def _restore(self, endpoint: Endpoint, upstream: str) -> None:
         self._timers.pop(endpoint, None)
         endpoint.withdraw(withdrawn=False)
+        words = f"{endpoint.name} of {upstream} is asked again: an operator's time for it is over"
+        tell("restored", words, upstream=upstream, endpoint=endpoint.name)
 
     def log_level(self, level: str = "") -> str:
         """Set it, or say what it is."""
         root = logging.getLogger()
         if level:
             root.setLevel(level.upper())
-            log.warning("the level of the log is %s now, as an operator has asked", level)
+            words = f"the level of the log is {level} now, as an operator has asked"
+            tell("log_level", words, to=level)
         return logging.getLevelName(root.level).lower()
 
     def configuration(self) -> dict[str, Any]:

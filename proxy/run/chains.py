@@ -96,7 +96,9 @@ ROUTE: Final = (
     Link(rewrite, "above the rest: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),
-    Link(rate_limit, "each request of a client counts, whoever answers it"),
+    Link(
+        rate_limit, "each request of a client counts, whoever answers it, unless hits give it back"
+    ),
     Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
     Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),
     Link(cache, "above all that asks: a stored answer takes no token, no permit and no server"),

@@ -113,6 +113,7 @@ class Observation:
         """An upstream was asked for no client that is there, see ``Shared.unseen``."""
         if self._recorder is not None:
             self.counters.count_unseen(exchange, now)
+            self._recorder.count_unseen(exchange, now)
         if self._collector is not None:
             self._collector.tracer.record_refresh(exchange, now)
 

@@ -15,6 +15,7 @@ from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.local_limits import local_limit, tells_of_one
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample, counter, gauge, info
+from proxy.core.state_changes import tell
 from proxy.run.changes import Report
 from proxy.run.notify import notify
 from proxy.run.reasons import CannotReload
@@ -115,12 +116,14 @@ class Reloader:
             self.refused += 1
             for problem in outcome.problems:
                 log.error("reload: %s", problem)
-            log.error("reload (%s): refused, %s", by, _WHY_NOT)
+            words = f"reload ({by}): refused, {_WHY_NOT}"
+            tell("reload_refused", words, level=logging.ERROR, by=by, problems=outcome.problems)
         else:
             self.done += 1
             for problem in outcome.problems:
                 log.warning("reload: %s", problem)
-            log.info("reload (%s): %s", by, outcome.report, extra=outcome.report._asdict())
+            words = f"reload ({by}): {outcome.report}"
+            tell("reloaded", words, level=logging.INFO, by=by, **outcome.report._asdict())
         return outcome
 
     async def _reload(self) -> Outcome:

@@ -13,6 +13,7 @@ from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.attempts import all_tries
+from proxy.telemetry.covered import FALLBACK, covered, passed_on
 from proxy.telemetry.phases import (
     Phases,
     awaited_beside,
@@ -22,7 +23,16 @@ from proxy.telemetry.phases import (
     phase_of,
     phases,
 )
-from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, of_retries, sentence
+from proxy.telemetry.why import (
+    ENDED,
+    EXACT,
+    Behind,
+    Try,
+    Why,
+    cause_of,
+    of_retries,
+    sentence,
+)
 
 LONGEST: Final = 300
 """Letters of a text that a client has made, such as a target."""
@@ -126,6 +136,7 @@ class Teller:
             between=is_between(exchange, now) or (in_flight and record.is_unlogged),
             asked=bool(record.attempt_count),
             beside=_beside(record),
+            covered="" if in_flight else covered(exchange),
         )
         return Call(
             id=self.name(exchange),
@@ -183,6 +194,9 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     wait, reason = None, record.failure[0]
     if exchange.error and reason in EXACT:
         return *where(record, now), reason
+    if cause == FALLBACK:
+        upstream, server = next(iter(passed_on(record).items()), ("", ""))
+        return upstream, server, ""
     failed = failed_attempts(exchange, now)
     if failed and (cause == "retries" or _went_on(cause, failed, exchange, now)):
         slowest = max(failed, key=lambda attempt: attempt.seconds)

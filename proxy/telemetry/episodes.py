@@ -46,6 +46,8 @@ _TEXT: Final = {
     "unavailable": "No server may be asked",
     "quota": "A quota is used up",
     "proxy": "The proxy itself fails",
+    "stale": "The API fails; stored replies stand in for it",
+    "fallback": "An upstream fails; another one stands in for it",
 }
 _ABOUT: Final = {
     PERMIT: "Calls wait for a permit",
@@ -126,7 +128,7 @@ class Episodes:
             known.peak = max(known.peak, hit.number)
             known.usual = known.usual if hit.usual is None else hit.usual
             if hit.worst >= known.worst:
-                known.worst, known.example = hit.worst, hit.example
+                known.worst, known.example = hit.worst, hit.example or known.example
             known.text = told(known)
             self._well.discard(key)
         for key, episode in list(self._active.items()):

@@ -37,9 +37,9 @@ _OVERHEAD: Final = 128
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _json: Final = msgspec.json.Encoder().encode
-_Row = tuple[int, int, int, int, int, int, list[int], list[int]]
+_Row = tuple[int, int, int, int, int, int, list[int], list[int], int, int]
 """Number of the series, calls, failed, denied, bytes in, bytes out, milliseconds of each phase,
-and numbers of buckets and their counts in turn."""
+numbers of buckets and their counts in turn, covered and besides (see ``telemetry/second.Cell``)."""
 _Up = tuple[int, int, int, int]
 """Number of the series, of the phase, of exchanges in flight, milliseconds of the oldest."""
 _decode: Final = msgspec.msgpack.Decoder(tuple[list[_Row], list[_Up]]).decode
@@ -129,15 +129,20 @@ class History:
             (self.failed if call.failed else self.slow).add(second.at, _json(call))
         self.in_flight = second.in_flight
         self.events.extend(second.events)
-        well = {cell.route for cell in second.cells if cell.calls > cell.failed}
+        well = {
+            cell.route
+            for cell in second.cells
+            if cell.server and cell.calls + cell.besides > cell.failed + cell.covered
+        }
         self.episodes.add(second.hits, second.at, well)
 
     def between(self, since: float, step: float) -> list[dict[str, Any]]:
         """Sums of ``step`` seconds from then on, the oldest first, less those without traffic.
 
         ``rows``: [series, calls, failed, denied, bytes in, bytes out, ms of each phase, counts of
-        buckets by number]; ``flying``: [series, phase, number, ms of the oldest], the most of any
-        second. Seconds are used as far as they reach back, minutes before.
+        buckets by number, covered, besides], see ``telemetry/second.Cell``. ``flying``: [series,
+        phase, number, ms of the oldest], the most of any second. Seconds are used as far as they
+        reach back, minutes before.
         """
         steps: dict[float, tuple[dict[int, Any], dict[tuple[int, int], list[int]]]] = {}
         oldest = self.seconds.items[0][0] if self.seconds.items else since
@@ -188,6 +193,8 @@ class History:
                 cell.bytes_out,
                 [round(seconds * 1000) for seconds in cell.phases],
                 [each for pair in cell.counts.items() for each in pair],
+                cell.covered,
+                cell.besides,
             )
             for cell in cells
         ]
@@ -204,6 +211,8 @@ class History:
         known.calls += cell.calls
         known.failed += cell.failed
         known.denied += cell.denied
+        known.covered += cell.covered
+        known.besides += cell.besides
         known.bytes_in += cell.bytes_in
         known.bytes_out += cell.bytes_out
         known.phases = [a + b for a, b in zip(known.phases, cell.phases, strict=True)]
@@ -211,11 +220,13 @@ class History:
 
 
 def _sum(sums: dict[int, Any], rows: list[_Row]) -> None:
-    for number, *counts, spent, pairs in rows:
+    for number, *counts, spent, pairs, covered, besides in rows:
         known = sums.get(number)
         if known is None:
-            known = sums[number] = [number, 0, 0, 0, 0, 0, [0] * len(NAMES), {}]
+            known = sums[number] = [number, 0, 0, 0, 0, 0, [0] * len(NAMES), {}, 0, 0]
         for index, count in enumerate(counts, 1):
             known[index] += count
         known[6] = [a + b for a, b in zip(known[6], spent, strict=True)]
         add(known[7], zip(islice(pairs, 0, None, 2), islice(pairs, 1, None, 2), strict=True))
+        known[8] += covered
+        known[9] += besides

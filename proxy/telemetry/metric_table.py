@@ -193,6 +193,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("cache_collapsed", "route", "Requests that were given the reply to another one's miss."),
         _counter("cache_stored", "route", "Replies that were stored."),
         _counter("cache_hit_bytes", "route", "Bytes of bodies that came from the store: none for a 304 or a HEAD, and of a range only that."),
+        _counter("cache_hit_age_seconds", "route", "Ages (the Age field) of the replies that hits gave, added up: divided by the hits, the mean age. Stale replies are not in it."),
         _counter(
             "cache_lease_waits", "route", "Times that a call waited for one of another process."
         ),

@@ -13,10 +13,12 @@ from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.buckets import bucket, histogram
-from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, named, told_apart, where
+from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, where
+from proxy.telemetry.covered import STALE, STANDS_IN, covered, passed_on
 from proxy.telemetry.ended import Alike, Ended
+from proxy.telemetry.hits import Hits
 from proxy.telemetry.phases import NAMES, Phases, phase_now, phases
-from proxy.telemetry.second import Cell, Event, Flying, Hit, Second
+from proxy.telemetry.second import Cell, Event, Flying, Second
 from proxy.telemetry.usual import FLOOR, Usual
 
 FAILURES: Final = 5
@@ -38,6 +40,7 @@ class Recorder:
     __slots__ = (
         "_cells",
         "_clock",
+        "_covered",
         "_ended",
         "_events",
         "_failures",
@@ -46,7 +49,6 @@ class Recorder:
         "_kept",
         "_slowest",
         "_teller",
-        "_troubled",
         "_usual",
         "_wall",
     )
@@ -68,13 +70,12 @@ class Recorder:
         self._teller = Teller(redact, clock, wall)
         self._cells: dict[tuple[str, str, str], Cell] = {}
         self._failures: dict[str, int] = {}
+        self._covered: dict[str, int] = {}
         self._kept: list[Call] = []
         self._slowest: dict[str, list[tuple[float, int, Call]]] = {}
         self._usual: dict[str, Usual] = {}
-        self._hits: dict[tuple[str, str, str, str, str], Hit] = {}
+        self._hits = Hits()
         self._events: list[Event] = []
-        self._troubled = set[str]()
-        """Routes on which something was wrong in this second."""
         ended.tell(self)
 
     def redact(self, names: tuple[str, ...]) -> None:
@@ -124,8 +125,41 @@ class Recorder:
             cell.failed += 1
         elif exchange.status >= 400:
             cell.denied += 1
+        if record.failure[1] or record.cache.endswith(STANDS_IN):
+            for place in passed_on(record).items():
+                self._ask_besides(exchange.route, *place, failed=True)
+            if cause := covered(exchange):
+                self._cover(cause, exchange, cell, spent, now)
+                return
         if failed or seconds >= self._slow(exchange.route):
             self._note(exchange, spent, now)
+
+    def count_unseen(self, exchange: Exchange, now: float) -> None:
+        """One that was sent for no client that is there, and has ended ``now``."""
+        record = exchange.record
+        if not record.endpoint:
+            return
+        failed = bool(record.failure[1])
+        self._ask_besides(exchange.route, record.upstream, record.endpoint, failed=failed)
+        if failed:
+            self._hits.add(STALE, exchange, now, "", self._usual_of(exchange.route))
+
+    def _ask_besides(self, route: str, upstream: str, server: str, *, failed: bool) -> None:
+        cell = self._cell((route, upstream, server))
+        cell.besides += 1
+        cell.covered += failed
+
+    def _cover(self, cause: str, exchange: Exchange, cell: Cell, spent: Phases, now: float) -> None:
+        """A server has failed one that has ended well all the same."""
+        if cause == STALE and cell.server:
+            cell.covered += 1
+        route, name = exchange.route, ""
+        if exchange.record.endpoint and self._covered.get(route, 0) < SLOWEST:
+            self._covered[route] = self._covered.get(route, 0) + 1
+            call = self._teller.call(exchange, spent, now)
+            self._kept.append(call)
+            name = call.id
+        self._hits.add(cause, exchange, now, name, self._usual_of(route))
 
     def _slow(self, route: str) -> float:
         """Seconds from which on a call may be worth keeping."""
@@ -151,13 +185,14 @@ class Recorder:
             flying=flying,
             in_flight=shown,
             kept=kept,
-            hits=list(self._hits.values()),
+            hits=[],
             events=self._events,
             connections=connections,
         )
-        self._learn()
+        self._learn(self._hits.troubled)
+        second.hits = self._hits.take()
         self._cells, self._failures, self._kept, self._slowest = {}, {}, [], {}
-        self._hits, self._events, self._troubled = {}, [], set()
+        self._events, self._covered = [], {}
         return second
 
     def look(self) -> list[Call]:
@@ -186,20 +221,15 @@ class Recorder:
             keep = self._failures[route] = self._failures.get(route, 0) + 1
             if keep > FAILURES and not is_trouble(exchange):
                 if long:
-                    self._hit(long, exchange, now, self._teller.name(exchange), usual)
+                    self._hits.add(long, exchange, now, self._teller.name(exchange), usual)
                 return
             if keep > FAILURES:
                 # The cause is told for all of a flood by those that are kept.
-                record = exchange.record
-                servers = {"", where(record, now)[1], *(t.endpoint for t in record.attempt_log)}
-                for hit in self._hits.values():
-                    if hit.route == route and hit.server in servers:
-                        hit.number += 1
-                        break
+                self._hits.add_alike(exchange, now)
                 return
         elif tunnel or (len(slowest) >= SLOWEST and seconds <= slowest[0][0]):
             if long:
-                self._hit(long, exchange, now, self._teller.name(exchange), usual)
+                self._hits.add(long, exchange, now, self._teller.name(exchange), usual)
             return
         call = self._teller.call(exchange, spent, now)
         if failed:
@@ -210,29 +240,12 @@ class Recorder:
             push(slowest, entry)
         cause = call.cause if failed and is_trouble(exchange) else long
         if cause and cause != "request":
-            self._hit(cause, exchange, now, call.id, usual)
+            self._hits.add(cause, exchange, now, call.id, usual)
 
     def _usual_of(self, route: str) -> Usual:
         if len(self._usual) >= ROUTES and route not in self._usual:
             route = OTHER
         return self._usual.setdefault(route, Usual())
-
-    def _hit(self, cause: str, exchange: Exchange, now: float, example: str, usual: Usual) -> None:
-        route, seconds = exchange.route, now - exchange.started_at
-        self._troubled.add(route)
-        upstream, server, about = key = told_apart(cause, exchange, now)
-        cause = named(cause, exchange, now)
-        hit = self._hits.get((cause, route, *key))
-        if hit is None:
-            if len(self._hits) < ROUTES:
-                worst, usually = round(seconds, 4), usual.mean(cause)
-                self._hits[cause, route, *key] = Hit(
-                    cause, route, upstream, server, 1, worst, example, usually, about
-                )
-            return
-        hit.number += 1
-        if seconds > hit.worst:
-            hit.worst, hit.example = round(seconds, 4), example
 
     def _look(self, now: float, *, count: bool = True) -> tuple[list[Flying], list[Call]]:
         """Who is in flight, by phase; and the oldest of them."""
@@ -253,7 +266,7 @@ class Recorder:
             if seconds >= 0.25 and not exchange.endless and exchange.status != SWITCHING:
                 usual = self._usual_of(exchange.route)
                 if long := usual.unusual(phases(exchange, now), exchange.bytes_out):
-                    self._hit(long, exchange, now, self._teller.name(exchange), usual)
+                    self._hits.add(long, exchange, now, self._teller.name(exchange), usual)
         if more:
             for each in flying.values():
                 each.number = round(each.number * (1 + more / LOOKED_AT))
@@ -261,7 +274,7 @@ class Recorder:
         calls = [self._teller.call(each, phases(each, now), now, in_flight=True) for each in oldest]
         return list(flying.values()), calls
 
-    def _learn(self) -> None:
+    def _learn(self, troubled: set[str]) -> None:
         """What the second says of what is usual."""
         sums: dict[str, tuple[int, list[float]]] = {}
         for cell in self._cells.values():
@@ -269,4 +282,4 @@ class Recorder:
             added = [a + b for a, b in zip(seconds, cell.phases, strict=True)]
             sums[cell.route] = (calls + cell.calls, added)
         for route, (calls, seconds) in sums.items():
-            self._usual_of(route).learn(calls, seconds, doubt=route in self._troubled)
+            self._usual_of(route).learn(calls, seconds, doubt=route in troubled)

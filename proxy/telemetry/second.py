@@ -25,6 +25,12 @@ class Cell(msgspec.Struct, array_like=True, gc=False):
     """Seconds of each phase, all exchanges together, in the order of ``telemetry/phases``."""
     counts: dict[int, int]
     """How many took how long: a histogram of ``telemetry/buckets``."""
+    covered: int = 0
+    """Failures of this server that no client has seen: a stored reply, or the answer of another
+    upstream, was given in their place."""
+    besides: int = 0
+    """What this server was asked beside these calls: what another upstream has answered then, and
+    what the cache asks in the background."""
 
 
 class Flying(msgspec.Struct, array_like=True, gc=False):

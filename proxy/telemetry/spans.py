@@ -14,8 +14,12 @@ from proxy.core.keys_shown import hidden_keys
 from proxy.core.record import ABANDONED, HEDGED, Attempt
 from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
+from proxy.core.ties import Ties
 from proxy.http.authority import hostname
+from proxy.http.grammar import Malformed
 from proxy.http.request_id import is_parent, own_span
+from proxy.http.target import split_target
+from proxy.net.addresses import is_ip
 from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.attempts import attempts
 from proxy.telemetry.traffic import METHODS
@@ -102,10 +106,10 @@ class Spans:
         record, status, error = exchange.record, exchange.status, exchange.error
         agent, hidden = named(exchange.headers)[0], self._hidden
         name = printable(exchange.request_id)
-        target = escaped(self._show(exchange.raw_target))
+        target = escaped(self._show(_in_origin_form(exchange)))
         path, mark, query = target.partition("?")
         found: Attributes = {
-            "http.request.method": _method(exchange),
+            **_method(exchange),
             "url.scheme": exchange.scheme,
             "url.path": path,
             "network.protocol.name": "http",
@@ -115,12 +119,11 @@ class Spans:
             "http.request.body.size": exchange.bytes_in,
             "http.response.body.size": exchange.bytes_out,
         }
-        if found["http.request.method"] == _OTHER:
-            found["http.request.method_original"] = printable(exchange.method)
         if mark:
             found["url.query"] = query
         if "host" not in hidden:
             _put_server(found, exchange.host)
+        _put_client(found, exchange.ties)
         for name, value in (
             ("http.route", exchange.route),
             ("client.address", exchange.client),
@@ -180,20 +183,25 @@ class Spans:
     ) -> Span:
         target = escaped(self._show(exchange.target))
         found: Attributes = {
-            "http.request.method": _method(exchange),
+            **_method(exchange),
             "network.protocol.name": "http",
             "network.protocol.version": "1.1",
         }
         if number:
             found["http.request.resend_count"] = number
-        base = attempt.endpoint
+        base, connected = attempt.endpoint, attempt.connect_s is not None
         if base.startswith("unix:"):
-            found["server.address"] = base.removeprefix("unix:")
+            found["server.address"] = path = base.removeprefix("unix:")
+            if connected:
+                found["network.peer.address"] = path
             host = "" if "host" in self._hidden else printable(exchange.host)
             base = f"http://{host or 'localhost'}"
         else:
             address = urlsplit(base)
             _put_server(found, address.netloc, _PORTS.get(address.scheme))
+            if connected and is_ip(str(found["server.address"])):  # a name has several
+                found["network.peer.address"] = found["server.address"]
+                found["network.peer.port"] = found["server.port"]
         found["url.full"] = base + (target if target.startswith("/") else "/")
         record, outcome, hedged = exchange.record, attempt.outcome, attempt.outcome == HEDGED
         failed = not hedged and not outcome.isdecimal()
@@ -230,14 +238,34 @@ def _context(exchange: Exchange) -> tuple[str, str]:
     return parent.decode("latin-1"), state.decode("latin-1") if parent else ""
 
 
-def _method(exchange: Exchange) -> str:
-    return exchange.method if exchange.method in METHODS else _OTHER
+def _method(exchange: Exchange) -> Attributes:
+    if exchange.method in METHODS:
+        return {"http.request.method": exchange.method}
+    original = printable(exchange.method)
+    return {"http.request.method": _OTHER, "http.request.method_original": original}
+
+
+def _in_origin_form(exchange: Exchange) -> bytes:
+    """The target as the client sent it, without the scheme and authority of an absolute one."""
+    try:
+        return split_target(exchange.method, exchange.raw_target)[0]
+    except Malformed:
+        return exchange.raw_target
 
 
 def _name(exchange: Exchange, route: str) -> str:
     """``{method} {http.route}``, as the conventions have it."""
     method = exchange.method if exchange.method in METHODS else "HTTP"
     return f"{method} {route}".rstrip()
+
+
+def _put_client(found: Attributes, ties: Ties | None) -> None:
+    """The other end of the connection, whoever it speaks for; nothing where that is gone."""
+    transport = None if ties is None else ties.transport
+    name = None if transport is None else transport.get_extra_info("peername")
+    if isinstance(name, tuple):
+        found["network.peer.address"] = name[0].removeprefix("::ffff:")
+        found["network.peer.port"] = name[1]
 
 
 def _put_server(found: Attributes, authority: str, usual: int | None = None) -> None:

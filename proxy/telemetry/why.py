@@ -8,6 +8,7 @@ from proxy.core import record as waits
 from proxy.core.outcome import CONNECT_FAILURE, TIMEOUT
 from proxy.core.record import Wait
 from proxy.http.upgrade import SWITCHING
+from proxy.telemetry.covered import INSTEAD
 from proxy.telemetry.phases import Phases, failed_before
 
 ANSWER: Final = "answer"
@@ -147,10 +148,14 @@ class Why(NamedTuple):
     behind: Behind | None = None
     beside: tuple[str, str] | None = None
     """Upstream and server of the copy that most of the wait for the first byte was for."""
+    covered: str = ""
+    """The cause, where its client was given another reply for a failure: ``telemetry/covered``."""
 
 
 def cause_of(why: Why) -> str:
     """A phase, or one of the other causes above."""
+    if why.covered:
+        return why.covered
     found = _cause(why)
     if found != "retries":
         return found
@@ -212,6 +217,9 @@ def sentence(why: Why) -> str:
         if longest == "queue" and why.wait is None and not why.asked:  # it was refused at once
             return f"{wrong} ({why.status}) after {total}"
         return f"{wrong} ({why.status}); {text}"
+    if why.covered:
+        wrong = _wrong(why) if why.failure else "the API has just failed"
+        return f"{wrong}; {INSTEAD[why.covered].format(place(why.upstream, why.server))}; {text}"
     if why.status >= 500:
         return f"{place(why.upstream, why.server)} answered {why.status}; {text}"
     return text

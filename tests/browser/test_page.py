@@ -12,7 +12,7 @@ import pytest
 from tests.support.browser import chromium_wanted
 from tests.support.client import ask
 from tests.support.devtools import opened
-from tests.support.message import get
+from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.shown_page import BUSY, SILENT, has, shown, text
 from tests.support.upstream import RawUpstream
@@ -210,6 +210,23 @@ async def test_of_many_servers_and_routes_those_in_trouble_are_shown() -> None:
         assert "and 140 more" in servers
         assert routes.startswith("/r69")
         assert "and 20 more" in routes
+
+
+async def test_what_became_of_stored_replies_is_shown() -> None:
+    fresh = length(b"kept", fields=b"Cache-Control: max-age=60\r\nAge: 4\r\n")
+    async with shown(BUSY, [fresh], cache={}) as (proxy, page):
+        await page.until(has(".link.live"))
+        await page.until("known.stored.length > 0")
+        for _ in range(4):
+            assert (await proxy.ask(get("/a"))).body == b"kept"
+        await page.until("known.state.cache.routes['/'].hits === 3")
+        said = await page.run("drawLimits(), document.querySelector('#limits').textContent")
+        assert "/: stored replies3 of 4hits over " in said
+        assert ", 0 stale, 1 misses; mean age of a hit 4.0 s" in said
+        assert said.endswith("3 hits, 0 stale, 2 misses since the start")
+        before = await page.run("document.querySelectorAll('#limits .limit').length")
+        await page.run("known.filter = 'route:/other', drawLimits()")
+        assert await page.run("document.querySelectorAll('#limits .limit').length") == before - 1
 
 
 async def test_more_news_do_not_make_it_larger() -> None:

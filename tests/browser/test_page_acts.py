@@ -177,3 +177,29 @@ async def test_a_time_of_another_day_has_its_date() -> None:
         )
         assert len(before) > len(today) == len("00:00:00")
         assert (await page.run(text("#zone"))).startswith("times in ")
+
+
+async def test_the_filter_box_follows_the_address_while_it_has_the_focus() -> None:
+    async with shown(BUSY) as (_, page):
+        box = "document.getElementById('filter').value"
+        await page.run("location.hash = '#filter=status:5xx'")
+        await page.until(f"{box} === 'status:5xx'")
+        await page.press("/")
+        await page.run("document.execCommand('insertText', false, 'nosuch status:9')")
+        assert await page.run(box) == "nosuch status:9"
+        await page.run("location.hash = '#filter=status:429'")
+        await page.until(f"{box} === 'status:429'")
+        assert await page.run("document.activeElement.id") == "filter"
+        assert not await page.run(text("#filter-error"))
+        await page.run("history.back()")
+        await page.until(f"{box} === 'status:5xx'")
+
+
+async def test_what_is_typed_into_the_filter_box_stays() -> None:
+    async with shown(BUSY) as (_, page):
+        box = "document.getElementById('filter').value"
+        await page.press("/")
+        await page.run("document.execCommand('insertText', false, 'status:5xx ')")
+        await page.press("Enter")
+        await page.until("location.hash === '#filter=status%3A5xx'")
+        assert await page.run(box) == "status:5xx "

@@ -55,3 +55,31 @@ async def test_what_was_slow_a_moment_ago_is_not_forgotten_between_two_calls() -
         )
         assert said.startswith("Nothing is slow at this moment; calls on /v1 were within")
         assert "Last trouble: first byte, until " in said
+
+
+async def test_a_failure_that_no_client_has_seen_is_no_slowness() -> None:
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        said = await page.run(
+            "(() => { window.draw = () => {}; known.lost = 0; known.ended = []; known.steps = [];"
+            "const stale = { cause: 'stale', route: '/v1', upstream: 'api', server: '',"
+            " number: 1, worst: 3, usual: null, about: '', since: known.at - 50,"
+            " last: known.at }, told = () => document.querySelector('#verdict').textContent;"
+            "known.causes = [stale]; drawVerdict(); const now = told();"
+            "stale.last -= 20; drawVerdict(); return [now, told()]; })()"
+        )
+        assert said[0].startswith("The API fails; stored replies stand in for it")
+        assert said[1].startswith(
+            "Nothing fails at this moment; other replies stood in for failures on /v1 within"
+        )
+
+
+async def test_a_server_whose_failures_no_client_has_seen_is_not_well() -> None:
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        states = await page.run(
+            "[[10, 0, 0, 9], [10, 0, 9, 0], [0, 10, 0, 9], [10, 10, 9, 0]].map("
+            "([calls, besides, failed, covered]) => serverState({ healthy: true }, [],"
+            " { calls, besides, failed, covered })[1])"
+        )
+        assert states == ["✕ fails", "✕ fails", "✕ fails", "✓ well"]

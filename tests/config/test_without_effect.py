@@ -25,6 +25,11 @@ def said(folder: Path, text: str) -> list[str]:
         ("[log]\nslow = '2s'\n" + API, "log.slow", "sample below 1"),
         ("[log]\nslow = '2s'\naccess = false\n" + API, "log.slow", "access = false"),
         ("[store]\ntimeout = '1s'\n[cache]\n" + API, "store.timeout", "in memory"),
+        (
+            "[rate_limit]\naverage = 1\ncount_hits = false\n" + API,
+            "rate_limit.count_hits",
+            "[cache]",
+        ),
         ("[store]\nnamespace = 'a'\n[cache]\n" + API, "store.namespace", "in memory"),
         (
             "[store]\nnamespace = 'a'\nurl = 'sqlite:/tmp/a.db'\n[cache]\n" + API,

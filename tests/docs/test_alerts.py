@@ -26,6 +26,13 @@ def requests(**by_status: str) -> list[dict[str, str]]:
     ]
 
 
+def attempts(**by_outcome: str) -> list[dict[str, str]]:
+    return [
+        series("attempts_total", values, **SERVER, outcome=outcome[1:].replace("_", "-"))
+        for outcome, values in by_outcome.items()
+    ]
+
+
 def breaker(ejections: str, **values: str) -> list[dict[str, str]]:
     """Of a server, by the minute."""
     found = [series("breaker_ejections_total", ejections, **SERVER, route="/v1")]
@@ -81,6 +88,35 @@ CASES: dict[str, tuple[str, list[dict[str, str]], list[dict[str, Any]]]] = {
             *requests(_200="0+60x60"),
             series("errors_total", "0+60x60", **ROUTE, error="client_gone"),
         ],
+        [],
+    ),
+    "stale replies stand in for an API that is down": (
+        "SidecarProxyStaleReplies",
+        [
+            *attempts(_200="5x60", _connect_failure="0+20x60"),
+            series("cache_stale_total", "0+40x60", **ROUTE),
+        ],
+        [
+            alert(
+                "page",
+                "api: 100% of the attempts fail, and stale replies are given; they end with "
+                "stale_if_error",
+                instance="a",
+                upstream="api",
+            )
+        ],
+    ),
+    "stale replies while an API that is well is asked again": (
+        "SidecarProxyStaleReplies",
+        [
+            *attempts(_200="0+20x60", _404="0+40x60", _503="0+5x60", _hedged="0+90x60"),
+            series("cache_stale_total", "0+40x60", **ROUTE),
+        ],
+        [],
+    ),
+    "an API that is down where nothing is stored": (
+        "SidecarProxyStaleReplies",
+        [*attempts(_503="0+20x60"), series("cache_stale_total", "0x60", **ROUTE)],
         [],
     ),
     "an ejected server on a route that nobody asks": (

@@ -55,5 +55,5 @@ def test_every_address_that_is_named_exists(text: str) -> None:
 
 
 def test_the_page_is_as_small_as_is_said() -> None:
-    assert "71 KiB" in (DOCS / "decisions/0048-the-page.md").read_text(encoding="utf-8")
-    assert len(document().body) < 72 << 10
+    assert "72 KiB" in (DOCS / "decisions/0048-the-page.md").read_text(encoding="utf-8")
+    assert len(document().body) < 73 << 10

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from proxy.core.duration import Duration
 from proxy.core.errors import RateLimited
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.record import TOKEN, Wait
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import Known, RateLimit
 from proxy.policy.token_bucket import TokenBuckets
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
+from tests.support.message import get as get_bytes
+from tests.support.message import length
+from tests.support.proxy import fronted
 from tests.support.samples import told
 
 
@@ -226,3 +230,50 @@ async def test_the_policy_never_says_more_than_the_limit(
     with pytest.raises(RateLimited) as caught:
         await inner.handle(get())
     assert caught.value.policy == f'"default";{told}'
+
+
+def storing(cache: str) -> Handler:
+    """What stands below: a cache that says this of each request."""
+
+    async def answer(exchange: Exchange) -> Reply:
+        exchange.record.cache = cache
+        return reply()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("cache", "left"),
+    [
+        ("hit; ttl=9", 2.0),
+        ("hit; ttl=-9; detail=stale-while-revalidate", 2.0),
+        ("fwd=stale; fwd-status=304", 1.0),
+        ("fwd=uri-miss; collapsed", 1.0),
+        ("", 1.0),
+    ],
+)
+async def test_a_hit_gives_back_what_it_took_where_hits_do_not_count(
+    cache: str, left: float, jumping: JumpingLoop
+) -> None:
+    inner = RateLimit(storing(cache), RateLimitOptions(average=2.0), clock=loop_clock())
+    await inner.handle_sparing_hits(get())
+    assert told(inner)["rate_limit_left "] == left
+
+
+async def test_who_has_nothing_left_is_refused_hits_too(jumping: JumpingLoop) -> None:
+    options = RateLimitOptions(average=1.0)
+    inner = RateLimit(storing("hit; ttl=9"), options, clock=loop_clock())
+    await inner.handle(get())
+    with pytest.raises(RateLimited):
+        await inner.handle_sparing_hits(get())
+    assert told(inner)["rate_limit_left "] == 0.0
+
+
+@pytest.mark.parametrize(("count_hits", "status"), [(True, 429), (False, 200)])
+async def test_the_option_says_whether_hits_count(count_hits: bool, status: int) -> None:
+    stored = length(b"kept", fields=b"Cache-Control: max-age=60\r\n")
+    limit = {"average": 2, "period": "1h", "count_hits": count_hits}
+    async with fronted([stored], cache={}, rate_limit=limit) as (upstream, proxy):
+        for _ in range(3):
+            answer = await proxy.ask(get_bytes())
+        assert (answer.status, len(upstream.requests)) == (status, 1)

@@ -1,6 +1,7 @@
 """What one process answers; ``tests/admin/test_api.py`` asks most of it over HTTP."""
 
 import asyncio
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -50,13 +51,41 @@ async def test_every_question_has_its_answer() -> None:
     assert asked.answers.cancel("nobody") is False
 
 
-async def test_an_ejected_server_comes_back_by_itself() -> None:
+def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    keys = ("event", "upstream", "endpoint", "for_s", "to")
+    found = [vars(each) for each in caplog.records if each.name == "proxy.state"]
+    return [{key: each[key] for key in keys if key in each} for each in found]
+
+
+async def test_an_ejected_server_comes_back_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     asked = Asked("http://a", "http://b")
     assert asked.change("eject", seconds=0.01) == "http://a of api is asked no more for 10 ms"
     async with asyncio.timeout(30):
         while asked.servers[0].withdrawn:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.001)
     assert not asked.servers[1].withdrawn
+    which = {"upstream": "api", "endpoint": "http://a"}
+    assert events(caplog) == [
+        {"event": "withdrawn", **which, "for_s": 0.01},
+        {"event": "restored", **which},
+    ]
+
+
+async def test_what_an_operator_changes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked("http://a", "http://b")
+    level = logging.getLogger().level
+    asked.change("drain")
+    asked.change("restore")
+    try:
+        asked.answers.log_level("warning")
+    finally:
+        logging.getLogger().setLevel(level)
+    which = {"upstream": "api", "endpoint": "http://a"}
+    assert events(caplog) == [
+        {"event": "withdrawn", **which, "for_s": 0.0},
+        {"event": "restored", **which},
+        {"event": "log_level", "to": "warning"},
+    ]
 
 
 async def test_an_ejection_without_a_time_lasts() -> None:

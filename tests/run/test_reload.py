@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import threading
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,10 @@ class Applied:
         return REPORT
 
 
+def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [vars(each) for each in caplog.records if each.name == "proxy.state"]
+
+
 async def test_what_is_right_is_used_and_warnings_are_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -56,6 +61,9 @@ async def test_what_is_right_is_used_and_warnings_are_told(
     }
     assert "reload (SIGHUP): added route /a; the rest is unchanged" in caplog.messages
     assert f"reload: {WARNING}" in caplog.messages
+    [record] = events(caplog)
+    assert (record["event"], record["by"], record["added"]) == ("reloaded", "SIGHUP", ["route /a"])
+    assert (record["kept"], record["restart"]) == (["[server]"], [])
     names = {sample.name: sample.value for sample in reloader.describe(0.0)}
     assert (names["reload_done"], names["reload_refused"]) == (1, 0)
 
@@ -70,6 +78,9 @@ async def test_what_is_wrong_is_not_used_and_every_problem_is_said(
     assert outcome.told()["reloaded"] is False
     assert outcome.problems == [str(BAD)]
     assert f"reload: {BAD}" in caplog.messages
+    [record] = events(caplog)
+    assert (record["event"], record["by"]) == ("reload_refused", "SIGHUP")
+    assert record["problems"] == [str(BAD)]
     assert (reloader.done, reloader.refused) == (0, 1)
     shown = [sample.value for sample in reloader.describe(0.0)]
     assert str(BAD) in shown

@@ -28,8 +28,8 @@ def test_seconds_are_added_up_in_steps() -> None:
     assert history.series == [("/v1", "api", SERVER), ("/v2", "api", SERVER)]
     assert (first["at"], last["at"]) == (600.0, 610.0)
     assert first["rows"] == [
-        [0, 20, 10, 0, 0, 100, [0, 0, 0, 0, 10_000, 0], {bucket(0.5): 20}],
-        [1, 10, 0, 0, 0, 0, [0, 0, 0, 0, 5_000, 0], {bucket(0.5): 10}],
+        [0, 20, 10, 0, 0, 100, [0, 0, 0, 0, 10_000, 0], {bucket(0.5): 20}, 0, 0],
+        [1, 10, 0, 0, 0, 0, [0, 0, 0, 0, 5_000, 0], {bucket(0.5): 10}, 0, 0],
     ]
     assert [step["at"] for step in history.between(614.9, 1.0)] == [615, 616, 617, 618, 619]
 

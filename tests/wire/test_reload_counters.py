@@ -23,7 +23,7 @@ CACHE_ALL = {
     f"cache_{kind}": 1
     for kind in (
         *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
-        *("hit_bytes", "lease_waits"),
+        *("hit_bytes", "lease_waits", "hit_age_seconds"),
     )
 }
 COALESCE_ALL = {"coalesce_calls": 1, "coalesce_joined": 1, "coalesce_bypassed": 1}

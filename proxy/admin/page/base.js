@@ -5,7 +5,7 @@ const PHASES = ["client", "queue", "retries", "connect", "first_byte", "body"];
 const NAMES = {
   client: "client", queue: "queue", retries: "retries", connect: "connect", first_byte: "first byte",
   body: "body", answer: "error answers", unavailable: "no server", quota: "quota", proxy: "proxy",
-  request: "request", ok: "answered", denied: "4xx", failed: "failed",
+  stale: "stored replies for failures", fallback: "another upstream for failures", request: "request", ok: "answered", denied: "4xx", failed: "failed",
 };
 const colour = name => `var(--${PHASES.includes(name) || ["ok", "denied", "failed", "good", "bad", "warn", "line"].includes(name) ? name : "bad"})`;
 

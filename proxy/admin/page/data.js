@@ -1,7 +1,7 @@
 // What the page knows. Steps are what /api/history gives: {at, rows, flying}.
 const known = {
   span: 300, step: 1, steps: [], series: [], calls: new Map(), flying: [], causes: [], ended: [], events: [],
-  state: {}, connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false, lost: 0,
+  state: {}, stored: [], connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false, lost: 0,
 };
 const STEPS = { 300: 1, 3600: 10, 86400: 300 };
 const MOST = 600;  // calls that are kept here
@@ -23,11 +23,11 @@ function quantile(counts, part) {
 }
 
 function empty() {
-  return { calls: 0, failed: 0, denied: 0, in: 0, out: 0, phases: [0, 0, 0, 0, 0, 0], counts: {} };
+  return { calls: 0, failed: 0, denied: 0, in: 0, out: 0, phases: [0, 0, 0, 0, 0, 0], counts: {}, covered: 0, besides: 0 };
 }
 
-function addRow(sum, [, calls, failed, denied, bytesIn, bytesOut, phases, counts]) {
-  sum.calls += calls; sum.failed += failed; sum.denied += denied; sum.in += bytesIn; sum.out += bytesOut;
+function addRow(sum, [, calls, failed, denied, bytesIn, bytesOut, phases, counts, covered = 0, besides = 0]) {
+  sum.calls += calls; sum.failed += failed; sum.denied += denied; sum.in += bytesIn; sum.out += bytesOut; sum.covered += covered; sum.besides += besides;
   phases.forEach((value, index) => { sum.phases[index] += value / 1000; });
   for (const [number, count] of Object.entries(counts)) sum.counts[number] = (sum.counts[number] || 0) + count;
 }
@@ -60,7 +60,7 @@ function merge(into, step) {
   for (const row of step.rows) {
     const old = rows.get(row[0]);
     if (!old) { rows.set(row[0], structuredClone(row)); continue; }
-    for (let index = 1; index < 6; index++) old[index] += row[index];
+    for (const index of [1, 2, 3, 4, 5, 8, 9]) old[index] += row[index];
     row[6].forEach((value, index) => { old[6][index] += value; });
     for (const [number, count] of Object.entries(row[7])) old[7][number] = (old[7][number] || 0) + count;
   }
@@ -100,6 +100,7 @@ async function loadHistory() {
 
 async function loadAll() {
   const [, exchanges, causes] = await Promise.all([loadHistory(), ask("/api/exchanges?limit=500"), ask("/api/causes")]);
+  known.stored = [];  // another process counts from 0
   addCalls(exchanges.exchanges.reverse());
   known.flying = exchanges.in_flight.map(whole);
   known.causes = causes.now; known.ended = causes.before; known.events = causes.events;
@@ -108,6 +109,8 @@ async function loadAll() {
 function take(news) {
   known.at = news.at; known.series = news.series; known.causes = news.causes; known.connections = news.connections;
   known.flying = news.in_flight.map(whole); known.state = news.state;
+  known.stored.push([news.at, news.state.cache.routes]);
+  while (known.stored[0][0] < news.at - 300) known.stored.shift();
   known.ended = [...news.ended, ...known.ended].slice(0, 200);
   known.events = [...news.events.toReversed(), ...known.events].slice(0, 300);
   addCalls(news.kept);

@@ -22,7 +22,7 @@ async function follow() {
 }
 
 function setFilter(text_) {
-  if ($("filter").value !== text_ && document.activeElement !== $("filter")) $("filter").value = text_;
+  if ($("filter").value.trim() !== text_) $("filter").value = text_;  // not while somebody types a blank
   $("filter-clear").hidden = !text_;
   try {
     known.accepts = parse(text_);

@@ -4,6 +4,7 @@ const HEADLINES = {
   retries: "The retries: time goes on attempts that fail", connect: "The connect: servers are not reached, or slowly",
   first_byte: "The first byte: the API takes its time to answer", body: "The body: replies come slowly or break off",
   answer: "The API answers with errors", unavailable: "No server may be asked", quota: "A quota is used up", proxy: "The proxy itself fails",
+  stale: "The API fails; stored replies stand in for it", fallback: "An upstream fails; another one stands in for it",
 };
 
 const ABOUT = {  // what exactly is waited for, as core/record calls it
@@ -93,13 +94,15 @@ function calm(wanted, left) {
   const fits = !known.filter || known.series.some(wanted) || Object.entries(known.state.upstreams || {}).some(([upstream, servers]) => servers.some(each => wanted(["", upstream, each.endpoint])));
   const now = `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`;
   const failed = sum.failed ? `${share(sum.failed / sum.calls)} of the calls failed ${name}` : "";
-  const routes = new Set(slow.map(each => each.route).filter(Boolean));
+  const hidden = slow.filter(each => each.cause === "stale" || each.cause === "fallback");
+  const routes = new Set((hidden.length ? hidden : slow).map(each => each.route).filter(Boolean)), on = routes.size ? ` on ${some(routes)}` : "";
   const [tone, what, more] =
     !fits ? ["uneasy", "No route or server fits this filter", "Nothing that fits has been asked, so nothing can be said of it."]
     : left.length ? ["uneasy", "Nothing of this cause at this moment", `The filter leaves out: ${[...new Set(left.map(each => NAMES[each.cause] || each.cause))].join(", ")}.`]
     : ill.length ? ["uneasy", `${ill.length === 1 ? "A server gets" : `${ill.length} servers get`} no calls: ${some(new Set(ill))}`, quiet ? "" : `${failed && `${failed}. `}${now}`]
     : failed ? ["uneasy", `Nothing fails at this moment; ${failed}`, now]
-    : slow.length ? ["uneasy", `Nothing is slow at this moment; calls${routes.size ? ` on ${some(routes)}` : ""} were within the last minute`, quiet ? "" : now]
+    : hidden.length ? ["uneasy", `Nothing fails at this moment; other replies stood in for failures${on} within the last minute`, quiet ? "" : now]
+    : slow.length ? ["uneasy", `Nothing is slow at this moment; calls${on} were within the last minute`, quiet ? "" : now]
     : quiet ? ["still", "Nothing is asked at the moment", ""]
     : ["well", "All is well: nothing is slow, nothing fails", now];
   return h("div", { class: `cause ${tone}`, "data-cause": "" }, h("div", null, h("p", { class: "what" }, what),
@@ -117,7 +120,7 @@ function phaseBar(sum) {
 function drawRoutes() {
   const { steps, seconds, name } = window_();
   const wanted = places(known.filter);
-  const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].sort((a, b) => b[1].calls - a[1].calls);
+  const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].filter(([, sum]) => sum.calls).sort((a, b) => b[1].calls - a[1].calls);
   const more = Math.max(0, found.length - 50);
   const troubled = new Set(known.causes.filter(goesOn).map(each => each.route));
   if (more) found.sort((a, b) => troubled.has(b[0]) - troubled.has(a[0]) || b[1].failed / b[1].calls - a[1].failed / a[1].calls || b[1].calls - a[1].calls).splice(50);
@@ -136,8 +139,9 @@ function serverState(server, breakers, sum) {
   if (!server.healthy) return ["bad", "✕ unhealthy"];
   if (open) return open.state === "open" ? ["bad", `✕ ejected for ${spell(open.for_s)}`] : ["warn", "◔ on trial"];
   if (server.paused_s > 0) return ["warn", `‖ paused for ${spell(server.paused_s)}`];
-  if (sum.calls && sum.failed >= 0.9 * sum.calls) return ["bad", "✕ fails"];
-  return ["good", sum.calls ? "✓ well" : "– not asked"];
+  const asked = sum.calls + sum.besides, failed = sum.failed + sum.covered;
+  if (asked && failed >= 0.9 * asked) return ["bad", "✕ fails"];
+  return ["good", asked ? "✓ well" : "– not asked"];
 }
 
 function drawServers() {
@@ -161,13 +165,13 @@ function drawServers() {
     const tiles = found.slice(0, most).map(([server, sum, tone, words]) => {
       const fact = (term, value, bad) => [h("dt", null, term), h("dd", { class: bad ? "bad" : "" }, value)];
       const which = { upstream, server: server.endpoint };
-      const quota = server.quota;
+      const quota = server.quota, asked = sum.calls + sum.besides, failed = sum.failed + sum.covered;
       const action = server.withdrawn ? ["restore", "Restore"] : ["drain", "Drain"];
       return h("article", { class: "tile", colour: colour(tone) },
         h("p", { class: "state" }, h("span", { class: "badge" }, words),
           servers.length > 1 ? h("button", { "data-act": action[0], "data-upstream": upstream, "data-server": server.endpoint, "data-key": `act-${upstream}-${server.endpoint}`, "aria-label": `${action[1]} ${server.endpoint}` }, action[1]) : ""),
         h("h3", { class: "name" }, h("bdi", null, short(server.endpoint))),
-        h("dl", null, fact("calls/s", rate(sum.calls / seconds)), fact("failed", share(sum.calls ? sum.failed / sum.calls : 0), sum.failed),
+        h("dl", null, fact("calls/s", rate(asked / seconds)), fact("failed", share(asked ? failed / asked : 0), failed),
           fact("p50", spell(quantile(sum.counts, 0.5))), fact("p95", spell(quantile(sum.counts, 0.95))),
           fact("in flight", String(Math.max(server.in_flight, flying.get(`${upstream}\n${server.endpoint}`) || 0))), fact("open", String(server.connections))),
         phaseBar(sum).classList.contains("shares") ? h("div", { class: "bar" }, [...phaseBar(sum).firstChild.childNodes]) : "",
@@ -184,6 +188,16 @@ function meter(title, used, most, name, ...notes) {
   return h("div", { class: "limit" }, h("p", null, h("b", null, h("bdi", null, title)), h("span", null, most ? `${used} of ${most}` : String(used))),
     most ? h("div", { class: "meter" }, h("i", { colour: colour(name), style: { width: `${wide}%` } })) : "",
     ...notes.filter(Boolean).map(note => h("p", { class: "soft" }, note)));
+}
+
+// What the cache did while the page was open, over five minutes at most.
+function drawStored() {
+  const [from, before] = known.stored[0] || [known.at, {}], wanted = places(known.filter);
+  return Object.entries(known.state.cache?.routes || {}).filter(([route]) => wanted([route, "", ""])).slice(0, 20).map(([route, now]) => {
+    const of = name => Math.max(0, now[name] - (before[route]?.[name] || 0)), hits = of("hits"), all = hits + of("stale") + of("revalidated") + of("misses") + of("collapsed");
+    const over = `over ${spell(Math.max(1, Math.round(known.at - from)))}`;
+    return meter(`${route}: stored replies`, hits, all, "first_byte", all ? `hits ${over}, ${of("stale")} stale, ${of("misses")} misses${hits ? `; mean age of a hit ${spell(of("hit_age_seconds") / hits)}` : ""}` : `none asked for ${over}`, `${now.hits} hits, ${now.stale} stale, ${now.misses} misses since the start`);
+  });
 }
 
 function drawLimits() {
@@ -206,6 +220,7 @@ function drawLimits() {
   for (const [route, each] of Object.entries((state.coalesce || {}).routes || {})) {
     shown.push(meter(`${route}: shared answers`, each.joined, 0, "queue", `${each.calls} calls asked, ${each.joined} joined them`));
   }
+  shown.push(...drawStored());
   const streams = state.streams || {};
   if (streams.resumable) shown.push(meter("Streams that can be resumed", streams.resumable, 0, "body", `${streams.waiting} wait for their client`));
   $("limits-card").hidden = !shown.length;

@@ -176,7 +176,8 @@ def _sections(seen: Seen, columns: int) -> Iterator[Section]:
 
 
 def _routes(seen: Seen, columns: int) -> Section:
-    ranked = sorted(sums(seen.history).items(), key=lambda pair: -pair[1].calls)
+    called = (pair for pair in sums(seen.history).items() if pair[1].calls)
+    ranked = sorted(called, key=lambda pair: -pair[1].calls)
     if len(ranked) > _LISTED:
         ranked.sort(key=lambda pair: -pair[1].failed / pair[1].calls)
     cells: list[tuple[str, ...]] = [
@@ -213,7 +214,7 @@ def _servers(seen: Seen, columns: int) -> Section:
                 for one in seen.exchanges["in_flight"]
             )
             number = max(server["in_flight"], known)
-            failed = _share(each.failed, each.calls)
+            failed = _share(each.failures, each.asked)
             cells.append((where, str(number), str(server["connections"]), failed, state))
             rows.append(None)
         rows += _rest(len(told))

@@ -21,6 +21,8 @@ HEADLINES: Final = {
     "unavailable": "No server may be asked",
     "quota": "A quota is used up",
     "proxy": "The proxy itself fails",
+    "stale": "The API fails; stored replies stand in for it",
+    "fallback": "An upstream fails; another one stands in for it",
 }
 ABOUT: Final = {
     "permit": "a permit",
@@ -37,9 +39,13 @@ NAMES: Final = {
     "first_byte": "first byte",
     "answer": "error answers",
     "unavailable": "no server",
+    "stale": "stored replies for failures",
+    "fallback": "another upstream for failures",
 }
 """Causes whose short name is another word."""
 _OF: Final = ("permit", "quota")
+_COVERED: Final = ("stale", "fallback")
+"""Causes of failures that no client has seen."""
 _MOST: Final = 4
 """Causes that are told."""
 _GOES_ON: Final = 3.5
@@ -122,7 +128,9 @@ def _calm(seen: Seen, at: float) -> Iterator[Line]:
         every.failed += each.failed
     past = sorted([*seen.causes["before"], *seen.causes["now"]], key=lambda each: -each["last"])
     slow = [each for each in past if each["last"] > at - _LATELY]
-    routes = dict.fromkeys(each["route"] for each in slow if each["route"])
+    hidden = [each for each in slow if each["cause"] in _COVERED]
+    routes = dict.fromkeys(each["route"] for each in hidden or slow if each["route"])
+    on = f" on {some(routes)}" if routes else ""
     failed = (
         f"{_share(every.failed / every.calls)} of the calls failed over the last minute"
         if every.failed
@@ -134,8 +142,10 @@ def _calm(seen: Seen, at: float) -> Iterator[Line]:
         text = f"{who} no calls: {some(ill)}" + (f"; {failed}" if failed else "")
     elif failed:
         text = f"Nothing fails at this moment; {failed}"
+    elif hidden:
+        text = "Nothing fails at this moment; other replies stood in for failures"
+        text += f"{on} within the last minute"
     elif slow:
-        on = f" on {some(routes)}" if routes else ""
         text = f"Nothing is slow at this moment; calls{on} were within the last minute"
     elif not every.calls and not seen.exchanges["in_flight"]:
         text, look = "Nothing is asked at the moment", ""

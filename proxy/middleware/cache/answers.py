@@ -105,9 +105,11 @@ class StoredBody:
 class Shown:
     """The head of an answer; the next one within the same second has the same."""
 
-    __slots__ = ("encoded", "fields", "since", "until", "words")
+    __slots__ = ("age", "encoded", "fields", "since", "until", "words")
 
     def __init__(self, entry: Entry, age: int, since: float) -> None:
+        self.age = age
+        """Seconds, as its client is told."""
         self.since = since
         """When the entry became as old as this."""
         self.until = since + min(1.0, entry.meta.freshness.lifetime - age)

@@ -64,6 +64,7 @@ from proxy.policy.freshness import ANYTHING, Freshness, Use, reuse, usable_on_er
 
 _COUNTED: Final = (
     *("hits", "stale", "revalidated", "misses", "collapsed", "stored", "hit_bytes", "lease_waits"),
+    "hit_age_seconds",
 )
 
 
@@ -151,6 +152,8 @@ class Cache:
                     self.counts[kind] += 1
                     whole = reply.encoded is not None  # the usual hit
                     self.counts["hit_bytes"] += entry.size if whole else body_size(reply, entry)
+                    if kind == "hits" and type(shown := entry.shown) is Shown:
+                        self.counts["hit_age_seconds"] += shown.age
                     return reply
                 exchange.record.cache = ""
                 entry, reason = None, LOST

@@ -127,3 +127,14 @@ def test_names_and_times_are_short() -> None:
     now = datetime.now().astimezone()
     assert clock(now.timestamp()) == f"{now:%H:%M:%S}"
     assert re.fullmatch(r"Nov 1\d \d\d:\d\d:\d\d", clock(AT))
+
+
+@pytest.mark.parametrize("cause", ["stale", "fallback"])
+def test_a_failure_that_no_client_has_seen_is_no_slowness(cause: str) -> None:
+    first, last = verdict(well(before=[episode(cause, last=AT - 20), episode("body", "/slow")]))
+    assert first.text == (
+        "  Nothing fails at this moment; other replies stood in for failures on /v1 "
+        "within the last minute"
+    )
+    assert first.look == YELLOW
+    assert last.text.startswith("  Last trouble: ")

@@ -1,5 +1,6 @@
 """Replies that are made from stored ones."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
 from tests.support.caching import Answer, Caching, fresh
-from tests.support.loop import get, reply
+from tests.support.loop import JumpingLoop, get, reply
 from tests.support.pieces import body
 from tests.support.stored import meta, put
 
@@ -246,3 +247,15 @@ async def test_the_bytes_of_a_stale_answer_are_those_of_its_body(
     answer = await caching.ask_for((b"Range", b"bytes=0-4"), *fields)
     counts = caching.cache.counts
     assert (answer.status, counts[kind], counts["hit_bytes"]) == (206, 1, 5)
+
+
+async def test_the_age_of_a_hit_is_what_its_client_was_told(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(60, b"x", (b"Age", b"5")))
+    await caching.ask()
+    assert caching.cache.counts["hit_age_seconds"] == 0
+    told = 0
+    for fields in ([], [], [(b"Range", b"bytes=0-4")]):
+        await asyncio.sleep(10)
+        told += int((await caching.ask_for(*fields)).value(b"age") or 0)
+        assert caching.cache.counts["hit_age_seconds"] == told
+    assert told == 15 + 25 + 35
