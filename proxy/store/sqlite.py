@@ -103,11 +103,8 @@ class SqliteStore:
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
             if key in self._unwritten:
-                async with asyncio.timeout(self._timeout):
-                    await self._file.change(lambda _: None)  # all before it is written then
-                    rows = await self._file.read(lambda db: db.find(key))
-            else:
-                rows = await self._file.read(lambda db: db.find(key), self._timeout)
+                await self._file.change(lambda _: None, self._timeout)  # all before it is written
+            rows = await self._file.read(lambda db: db.find(key), self._timeout, same=key)
         except StoreFailed:
             return NOT_KNOWN
         except TimeoutError:
@@ -144,7 +141,8 @@ class SqliteStore:
         self._recent.is_read(ident)
         try:
             within = self._timeout if first else None
-            found = await self._file.read(lambda db: db.chunk(ident, number), within)
+            which = ident, number
+            found = await self._file.read(lambda db: db.chunk(*which), within, same=which)
         except TimeoutError:
             self._is_late()
             raise StoreFailed("the file cannot be read in time") from None
