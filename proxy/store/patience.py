@@ -16,6 +16,9 @@ LONGEST: Final = 2.0
 """Seconds for which a connection is waited for at the most, where the time for an answer is shorter
 than that."""
 
+_TURNS: Final = 4 * TURNS
+"""Turns of the loop for an answer that has come: it may be the first of a new connection, which is
+made and greeted before."""
 EXACT: Final = 0.001
 """Seconds by which a timer may fire too early: those of loops are no more exact."""
 
@@ -71,7 +74,7 @@ class Patience:
         loop = self._loop
         if (left := self._left(self._within)) > EXACT:
             self._timer = loop.call_later(left, self._look)
-        elif turns < TURNS:
+        elif turns < _TURNS:
             self._timer = loop.call_soon(self._look, turns + 1)
         else:
             self._timer = None
