@@ -32,7 +32,7 @@ class Changes:
         self._invalid.note(name, self.now)
 
     def stored(self, key: bytes) -> None:
-        """A reply is stored under it."""
+        """A reply is stored under it, or one that is stored has another head."""
         known = self._stored
         if len(known) >= _MOST_STORED:  # all at once: one by one costs each reply that is stored
             known.clear()

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -83,9 +83,11 @@ class File:
         self._inode = self._reading_inode = 0
         """Of the file that is written, and of the one that is read."""
 
-    async def read(self, look: Callable[[Database], T], within: float | None = None) -> T:
-        """What is found. Raises StoreFailed; TimeoutError after ``within`` seconds."""
-        return await self._reader.call(partial(self._read, look), within)
+    async def read(
+        self, look: Callable[[Database], T], within: float | None = None, *, same: Hashable = None
+    ) -> T:
+        """What is found. Raises StoreFailed and TimeoutError, see ``Worker.call``."""
+        return await self._reader.call(partial(self._read, look), within, same=same)
 
     async def change(
         self,

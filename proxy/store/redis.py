@@ -48,6 +48,7 @@ from proxy.store.redis_removal import RedisRemoval
 from proxy.store.redis_scripts import GONE, STORE, TOUCH
 from proxy.store.redis_time import RedisTime
 from proxy.store.redis_writer import RedisWriter
+from proxy.store.shared_looks import SharedLooks
 from proxy.store.whole import kept
 
 _BACKLOG: Final = 16 << 20
@@ -64,6 +65,7 @@ class RedisStore:
         "_calls",
         "_client",
         "_invalid",
+        "_looks",
         "_names",
         "_number",
         "_parts",
@@ -85,6 +87,7 @@ class RedisStore:
         self._names = Names(namespace)
         self._calls = RedisCalls(url, timeout, clock)
         self._client = self._calls.client
+        self._looks = SharedLooks()
         self._parts = RedisParts(self._calls, self._names)
         self._removal = RedisRemoval(self._calls, self._names)
         self._time = RedisTime(self._calls, never_back(wall, monotonic))
@@ -102,15 +105,18 @@ class RedisStore:
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
         """The replies under this key; UNANSWERED where Redis does not answer in time."""
-        invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         if key in self._writing and not await self._written(key, self._timeout):
             return NOT_KNOWN  # no fault of Redis: much is to be written
-        name = self._names.entries(key)
         try:
-            await self._time.known()
-            found = await self._calls.ask(partial(self._calls.fields, name))
+            return await self._looks.share(key, partial(self._look, key))
         except StoreFailed:
             return UNANSWERED
+
+    async def _look(self, key: bytes) -> list[RedisEntry]:
+        invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
+        name = self._names.entries(key)
+        await self._time.known()
+        found = await self._calls.ask(partial(self._calls.fields, name))
         now = self.now()
         ended = []
         entries = []
@@ -148,7 +154,8 @@ class RedisStore:
         Then Redis has dropped it to make room: the entry goes too, or the next client would be cut
         where this one is.
         """
-        found = await self._parts.read(ident, number, first=first)
+        look = partial(self._parts.read, ident, number, first=first)
+        found = await self._looks.share((ident, number, first), look)
         if found is None:
             self._calls.begin(lambda: self._client.hdel(self._names.entries(key), ident))
             raise StoreFailed("a part of it is not there")

@@ -21,6 +21,7 @@ from proxy.core.errors import forget_frames
 from proxy.core.stored import StoreFailed
 from proxy.core.tasks import keep
 from proxy.store.circuit import Circuit
+from proxy.store.patience import Patience
 from proxy.store.redis_connections import OURS, make_anew
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,12 @@ WRITE_TIMEOUT: Final = 2.0
 a reply whose head has been sent."""
 _SILENT: Final = 10.0
 """Seconds between two lines of a kind."""
-_CONNECTIONS: Final = 100
-"""At the most, unless the URL says ``max_connections``; what comes beyond them waits."""
+_CONNECTIONS: Final = 16
+"""At the most, unless the URL says ``max_connections``; what comes beyond them waits.
+
+Redis does one thing after the other, and so does the loop. With more of them each answer waits for
+the loop's work for all the others, and that looks as if Redis were slow.
+"""
 _ANEW: Final = 5.0
 """Seconds at least between two times that all connections are made anew, since their Redis is a
 replica: one that is meant stays one."""
@@ -60,6 +65,7 @@ class RedisCalls:
 
     __slots__ = (
         "_anew_at",
+        "_heard_at",
         "_patience",
         "_silent_until",
         "_tasks",
@@ -86,6 +92,8 @@ class RedisCalls:
         self._turns = asyncio.Semaphore(pool.max_connections)
         self._timeout = timeout or None
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
+        self._heard_at = 0.0
+        """When it has answered last."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock, timeout)
         self.clock = clock
@@ -99,7 +107,7 @@ class RedisCalls:
         if not self.circuit.admits():
             raise StoreFailed("it does not answer")
         try:
-            found = await self._try(work, within or self._timeout)
+            found = await self._try(work, within or self._timeout, even_if=self.circuit.is_open)
         except _Answered as error:
             self.circuit.succeeded()
             self._warn("store: Redis refuses (%s); what it was asked for is a miss", error)
@@ -133,13 +141,22 @@ class RedisCalls:
         except StoreFailed:
             return await self._try(work, self._patience)
 
-    async def _try(self, work: Callable[[], Awaitable[T]], within: float | None) -> T:
+    async def _try(
+        self, work: Callable[[], Awaitable[T]], within: float | None, *, even_if: bool = True
+    ) -> T:
+        """``even_if``: whether it is asked if the circuit is open when a connection is free."""
         waits = True
         try:
-            async with asyncio.timeout(within), self._turns:
+            async with Patience(within, self._last_heard) as patience, self._turns:
+                if not even_if and self.circuit.is_open:  # others have waited in vain meanwhile
+                    raise _Busy("it does not answer")
                 waits = False
-                return await work()
+                patience.begin_anew()
+                found = await work()
+                self._heard_at = asyncio.get_running_loop().time()
+                return found
         except ResponseError as error:
+            self._heard_at = asyncio.get_running_loop().time()
             self.failures += 1
             if _is_of_replica(error) and self.clock() >= self._anew_at:
                 self._anew_at = self.clock() + _ANEW
@@ -159,6 +176,9 @@ class RedisCalls:
         except Exception as error:  # whatever fails is a miss, as a loop that says RuntimeError
             self.failures += 1
             raise StoreFailed(f"{type(error).__name__}: {_words(error, within)}") from None
+
+    def _last_heard(self) -> float:
+        return self._heard_at
 
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""

@@ -94,7 +94,7 @@ class SqliteStore:
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
             within = await self._written() if key in self._unwritten else self._timeout
-            rows = await self._file.read(lambda db: db.find(key), within)
+            rows = await self._file.read(lambda db: db.find(key), within, same=key)
         except StoreFailed:
             return NOT_KNOWN
         except TimeoutError:
@@ -137,7 +137,8 @@ class SqliteStore:
         self._recent.is_read(ident)
         try:
             within = self._timeout if first else None
-            found = await self._file.read(lambda db: db.chunk(ident, number), within)
+            which = ident, number
+            found = await self._file.read(lambda db: db.chunk(*which), within, same=which)
         except TimeoutError:
             self._is_late()
             raise StoreFailed("the file cannot be read in time") from None

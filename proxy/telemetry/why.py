@@ -1,4 +1,7 @@
-"""Why a call was slow or has failed: one word to group by, and one sentence to read."""
+"""Why a call was slow or has failed: one word to group by, and one sentence to read.
+
+One idea: what the time of a call went on, in a sentence.
+"""
 
 from typing import Final, NamedTuple
 

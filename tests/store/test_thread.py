@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from proxy.core.stored import StoreFailed
+from proxy.store.patience import LONGEST
 from proxy.store.thread import Worker
 
 
@@ -61,6 +62,98 @@ async def test_what_takes_too_long_is_waited_for_once() -> None:
     assert await worker.call(lambda: 5) == 5
     assert await worker.call(lambda: 6, 60.0) == 6
     assert not done
+    worker.stop()
+
+
+async def test_equal_looks_that_wait_for_their_turn_are_one() -> None:
+    worker, gate, looks = Worker("w"), threading.Event(), list[int]()
+
+    def look() -> int:
+        looks.append(len(looks))
+        return looks[-1]
+
+    worker.begin(gate.wait)
+    waiting = [asyncio.create_task(worker.call(look, 60.0, same="a")) for _ in range(300)]
+    other = asyncio.create_task(worker.call(lambda: "b", same="b"))
+    await asyncio.sleep(0)
+    waiting[0].cancel()  # whoever leaves takes nobody along
+    gate.set()
+    assert await asyncio.gather(*waiting[1:]) == [0] * 299
+    assert await other == "b"
+    assert await worker.call(look, same="a") == 1
+    worker.stop()
+
+
+async def test_nobody_is_told_what_a_look_has_seen_that_began_earlier() -> None:
+    worker, began, gate = Worker("w"), threading.Event(), threading.Event()
+    stored = ["old"]
+
+    def look() -> str:
+        found = stored[0]
+        began.set()
+        assert gate.wait(60)
+        return found
+
+    first = asyncio.create_task(worker.call(look, same="a"))
+    await asyncio.to_thread(began.wait, 60)
+    stored[0] = "new"
+    second = asyncio.create_task(worker.call(look, same="a"))
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await first, await second) == ("old", "new")
+    worker.stop()
+
+
+async def test_what_fails_is_told_to_all_who_wait_for_it() -> None:
+    worker, gate = Worker("w"), threading.Event()
+    worker.begin(gate.wait)
+    waiting = [asyncio.create_task(worker.call(lambda: 1 / 0, same="a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    errors = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in errors] == [StoreFailed] * 3
+    assert len({id(error) for error in errors}) == 3
+    worker.stop()
+
+
+async def test_a_thread_that_goes_on_is_waited_for_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, gates = [1000.0], [threading.Event() for _ in range(3)]
+    monkeypatch.setattr("proxy.store.thread.monotonic", lambda: now[0])
+    worker = Worker("w")
+    before = [asyncio.create_task(worker.call(gate.wait)) for gate in gates]
+    waiting = asyncio.create_task(worker.call(lambda: "found", 0.01))
+    for moment, gate, task in zip((0.009, 0.018), gates, before, strict=False):
+        now[0] = 1000 + moment
+        gate.set()
+        await task
+        await asyncio.sleep(0.02)  # the timer of who waits fires meanwhile
+    assert not waiting.done()
+    gates[2].set()
+    assert await waiting == "found"
+    worker.stop()
+
+
+async def test_a_thread_that_is_slow_is_not_taken_for_one_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, gates = [1000.0], [threading.Event() for _ in range(2)]
+    monkeypatch.setattr("proxy.store.thread.monotonic", lambda: now[0])
+    worker = Worker("w")
+    before = [asyncio.create_task(worker.call(gate.wait)) for gate in gates]
+    waiting = asyncio.create_task(worker.call(lambda: "found", 0.01))
+    await asyncio.sleep(0)
+    now[0] += LONGEST - 0.005
+    gates[0].set()
+    await before[0]
+    now[0] += 0.005
+    with pytest.raises(TimeoutError):
+        await waiting
+    next_one = asyncio.create_task(worker.call(lambda: "next", 3600.0))
+    await asyncio.sleep(0)
+    gates[1].set()
+    assert await next_one == "next"
     worker.stop()
 
 

@@ -50,12 +50,13 @@ from proxy.middleware.cache.answers import (
     with_own,
 )
 from proxy.middleware.cache.asked import Asked, content_of
+from proxy.middleware.cache.awaited import Awaited
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of
-from proxy.middleware.cache.lookup import LOST, find
+from proxy.middleware.cache.lookup import LOST, find, is_outdated
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.validating import with_age
@@ -143,7 +144,11 @@ class Cache:
         entry: Entry | None = None
         reason = "request"
         if not (asked.wanted.no_store or asked.for_origin):
+            changes = self._store.changes
+            since = changes.now
             entry, why = await find(self._store, asked, self._now)
+            if changes.now != since and is_outdated(changes, asked, since):
+                entry, why = await find(self._store, asked, self._now)
             if entry is None:
                 reason = why
             elif (found := self._from_store(asked, entry)) is not None:
@@ -215,21 +220,25 @@ class Cache:
             else:
                 reply = await self._shared(asked, entry, reason)
         except UpstreamError as error:
-            if entry is None or (stale := await self._instead(asked, entry, reason, error)) is None:
+            spare = await self._spare(asked, entry, reason)
+            if spare is None or (stale := await self._instead(asked, spare, reason, error)) is None:
                 self.counts["misses"] += 1
                 raise
             return stale
         if (found := entry_of(reply)) is not None:
             return await self._from_elsewhere(asked, found, reason)
-        if entry is not None:
-            if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
+        if (entry is not None or reason == LOST) and (
+            exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED)
+        ):
+            if (spare := await self._spare(asked, entry, reason)) is not None:
                 said = None if exchange.error else refusal(reply, exchange)
                 status = f"; fwd-status={reply.status}"
-                stale = await self._instead(asked, entry, reason, said, status)
+                stale = await self._instead(asked, spare, reason, said, status)
                 if stale is not None:
                     reply.close(Ending.ABANDONED)
                     return stale
-            elif exchange.method == "HEAD":
+        elif entry is not None:
+            if exchange.method == "HEAD":
                 try:
                     await self._fetcher.learn(asked, entry, reply, asked_at)
                 except BaseException:  # its client leaves
@@ -240,10 +249,21 @@ class Cache:
         self.counts["misses"] += 1
         return self._noted(exchange, reply)
 
-    async def _shared(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
-        """The reply of the call that equal requests share, for the same entry."""
-        send = partial(self._fetcher.fetch, asked, entry, reason)
-        mark = asked.key + self._fetcher.mark(asked)
+    async def _spare(self, asked: Asked, entry: Entry | None, reason: str) -> Entry | None:
+        """What may stand in the place of an error: worth another look where the store was late."""
+        if entry is None and reason == LOST:
+            entry, _ = await find(self._store, asked, self._now)
+        return None if entry is None else Awaited(entry)
+
+    async def _shared(
+        self, asked: Asked, entry: Entry | None, reason: str, *, alone: bool = False
+    ) -> Reply:
+        """The reply of the call that equal requests share, for the same entry.
+
+        ``alone``: this process waits for no other one.
+        """
+        send = partial(self._fetcher.fetch, asked, entry, reason, alone=alone)
+        mark = asked.key + self._fetcher.mark(asked) + (b"alone" if alone else b"")
         mark += b"" if entry is None else entry.ident
         reply = await self._sharing.share(asked.exchange, send, mark, asked.content)
         return await send(asked.exchange, alone=True) if reply is None else reply
@@ -259,13 +279,13 @@ class Cache:
         return await self._alone(asked, reason)
 
     async def _alone(self, asked: Asked, reason: str) -> Reply:
-        """From the upstream, where an entry turns out to be of no use."""
+        """From the upstream, where an entry turns out to be of no use; for a crowd in one call."""
         self.counts["misses"] += 1
         record = asked.exchange.record
         exchange, status = asked.exchange, str(record.reply_status)
         record.log_last(status, exchange.asked_at, self._clock(), exchange.body)
         record.coalesced = False
-        reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
+        reply = await self._shared(asked, None, reason, alone=True)
         return self._noted(asked.exchange, reply)
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:

@@ -284,6 +284,7 @@ class Fetcher:
                 await self._store.delete(key, entry.ident)
         else:
             await self._store.touch(key, entry.ident, meta)
+            self._store.changes.stored(key)
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

@@ -8,6 +8,7 @@ from proxy.core.stored import NOT_KNOWN, UNANSWERED, Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
 from proxy.policy.freshness import Use, reuse, usable_on_error
+from proxy.policy.key_changes import Changes
 
 NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
@@ -39,6 +40,15 @@ async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, 
             asked.unanswered = found is UNANSWERED
             return None, LOST
     return None, "vary-miss" if entries or own else NOTHING_STORED
+
+
+def is_outdated(changes: Changes, asked: Asked, since: int) -> bool:
+    """Whether a call has ended since a look-up began at this moment, which may have seen nothing of
+    its reply. It is shared by nobody any more, so that the upstream would be asked once more.
+    """
+    return changes.may_have_stored(asked.key, since) or changes.may_have_stored(
+        asked.own_key, since
+    )
 
 
 def _taken(asked: Asked, entries: Sequence[Entry]) -> Entry | None:

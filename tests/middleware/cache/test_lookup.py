@@ -144,7 +144,63 @@ async def test_a_store_that_does_not_answer_is_not_asked_again_for_what_is_the_o
     silent.look = 1
     with pytest.raises(ConnectFailed):
         await caching.ask_for(by(b"a"))
-    assert silent.look == 0
+    assert silent.look == -2  # and two more, when the error was about to be the answer
+
+
+@pytest.mark.parametrize("outcome", [ConnectFailed("no"), reply(503, [], b"sorry")])
+@pytest.mark.parametrize("answer", [NOT_KNOWN, UNANSWERED], ids=["not known", "unanswered"])
+async def test_where_the_store_did_not_answer_it_is_asked_again_before_a_failure_is_the_answer(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, answer: Any, outcome: Any
+) -> None:
+    silent = Silent(0)
+    silent.answer = answer
+    monkeypatch.setattr("tests.support.caching.MemoryStore", lambda _: silent)
+    caching = Caching(fresh(5, b"old"), outcome, stale_if_error=60.0)
+    await caching.ask()
+    await asyncio.sleep(6)
+    silent.look = 1
+    came = await caching.ask()
+    assert (came.status, came.body) == (200, b"old")
+    assert "stale-if-error" in came.cache
+
+
+class Held(MemoryStore):
+    """Finds something, and says so when ``gate`` is set."""
+
+    gate: asyncio.Event | None = None
+
+    async def get(self, key: bytes) -> Any:
+        found = await super().get(key)
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            await gate.wait()
+        return found
+
+
+@pytest.mark.parametrize("owner", [(), (by(b"a"),)], ids=["anybody's", "an owner's"])
+@pytest.mark.parametrize("kind", ["cold", "expired", "validated"])
+async def test_a_call_that_ends_during_a_look_up_is_not_made_once_more(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, kind: str, owner: Any
+) -> None:
+    held = Held(1 << 20)
+    monkeypatch.setattr("tests.support.caching.MemoryStore", lambda _: held)
+    life, tag = (b"Cache-Control", b"max-age=60"), (b"ETag", b'"a"')
+    answer = reply(304, [life]) if kind == "validated" else fresh(60, b"body")
+    caching = (
+        Caching((1, answer)) if kind == "cold" else Caching(fresh(5, b"body", tag), (1, answer))
+    )
+    if kind != "cold":
+        await caching.ask_for(*owner)
+        await asyncio.sleep(6)
+    before = caching.script.sends
+    first = asyncio.create_task(caching.ask_for(*owner))
+    await asyncio.sleep(0.5)
+    gate = held.gate = asyncio.Event()
+    second = asyncio.create_task(caching.ask_for(*owner))
+    await first
+    gate.set()
+    assert ((await second).body, (await second).cache[:3]) == (b"body", "hit")
+    assert caching.script.sends == before + 1
 
 
 EARLIER = (b"Date", b"Tue, 14 Nov 2023 22:00:00 GMT")

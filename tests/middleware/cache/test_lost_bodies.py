@@ -1,12 +1,13 @@
 """Entries whose body the store has lost: they are misses, as long as nothing has been sent."""
 
+import asyncio
 import contextlib
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
-from proxy.core.stored import Entry
+from proxy.core.stored import Entry, StoreFailed
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory_entry import SHORT
 from tests.support.caching import Caching, fresh
@@ -122,6 +123,47 @@ async def test_a_lost_hit_that_ends_in_an_error_is_logged_as_no_hit(outcomes: li
     with pytest.raises(ConnectFailed if outcomes else NotCached):
         await caching.ask(exchange)
     assert exchange.record.cache == ""
+
+
+async def test_a_crowd_asks_for_what_is_confirmed_once_more_in_one_call() -> None:
+    caching = await lost(0, (1, reply(304, [TAG])), (1, fresh(60, b"new")))
+    answers = await asyncio.gather(*(caching.ask() for _ in range(300)))
+    assert {answer.body for answer in answers} == {b"new"}
+    assert caching.script.sends == 3
+
+
+async def slow(seconds: float, *outcomes: Any) -> Caching:
+    """A cache whose store gives nothing at once of a body, but after so many ``seconds``."""
+    caching = await lost(0, *outcomes, keep=9, stale_if_error=60.0)
+    [entry] = list(caching.store._trial.values())
+
+    class Slow(type(entry)):  # type: ignore[misc]
+        __slots__ = ()
+
+        async def read(self, position: int, *, first: bool = False) -> bytes:
+            if first:
+                raise StoreFailed("not in time")
+            await asyncio.sleep(seconds)
+            return bytes(await super().read(position))
+
+    late: Entry = Slow(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
+    caching.store._keys[entry.key] = [late]  # type: ignore[list-item]
+    caching.store._trial[entry.ident] = late  # type: ignore[assignment]
+    return caching
+
+
+@pytest.mark.parametrize("outcome", [ConnectFailed("no"), reply(503, [], b"sorry")])
+async def test_a_store_that_is_slow_is_better_than_a_failure(outcome: Any) -> None:
+    answer = await (await slow(4, outcome)).ask()
+    assert (answer.status, answer.body) == (200, LONG)
+    assert "stale-if-error" in answer.cache
+
+
+async def test_but_a_failure_is_better_than_a_store_that_does_not_answer() -> None:
+    caching, loop = await slow(3600, reply(503, [], b"sorry")), asyncio.get_running_loop()
+    began = loop.time()
+    assert (await caching.ask()).status == 503
+    assert loop.time() - began == 5
 
 
 async def test_a_paced_stream_is_a_miss_too() -> None:
