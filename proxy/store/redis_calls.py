@@ -155,6 +155,8 @@ class RedisCalls:
                 found = await work()
                 self._heard_at = asyncio.get_running_loop().time()
                 return found
+        except _Busy:
+            raise
         except ResponseError as error:
             self._heard_at = asyncio.get_running_loop().time()
             self.failures += 1
