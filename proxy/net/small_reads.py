@@ -81,10 +81,10 @@ class SmallReads(Between):
         """Bytes of this body that are in hand: counted in ``IN_HAND`` too."""
         IN_HAND.bytes += held
 
-    def written(self) -> None:
-        """Nothing of what was read is held any more."""
-        IN_HAND.bytes -= self.held
-        self.held = 0
+    def written(self, unread: int = 0) -> None:
+        """What was read is not held any more, but for so many bytes that nobody has taken."""
+        IN_HAND.bytes += unread - self.held
+        self.held = unread
 
 
 class PieceReads(SmallReads, asyncio.BufferedProtocol):

@@ -14,7 +14,7 @@ import pytest
 from aiohttp.streams import StreamReader
 
 from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.spool import Room, Spool
+from proxy.edge.http1.spool import Room
 from proxy.net.small_reads import (
     CROWDED,
     HIGH_WATER,
@@ -26,7 +26,6 @@ from proxy.net.small_reads import (
     PieceReads,
 )
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
-from proxy.upstream.http1.reply_body import ReplyBody
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.garbage import living
@@ -183,47 +182,6 @@ async def test_a_body_goes_on_whatever_others_hold(held: int) -> None:
             assert upstream.requests[0].body == body
             await proxy.record()
             assert IN_HAND.bytes == held
-
-
-async def test_in_hand_is_what_is_unread_and_not_all_that_was_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While a piece is written to the disk, or to a client, the next one has come already."""
-    body = b"y" * (3 * TOTAL)
-    most = 0
-    receive = Spool.put
-
-    async def put(spool: Spool, data: bytes) -> None:
-        nonlocal most
-        await asyncio.sleep(0.001)
-        most = max(most, IN_HAND.bytes)
-        await receive(spool, data)
-
-    monkeypatch.setattr(Spool, "put", put)
-    async with fronted(["wait-body", length(b"")]) as (_, proxy), await proxy.connect() as client:
-        sending = asyncio.ensure_future(client.send(HEAD % (b"PUT", len(body)) + body))
-        assert (await client.receive()).status == 200
-        await sending
-    assert 0 < most <= 4 * LARGEST
-
-
-async def test_in_hand_of_a_reply_is_what_is_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    body = b"y" * (3 * TOTAL)
-    most = 0
-    read = ReplyBody.read
-
-    async def slowly(reply: ReplyBody) -> bytes:
-        nonlocal most
-        found = await read(reply)
-        await asyncio.sleep(0.001)
-        most = max(most, IN_HAND.bytes)
-        return found
-
-    monkeypatch.setattr(ReplyBody, "read", slowly)
-    async with fronted([length(body)]) as (_, proxy), await proxy.connect() as client:
-        await client.send(get())
-        assert len((await client.receive()).body) == len(body)
-    assert 0 < most <= 4 * LARGEST
 
 
 async def test_a_client_that_leaves_holds_nothing_more() -> None:

@@ -83,12 +83,36 @@ LOOPS = [
     (HTTPS, "https", "GET", 302, (), "https://api.internal/asked?b", True),
     (HTTPS, "https", "GET", 202, (), "https://api.internal/asked", True),
     (HTTPS, "https", "GET", 302, (), "http://api.internal/asked", True),
-    (HTTP, "http", "GET", 301, (), "https://s.test/asked", False),
+    (HTTPS, "https", "GET", 303, (), "https://api.internal/asked", True),
+    # It is asked by https already: it lets its client wait, and has no reason to name it again.
+    (HTTP, "http", "GET", 301, (), "https://s.test/asked", True),
+    (HTTP, "http", "GET", 303, (), "https://s.test/asked", True),
     (HTTP, "http", "GET", 302, COOKIE, "https://s.test/asked", True),
     (HTTP, "http", "GET", 302, (), "https://s.test/other", True),
     ((), "http", "GET", 302, (), "https://s.test/asked", True),
     (HTTPS, "https", "GET", 302, (), "https://s.test/asked", True),
 ]
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"), [("/v1/asked", False), ("/asked", False), ("/v2/asked", True)]
+)
+def test_an_upstream_that_knows_its_prefix_leads_in_no_circle_either(
+    path: str, changed: bool
+) -> None:
+    asked = exchange(HTTPS, "https")
+    asked.path = "/v1/asked"
+    fields = ((b"Location", f"https://api.internal{path}".encode()),)
+    found = LocationRewriter(ORIGINS, strip="/v1").apply(fields, asked, 302)
+    assert (found is not fields) is changed
+
+
+def test_of_several_schemes_the_one_that_is_named_is_the_first_clients() -> None:
+    """A front has https of its client, and asks the one before this proxy over http."""
+    asked = exchange(((b"X-Forwarded-Proto", b"https, http"),), "http")
+    fields = ((b"Location", b"https://api.internal/login"),)
+    found = LocationRewriter(ORIGINS).apply(fields, asked, 302)
+    assert found == [(b"Location", b"https://client.test/login")]
 
 
 @pytest.mark.parametrize("case", LOOPS, ids=range(len(LOOPS)))

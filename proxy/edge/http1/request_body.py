@@ -194,9 +194,8 @@ class ClientBody:
             self._clock.hold()
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
         content, reads, splice = self._content, self._reads, self._splice
-        if reads is not None:  # what was taken before has been written
-            IN_HAND.bytes += content._size - reads.held
-            reads.held = content._size
+        if reads is not None:
+            reads.written(content._size)
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(content)
         try:
@@ -261,6 +260,8 @@ class ClientBody:
             self._splice.close()
             self._splice = None
         self._stream = None
+        if self._reads is not None:  # what was read after the connection had ended counts too
+            self._reads.written()
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()

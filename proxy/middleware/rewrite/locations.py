@@ -39,8 +39,8 @@ _KEEP_METHOD: Final = frozenset(
 _REDIRECTS: Final = _KEEP_METHOD | {
     HTTPStatus.MOVED_PERMANENTLY.value,
     HTTPStatus.FOUND.value,
-    HTTPStatus.SEE_OTHER.value,
 }
+"""Statuses by which all that comes over http is sent to https; 303 names another page to see."""
 
 
 class LocationRewriter:
@@ -138,7 +138,8 @@ class LocationRewriter:
         scheme = (found[1] or b"").lower()
         authority, path = found[2], found[3]
         ours = comparable(scheme, authority) == comparable(scheme, host)
-        if not host or not (ours or self._is_upstream(scheme, authority, exchange)):
+        own = self._is_origin(scheme, authority)
+        if not host or not (ours or own or self._is_told(scheme, authority, exchange)):
             return value
         told = self._path(path or b"/", exchange)
         if path or told != b"/":  # none is "/" (RFC 9110 4.2.3)
@@ -146,16 +147,15 @@ class LocationRewriter:
         if ours:
             prefix = value[: found.end(2)]
         elif scheme:
-            prefix = b"%b://%b" % (exchange.scheme.encode(), host)
+            # Of several that it was told, the one that it names is that of a front of ours.
+            prefix = b"%b://%b" % (exchange.scheme.encode() if own else scheme, host)
         else:
             prefix = b"//" + host
         return prefix + path + found[4]
 
-    def _is_upstream(self, scheme: bytes, authority: bytes, exchange: Exchange) -> bool:
+    def _is_origin(self, scheme: bytes, authority: bytes) -> bool:
         schemes = (scheme,) if scheme else (b"http", b"https")
-        if any((known, comparable(known, authority)) in self._origins for known in schemes):
-            return True
-        return self._is_told(scheme or exchange.scheme.encode(), authority, exchange)
+        return any((known, comparable(known, authority)) in self._origins for known in schemes)
 
     def _is_told(self, scheme: bytes, authority: bytes, exchange: Exchange) -> bool:
         """Whether an upstream calls itself so that believes what it is told of the client.
@@ -164,6 +164,7 @@ class LocationRewriter:
         https, which it is not reached by. Only if it was told: else a redirect to https would lead
         back to what asks for https again.
         """
+        scheme = scheme or exchange.scheme.encode()
         if scheme not in named_schemes(exchange.headers):
             return False
         named = comparable(scheme, authority)
@@ -188,15 +189,17 @@ class LocationRewriter:
             return False
         if exchange.method not in ("GET", "HEAD") and status not in _KEEP_METHOD:
             return False
-        if (found[3] or b"/") + found[4].partition(b"#")[0] != exchange.target:
+        named_target = (found[3] or b"/") + found[4].partition(b"#")[0]
+        # An upstream that knows its prefix has put it there itself.
+        prefix = self._mount + self._stripped(exchange)
+        if named_target not in (exchange.target, prefix + exchange.target):
             return False
         if has(fields, b"set-cookie"):
             return False
         named = comparable(b"https", found[2])
         if named == comparable(b"https", exchange.host.encode("latin-1")):
             return False  # no other name than its client's
-        own = (b"https", named) in self._origins
-        return not own or b"http" in named_schemes(exchange.headers)
+        return (b"https", named) not in self._origins  # else it is what it is asked by
 
     def _path(self, path: bytes, exchange: Exchange) -> bytes:
         """The path that a client has to ask for."""

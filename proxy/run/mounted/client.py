@@ -66,6 +66,7 @@ class Client(Between, asyncio.Protocol):
     @contextlib.contextmanager
     def tunnelling(self, offer: Offer | None) -> Iterator[None]:
         """Meanwhile its end may be that of one direction alone, but not over TLS."""
+        self.was_reset = False  # by a request before it, which somebody else has answered
         if offer is not None and not self.encrypted:
             self._half_closes = offer.half_closed
         try:

@@ -118,9 +118,8 @@ class ReplyBody:
                     protocol, payload._size, to_the_end=protocol.encrypted
                 )
         reads = self._reads
-        if reads is not None:  # what was taken before has been written
-            IN_HAND.bytes += payload._size - reads.held
-            reads.held = payload._size
+        if reads is not None:
+            reads.written(payload._size)
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(payload)
         if self._upload is None:

@@ -14,6 +14,7 @@ from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
 from proxy.edge.http1.spool import Room
 from proxy.edge.options import ServerOptions
+from proxy.net.small_reads import IN_HAND, SmallReads
 from tests.support.client_stream import FakeClientStream
 from tests.support.loop import JumpingLoop, get
 
@@ -63,6 +64,18 @@ async def test_a_byte_a_second_is_too_slow_after_its_grace(jumping: JumpingLoop)
         await read_all(body)
     assert 29 < jumping.time() - began < 32
     dripping.cancel()
+
+
+async def test_what_is_taken_after_the_connection_has_ended_is_not_in_hand_for_good(
+    jumping: JumpingLoop,
+) -> None:
+    reads = SmallReads(asyncio.Protocol())
+    body, content = coming(jumping, 0, reads=reads)
+    content.feed_data(b"x" * 100)
+    reads.written()  # as the connection says when it ends
+    assert await body.reader().read() == b"x" * 100
+    body.close()
+    assert (reads.held, IN_HAND.bytes) == (0, 0)
 
 
 async def test_a_client_that_waits_is_told_to_go_on_after_a_while(jumping: JumpingLoop) -> None:

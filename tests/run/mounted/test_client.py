@@ -218,3 +218,17 @@ async def test_a_client_that_stops_reading_is_cut(version: bytes, size: int) -> 
             await upstream.until(lambda: not served_by[0].get_write_buffer_size())
             assert len(await client.rest()) < size
             assert client.end == "rst"
+
+
+async def test_the_end_of_a_request_is_not_that_of_the_next_one() -> None:
+    """A middleware answers in the place of one that it has cancelled; the connection goes on."""
+    server, other = socket.socketpair()
+    with other:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            asyncio.Protocol, sock=server
+        )
+        client = client_of(transport)
+        client.was_reset = True
+        with client.tunnelling(None):
+            assert not client.was_reset
+        transport.abort()
