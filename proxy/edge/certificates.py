@@ -136,7 +136,7 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
     named: dict[str, _ByKind] = {}
     made: dict[tuple[CertificateOptions, ...], ssl.SSLContext] = {}
     contexts: dict[str, ssl.SSLContext] = {}
-    with _held(_pem_files(options)) as held:
+    with _held(_read_files(options)) as held:
         for entry in options.certificates:
             shown = _shown(entry, held)
             for name in shown.names or ("",):
@@ -172,9 +172,11 @@ def _held(files: Iterable[str]) -> Iterator[_Held]:
         yield {file: stack.enter_context(readable(file)) for file in dict.fromkeys(files)}
 
 
-def _pem_files(options: ServerTlsOptions) -> Iterator[str]:
+def _read_files(options: ServerTlsOptions) -> Iterator[str]:
     for entry in options.certificates:
         yield from (entry.cert_file, entry.key_file)
+        if entry.password_file:
+            yield entry.password_file
     yield options.client_ca_file
 
 
@@ -200,7 +202,7 @@ def _context(
 def _load(context: ssl.SSLContext, entry: CertificateOptions, held: _Held) -> None:
     """Show this certificate. Raises OSError, or UnusableFile with the file's name."""
     file = entry.password_file
-    password = secret_content(file) if file else b""
+    password = secret_content(held[file]) if file else b""
     names = entry.cert_file, entry.key_file
     load_pair(context, *names, password, file, read_from=(held[names[0]], held[names[1]]))
 

@@ -2,6 +2,7 @@
 
 import ssl
 from functools import partial
+from typing import Final
 
 from aiohttp import ClientRequest
 from yarl import URL
@@ -12,6 +13,9 @@ from proxy.net.addresses import is_ip
 from proxy.net.half_tls import can_half_close
 from proxy.net.pem import authorities_fault, load_pair, use_revocations
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
+
+_UNIX: Final = "http://localhost"
+"""What stands for the server on a unix socket, which has no host."""
 
 
 class Address:
@@ -93,7 +97,10 @@ def origins(options: UpstreamOptions) -> list[str]:
     urls = [URL(server if isinstance(server, str) else server.url) for server in options.servers]
     found = [str(url.origin()) for url in urls if url.scheme in ("http", "https")]
     if options.host_header not in ("auto", "preserve", "upstream"):
-        found += [f"{url.scheme}://{options.host_header}" for url in urls if url.host]
+        schemes = ["http" if url.scheme == "unix" else url.scheme for url in urls]
+        found += [f"{scheme}://{options.host_header}" for scheme in schemes]
+    elif options.host_header == "upstream" and any(url.scheme == "unix" for url in urls):
+        found.append(_UNIX)
     return found
 
 
@@ -101,7 +108,7 @@ def told(options: UpstreamOptions) -> list[tuple[str, str]]:
     """Scheme of each server, and the Host that it is told; none where that is the client's."""
     found = []
     for entry in entries(options):
-        url = URL("http://localhost" if entry.url.startswith("unix:") else entry.url)
+        url = URL(_UNIX if entry.url.startswith("unix:") else entry.url)
         host = options.host_header
         if not renames(options, entry.url):
             host = ""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_the_same_fault_is_said_again_once_the_files_were_well(
         tls.context()
 
 
-@pytest.mark.parametrize("piped", ["cert_file", "key_file", "client_ca_file"])
+@pytest.mark.parametrize("piped", ["cert_file", "key_file", "password_file", "client_ca_file"])
 def test_a_pipe_is_read_once_at_the_start(
     tmp_path: Path, piped: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +123,12 @@ def test_a_pipe_is_read_once_at_the_start(
         "key_file": authority.path("server.key"),
         "client_ca_file": authority.path("ca.pem"),
     }
+    if piped == "password_file":
+        locked = str(tmp_path / "locked.key")
+        words = ["openssl", "pkey", "-in", names["key_file"], "-aes128", "-passout", "pass:sesame"]
+        subprocess.run([*words, "-out", locked], check=True, capture_output=True)
+        (tmp_path / "password").write_bytes(b"sesame")
+        names |= {"key_file": locked, "password_file": str(tmp_path / "password")}
     data = Path(names[piped]).read_bytes()
     names[piped] = str(pipe)
     authorities = names.pop("client_ca_file")

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from proxy.upstream.address import Address, tls_context
+from proxy.upstream.address import Address, origins, tls_context
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -105,3 +105,20 @@ def test_another_context_is_for_those_who_are_spoken_to_over_tls() -> None:
         address.use_tls(other)
     assert encrypted.template.keywords["ssl"] is other
     assert plain.template.keywords["ssl"] is True
+
+
+@pytest.mark.parametrize(
+    ("header", "server", "called"),
+    [
+        ("preserve", "unix:/run/api.sock", []),
+        ("upstream", "unix:/run/api.sock", ["http://localhost"]),
+        ("api.internal", "unix:/run/api.sock", ["http://api.internal"]),
+        ("api.internal", "https://a", ["https://a", "https://api.internal"]),
+        ("upstream", "http://a", ["http://a"]),
+    ],
+)
+def test_a_server_calls_itself_by_its_address_and_by_what_it_is_asked_for(
+    header: str, server: str, called: list[str]
+) -> None:
+    options = UpstreamOptions(name="api", servers=(server,), host_header=header)
+    assert origins(options) == called
