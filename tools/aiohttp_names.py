@@ -67,6 +67,13 @@ def used(root: Path = Path("proxy")) -> list[Use]:
     return sorted(found)
 
 
+OF_REDIS: Final = frozenset(
+    {"pool._in_use_connections", "pool._available_connections", "connection._close"}
+)
+"""Private names that are no concern of aiohttp's: of redis-py's pool, see
+``store/redis_connections``."""
+
+
 def unknown(root: Path = Path("proxy")) -> list[str]:
     """Private names on other objects that may be of aiohttp, of which nobody knows the class.
 
@@ -88,6 +95,7 @@ def unknown(root: Path = Path("proxy")) -> list[str]:
         and not _on_self(node)
         and (node.attr not in ours or node.attr in theirs)
         and _received(node) is None
+        and ast.unparse(node) not in OF_REDIS
     ]
 
 

@@ -7,8 +7,12 @@ it would also end a peer that is there but does not read: its closed window is p
 counts although each probe is answered. So all connections are looked at every few seconds:
 
 - bytes that are sent again while nothing is heard: the kernel is told how long it may go on;
-- they are acknowledged, or something is heard: it is told that there is no limit;
+- something is acknowledged: there is no limit any more;
 - probes of a closed window that stay without an answer: it is told to end this.
+
+The kernel counts from the first loss of the present recovery, which lasts for minutes on a path
+that loses much, while bytes are acknowledged all the time. So the limit is counted from there too:
+what had passed by the last acknowledgement, and then our patience.
 
 The end comes from the kernel, as ETIMEDOUT, as it does for a peer that is silent: whoever reads or
 writes then hears of it, in tunnels, over TLS and where bytes go past the loop too.
@@ -18,6 +22,7 @@ Linux; elsewhere the kernel's own limit ends such a connection.
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,8 +30,8 @@ from typing import Any, Final
 from proxy.net.sockets import INTERNET, TcpInfo, in_kernel, tcp_info
 
 EVERY: Final = 5.0
-"""Seconds between two looks. The kernel's next try is still close then: a time that it is told
-counts from that on."""
+"""Seconds between two looks. The kernel's next try is still close when something has not been
+acknowledged for that long, and a limit that it is told bounds the time until that one."""
 AT_ONCE: Final = 200
 """Connections that are looked at in one turn of the loop, which takes a millisecond at the most."""
 _PROBES: Final = 3
@@ -38,7 +43,7 @@ _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # 
 class LostHosts:
     """Has the kernel give up connections whose peers acknowledge nothing any more."""
 
-    __slots__ = ("_left", "_limits", "_looking", "_loop", "_patience", "_sockets")
+    __slots__ = ("_left", "_limits", "_looking", "_loop", "_patience", "_recover", "_sockets")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, patience: Callable[[TcpInfo], float]
@@ -49,6 +54,8 @@ class LostHosts:
         self._sockets: dict[Any, None] = {}
         self._limits: dict[Any, float] = {}
         """Those that have one, in seconds."""
+        self._recover: dict[Any, float] = {}
+        """When they began to recover from losses, at the earliest, by the time of the loop."""
         self._left: list[Any] = []
         """Those that are still to be looked at in this round."""
         self._looking = False
@@ -66,6 +73,7 @@ class LostHosts:
         """It has ended."""
         self._sockets.pop(sock, None)
         self._limits.pop(sock, None)
+        self._recover.pop(sock, None)
 
     def _look(self) -> None:
         self._left = list(self._sockets)
@@ -86,10 +94,12 @@ class LostHosts:
 
     def _look_at(self, sock: Any) -> None:
         before = self._limits.get(sock, 0.0)
-        if not before and not in_kernel(sock):  # so it is with most, and it costs less
+        known = before or sock in self._recover
+        if not known and not in_kernel(sock):  # so it is with most, and it costs less
             return
         with contextlib.suppress(OSError, ValueError):  # reset or closed a moment ago
-            limit = self._limit(tcp_info(sock))
+            info = tcp_info(sock)
+            limit = self._limit(info, self._recovered_for(sock, info))
             if limit == before:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(limit * 1000))
@@ -98,10 +108,24 @@ class LostHosts:
             else:
                 del self._limits[sock]
 
-    def _limit(self, info: TcpInfo) -> float:
+    def _recovered_for(self, sock: Any, info: TcpInfo) -> float:
+        """Seconds from the beginning of its recovery to the last acknowledgement, or somewhat more.
+
+        Whole ones: a limit that hardly differs is not told again.
+        """
+        if not info.recovers:
+            self._recover.pop(sock, None)
+            return 0.0
+        now = self._loop.time()
+        since = self._recover.setdefault(sock, now - EVERY)
+        return max(0, math.ceil(now - info.unheard_for - since))
+
+    def _limit(self, info: TcpInfo, recovered_for: float) -> float:
         """Seconds that the kernel is to go on, zero for no limit."""
+        patience = self._patience(info)
         if info.unacknowledged:
-            sent_again = info.retransmits and info.unheard_for >= EVERY
-            return self._patience(info) if sent_again else 0.0
-        lost = info.probes >= _PROBES and info.unheard_for >= self._patience(info)
+            if not info.retransmits or info.unheard_for < EVERY:
+                return 0.0
+            return recovered_for + patience if info.unheard_for < patience else _AT_NEXT_TRY
+        lost = info.probes >= _PROBES and info.unheard_for >= patience
         return _AT_NEXT_TRY if lost else 0.0

@@ -136,6 +136,8 @@ def ask_when_silent(sock: Any, asked: Probes, *, kept: bool = False) -> None:
 class TcpInfo(NamedTuple):
     """What the kernel knows of a connection (struct tcp_info of Linux, 4.1 or later)."""
 
+    recovers: int
+    """Other than 0 since bytes were lost, until all that was sent by then is acknowledged."""
     retransmits: int
     """How often the oldest bytes that are not acknowledged were sent again."""
     probes: int
@@ -143,14 +145,14 @@ class TcpInfo(NamedTuple):
     unacknowledged: int
     """Segments on their way."""
     unheard_for: float
-    """Seconds since the peer has acknowledged anything, again or anew."""
+    """Seconds since the peer has acknowledged anything, anew or once more."""
     acknowledged: int
     """Bytes that the peer's kernel has taken in all; a SYN of ours counts as one."""
 
 
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)
-_KNOWN: Final = struct.Struct("=2xBB20xI28xI60xQ")
-_NOTHING: Final = TcpInfo(0, 0, 0, 0.0, sys.maxsize)
+_KNOWN: Final = struct.Struct("=xBBB20xI28xI60xQ")
+_NOTHING: Final = TcpInfo(0, 0, 0, 0, 0.0, sys.maxsize)
 _SYN: Final = 1
 
 
@@ -161,8 +163,8 @@ def tcp_info(sock: Any) -> TcpInfo:
     info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
     if len(info) < _KNOWN.size:
         return _NOTHING
-    retransmits, probes, unacknowledged, unheard_ms, acknowledged = _KNOWN.unpack_from(info)
-    return TcpInfo(retransmits, probes, unacknowledged, unheard_ms / 1000, acknowledged)
+    known = TcpInfo(*_KNOWN.unpack_from(info))
+    return known._replace(unheard_for=known.unheard_for / 1000)  # the kernel has milliseconds
 
 
 def taken(sock: Any) -> int:

@@ -32,7 +32,7 @@ Factory: TypeAlias = Callable[[], UpstreamProtocol]
 
 FIRST_WORDS: Final[ContextVar[bytes]] = ContextVar("first_words", default=b"")
 """What the connection that is being made says ahead of its TLS handshake."""
-UNACKNOWLEDGED: Final = 30.0
+UNACKNOWLEDGED: Final = 60.0
 """Seconds after which a server that acknowledges nothing is gone. However long an API thinks about
 a request, its kernel has taken it, and another server can be asked; by then it was sent six times
 as a rule. A connection on which nothing at all was taken may wait in the queue of a server that is

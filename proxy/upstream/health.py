@@ -143,9 +143,10 @@ class Checker:
         fault, forgotten = await self._asked()
         if forgotten:
             idle_for = clock() - began  # others have been of use meanwhile
-            for pool in {self._endpoint.check_pool, self._endpoint.pool}:
-                pool.close_idle(idle_for)
+            self._endpoint.check_pool.close_idle(idle_for)
             fault, _ = await self._asked()
+            if not fault:  # it was the connection
+                self._endpoint.pool.close_idle(clock() - began)
         return fault
 
     async def _asked(self) -> tuple[str | None, bool]:

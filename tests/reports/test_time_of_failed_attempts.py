@@ -118,7 +118,7 @@ async def test_rounds_of_copies_follow_each_other() -> None:
             admin=ADMIN,
             hedge={"delay": "100ms", "budget_percent": 100.0},
             timeouts={"per_try": "200ms"},
-            retry={"attempts": 5, "on": ["timeout"], **QUICK, "budget": {"min_per_second": 100}},
+            retry={"attempts": 6, "on": ["timeout"], **QUICK, "budget": {"min_per_second": 100}},
             upstream_options={"servers": [one.url, other.url]},
         ) as proxy,
     ):

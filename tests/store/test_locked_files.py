@@ -89,7 +89,7 @@ async def test_both_threads_have_one_time(
     monkeypatch.setattr(sqlite, "monotonic", lambda: next(moments, 1000.2))
     usual = File.read
 
-    async def read(file: File, look: object, within: float | None = None) -> object:
+    async def read(file: File, look: object, within: float | None = None, **_: object) -> object:
         left.append(within)
         return await usual(file, look)  # type: ignore[arg-type]
 

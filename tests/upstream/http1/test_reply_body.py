@@ -36,7 +36,7 @@ class Connection:
         self._loop = loop
         self.protocol = self
         self.timer = RearmableTimer(loop, self._due)
-        self.reads = SimpleNamespace(held=0)
+        self.reads = SimpleNamespace(written=lambda unread=0: None)
         self.payload = StreamReader(cast(Any, self), 1 << 16, loop=loop)
         self.left = 0
         self.takes = True
