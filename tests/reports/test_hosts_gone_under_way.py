@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 
 from proxy.net import lost_hosts
+from proxy.net.lost_hosts import LostHosts
 from proxy.net.sockets import TcpInfo, tcp_info
+from proxy.upstream import connector
 from tests.support.authority import Authority
 from tests.support.client import RawClient
+from tests.support.garbage import living
 from tests.support.message import CHUNKED_HEAD, OK, get, post
+from tests.support.peer import idle
 from tests.support.proxy import Proxy, proxied
 from tests.support.tls_client import TlsClient, encrypted, trusting
 from tests.support.tunnel import tunnel
@@ -197,3 +201,30 @@ async def test_a_client_that_is_there_and_does_not_read_is_not_gone(
         async with asyncio.timeout(LONG):
             await enough.wait()
         assert len((await client.receive(patience=LONG)).body) == len(body)
+
+
+async def test_who_has_ended_is_looked_at_no_more() -> None:
+    """Else each connection there ever was would be kept, and looked at, for good."""
+    async with (
+        RawUpstream([OK, "close"], [OK], ["wait-body", "hold"]) as upstream,
+        proxied(upstream, retry=False) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):
+            assert (await proxy.ask(get())).status == 200
+        await client.send(get())
+        await upstream.until(lambda: len(upstream.requests) == 3)
+        assert any(hosts._sockets for hosts in living(LostHosts))
+        client.reset()
+        await proxy.record(2)
+    async with tunnel(idle) as (client, _, _):
+        client.reset()
+    assert not [hosts for hosts in living(LostHosts) if hosts._sockets]
+
+
+@pytest.mark.parametrize(("acknowledged", "seconds"), [(1, 105.0), (2, 60.0)])
+def test_a_server_that_has_taken_nothing_yet_may_have_a_full_queue(
+    monkeypatch: pytest.MonkeyPatch, acknowledged: int, seconds: float
+) -> None:
+    monkeypatch.undo()
+    assert connector._patience(TcpInfo(4, 4, 0, 1, 10.0, acknowledged)) == seconds
