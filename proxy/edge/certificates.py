@@ -174,10 +174,12 @@ def _held(files: Iterable[str]) -> Iterator[_Held]:
 
 def _read_files(options: ServerTlsOptions) -> Iterator[str]:
     for entry in options.certificates:
-        yield from (entry.cert_file, entry.key_file)
-        if entry.password_file:
-            yield entry.password_file
+        yield from _files_of(entry)
     yield options.client_ca_file
+
+
+def _files_of(entry: CertificateOptions) -> Iterator[str]:
+    yield from filter(None, (entry.cert_file, entry.key_file, entry.password_file))
 
 
 def _context(
@@ -220,7 +222,7 @@ class Shown(NamedTuple):
 
 def read_certificate(entry: CertificateOptions) -> Shown:
     """Raises OSError, or ValueError where the files cannot be used."""
-    with _held((entry.cert_file, entry.key_file)) as held:
+    with _held(_files_of(entry)) as held:
         return _shown(entry, held)
 
 
