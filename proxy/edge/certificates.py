@@ -178,8 +178,8 @@ def _read_files(options: ServerTlsOptions) -> Iterator[str]:
     yield options.client_ca_file
 
 
-def _files_of(entry: CertificateOptions) -> Iterator[str]:
-    yield from filter(None, (entry.cert_file, entry.key_file, entry.password_file))
+def _files_of(entry: CertificateOptions) -> tuple[str, str, str]:
+    return entry.cert_file, entry.key_file, entry.password_file
 
 
 def _context(
