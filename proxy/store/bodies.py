@@ -23,7 +23,9 @@ _BACKLOG: Final = 16 << 20
 class Bodies:
     """Those of one process."""
 
-    __slots__ = ("_begun", "_claims", "_done", "_file", "_lost", "_read_at", "_under_way")
+    __slots__ = (
+        *("_begun", "_claims", "_done", "_file", "_left", "_lost", "_read_at", "_under_way"),
+    )
 
     def __init__(self, file: File, claims: FileClaims, read_at: Mapping[int, float]) -> None:
         """``read_at``: when this process has last read chunks of an entry."""
@@ -36,6 +38,8 @@ class Bodies:
         """
         self._lost: set[int] = set()
         """Idents of bodies of which a chunk could not be written."""
+        self._left: set[int] = set()
+        """Idents of bodies that are not stored, and whose chunks could not be dropped yet."""
         self._under_way: dict[int, None] = {}
         """Those of the others that have chunks and no entry, in the order in which they began."""
 
@@ -72,6 +76,7 @@ class Bodies:
         self._done += len(data)
         if ident in self._lost:
             return
+        self._drop_left()
         self._under_way.setdefault(ident)
         is_first = next(iter(self._under_way)) == ident
 
@@ -99,10 +104,12 @@ class Bodies:
             self._drop(row.ident)
             stored = False
         else:
+            self._drop_left()
             self._under_way.pop(row.ident, None)
             stored = self._file.write(work) is not None
             if not stored:
                 self._claims.failed()
+                self._forget(row.ident)
         if not stored and claim is not None:
             self._claims.give_back(claim)
         written()
@@ -113,4 +120,17 @@ class Bodies:
 
     def _forget(self, ident: int) -> None:
         self._under_way.pop(ident, None)
-        self._file.write(lambda database: database.drop_chunks(ident))
+        self._left.add(ident)
+        self._drop_left()
+
+    def _drop_left(self) -> None:
+        """What cannot be written now can be dropped no more than that: it is tried again."""
+        left = set(self._left)
+
+        def drop(database: Database) -> bool:
+            for ident in left:
+                database.drop_chunks(ident)
+            return True
+
+        if left and self._file.write(drop) is not None:
+            self._left -= left

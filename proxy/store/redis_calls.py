@@ -81,9 +81,10 @@ class RedisCalls:
         """``timeout``: seconds that an answer may take, 0 for any time."""
         self.client: Any = redis.asyncio.Redis.from_url(
             url,
-            # Each attempt has its limit here; theirs swallow a cancellation on Python 3.11.
+            # Each attempt has its limit here, which looks at what has come before it says that it
+            # is over; theirs do not, and swallow a cancellation on Python 3.11.
             socket_timeout=None,
-            socket_connect_timeout=timeout or None,
+            socket_connect_timeout=None,
             max_connections=_CONNECTIONS,
             retry=None,
         )
@@ -210,7 +211,8 @@ class RedisCalls:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
         try:
-            await self.client.connection_pool.disconnect(inuse_connections=True)
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self.client.connection_pool.disconnect(inuse_connections=True)
         except Exception as error:
             # Their ends were not heard of in time, where the loop stood still or the network does;
             # the sockets are closed all the same.

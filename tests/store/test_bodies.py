@@ -1,12 +1,15 @@
 """Long bodies on their way into a file."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from proxy.store.database import Database
+from proxy.store.file import File
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.sqlite_files import failing
@@ -127,3 +130,28 @@ async def test_when_the_first_has_ended_another_is_the_first(
     assert await store.get(b"second")
     if end == "lost":
         first.abort()
+
+
+async def test_what_could_not_be_dropped_is_dropped_once_the_file_can_be_written(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an hour it took the room of others, so that hardly a long body was stored."""
+    writers = [store.put(b"%d" % number, meta()) for number in range(3)]
+    for writer in writers:
+        assert writer.write(b"x" * (8 * PIECE))
+    await store._file.change(lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(File, "write", lambda *_: None)
+        assert writers[0].write(b"x" * PIECE)  # is lost
+        writers[1].commit()  # and so is this
+        writers[2].abort()
+        store._file.begin((done := threading.Event()).set)
+        await asyncio.to_thread(done.wait)
+    put(store, b"later", b"x" * (2 * PIECE))
+    assert await store.get(b"later")
+    await store._file.change(lambda _: None)
+    [found] = await store._file.read(
+        lambda database: database._db.execute("SELECT count(DISTINCT entry) FROM chunks").fetchone()
+    )
+    assert found == 1
+    assert not store._bodies._left

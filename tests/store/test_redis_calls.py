@@ -1,12 +1,15 @@
 """How Redis is asked."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
+from proxy.core.clock import monotonic
 from proxy.core.stored import StoreFailed
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
+from tests.support.fake_redis import fake_redis
 from tests.support.loop import JumpingLoop, loop_clock
 
 
@@ -142,3 +145,21 @@ async def test_connections_whose_end_is_not_heard_of_are_closed_all_the_same(
         pool._available_connections.append(connection)
     await calls.close()
     assert [writer.closed for writer in writers] == [True, True]
+
+
+async def test_a_loop_that_is_busy_has_time_for_a_new_connection_too() -> None:
+    """It had the time for an answer, so that the rest of a body was lost, to all who shared it."""
+    busy = True
+
+    async def turns() -> None:
+        while busy:
+            time.sleep(0.06)  # noqa: ASYNC251 - the loop stands still, which is the point
+            await asyncio.sleep(0)
+
+    async with fake_redis(b"+PONG\r\n") as server:
+        calls = RedisCalls(f"redis://localhost:{server.port}", 0.05, monotonic)
+        working = asyncio.create_task(turns())
+        assert await calls.insist(calls.client.ping)
+        busy = False
+        await working
+        await calls.close()
