@@ -7,13 +7,12 @@ ends it for nobody.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from proxy.core.stored import StoreFailed
 from proxy.core.tasks import keep
+from proxy.store.thread import Waiting, settle
 
 T = TypeVar("T")
-_Waiting: TypeAlias = "list[asyncio.Future[Any]]"
 
 
 class SharedLooks:
@@ -23,7 +22,7 @@ class SharedLooks:
 
     def __init__(self) -> None:
         self._under_way: dict[Hashable, asyncio.Task[None]] = {}
-        self._next: dict[Hashable, _Waiting] = {}
+        self._next: dict[Hashable, Waiting] = {}
         """Who waits for looks that have not begun."""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -42,7 +41,7 @@ class SharedLooks:
         return await future
 
     async def _look(
-        self, same: Hashable, waiting: _Waiting, look: Callable[[], Awaitable[Any]]
+        self, same: Hashable, waiting: Waiting, look: Callable[[], Awaitable[Any]]
     ) -> None:
         if (before := self._under_way.get(same)) is not None:
             await asyncio.wait((before,))
@@ -57,10 +56,4 @@ class SharedLooks:
             failed = str(error) or type(error).__name__
         finally:
             del self._under_way[same]
-        for future in waiting:
-            if future.done():  # nobody waits any longer
-                continue
-            if failed is None:
-                future.set_result(found)
-            else:
-                future.set_exception(StoreFailed(failed))
+        settle(waiting, found, failed)

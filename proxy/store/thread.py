@@ -24,6 +24,17 @@ Work: TypeAlias = Callable[[], Any]
 Waiting: TypeAlias = "list[asyncio.Future[Any]]"
 
 
+def settle(waiting: Waiting, result: object, failed: str | None) -> None:
+    """Tell all who still wait what has come of it: ``result``, or why it has failed."""
+    for future in waiting:
+        if future.done():  # nobody waits any longer
+            continue
+        if failed is None:
+            future.set_result(result)
+        else:
+            future.set_exception(StoreFailed(failed))
+
+
 class _Wait(NamedTuple):
     """Of one who waits."""
 
@@ -151,13 +162,7 @@ class Worker:
             self._is_late = False
         while done:
             waiting, result, failed = done.popleft()
-            for future in waiting:
-                if future.done():  # nobody waits any longer
-                    continue
-                if failed is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(StoreFailed(str(failed)))
+            settle(waiting, result, None if failed is None else str(failed))
 
     def _expire(self, wait: _Wait, turns: int = 0) -> None:
         """The time of one who waits is over: unless it is done by now, or others were answered."""

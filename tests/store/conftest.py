@@ -1,9 +1,11 @@
-"""A file of the SQLite store for all tests of a module."""
+"""What tests of several stores want: a file of SQLite, and a server of Redis."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.sqlite_files import fill
 
 
@@ -13,3 +15,10 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "store.db"
     asyncio.run(fill(path))
     return path.read_bytes()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A running redis-server."""
+    async with redis_server() as running:
+        yield running

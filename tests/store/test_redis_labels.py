@@ -21,13 +21,6 @@ LONG = replace(FRESH, lifetime=10.0 * DAY)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
-
-
-@pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[RedisStore]:
     """One that is never in a hurry."""
     made = RedisStore(server.url, 60.0)

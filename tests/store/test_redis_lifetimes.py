@@ -10,20 +10,13 @@ from msgspec.structs import replace
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
 from proxy.store.redis_entry import SPARE
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put
 
 K, OTHER = b"k" * 16, b"o" * 16
 DAY = 24 * 3600
 LONG = replace(FRESH, lifetime=10.0 * DAY)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,17 +10,10 @@ from proxy.store.parts import PIECE
 from proxy.store.redis_calls import RedisCalls
 from proxy.store.redis_entry import SPARE, Names
 from proxy.store.redis_parts import RedisParts
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer
 
 COUNT = 40
 SIZE = (COUNT - 1) * PIECE + 1
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 @pytest.fixture
