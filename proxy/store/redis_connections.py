@@ -42,7 +42,7 @@ class Connection(_Living, redis.asyncio.Connection):
         async with asyncio.timeout(self.socket_connect_timeout):
             self._socket = await connected(self.host, self.port)
         try:
-            await super()._connect()  # type: ignore[no-untyped-call]
+            await super()._connect()  # type: ignore[no-untyped-call]  # redis-py says no types
         except BaseException:
             self._socket.close()
             raise

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,9 +90,9 @@ async def test_both_threads_have_one_time(
     monkeypatch.setattr(sqlite, "monotonic", lambda: next(moments, 1000.2))
     usual = File.read
 
-    async def read(file: File, look: object, within: float | None = None, **_: object) -> object:
+    async def read(file: File, look: Any, within: float | None = None, **_: object) -> object:
         left.append(within)
-        return await usual(file, look)  # type: ignore[arg-type]
+        return await usual(file, look)
 
     monkeypatch.setattr(File, "read", read)
     store._timeout = 60.5

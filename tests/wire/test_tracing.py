@@ -17,9 +17,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from proxy.config.load import from_upstream
 from proxy.run.reasons import CannotStart
 from proxy.run.runtime import Runtime
+from proxy.telemetry.otlp import Tracer
 from tests.support.message import get, length
 from tests.support.names import system_names
-from tests.support.proxy import fronted, proxied
+from tests.support.proxy import Proxy, fronted, proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -198,6 +199,13 @@ async def test_a_collector_that_is_busy_is_asked_again() -> None:
         assert receiver.asked == 3
 
 
+def tracer_of(proxy: Proxy) -> Tracer:
+    """Of one that has a collector."""
+    collector = proxy.runtime._observation._collector
+    assert collector is not None
+    return collector.tracer
+
+
 async def test_spans_that_the_collector_rejects_are_lost(caplog: pytest.LogCaptureFixture) -> None:
     """It says so in an answer of 200 (OTLP 1, "Partial Success"); they were counted as taken."""
     partial = ExportTraceServiceResponse()
@@ -206,7 +214,7 @@ async def test_spans_that_the_collector_rejects_are_lost(caplog: pytest.LogCaptu
     answers = [partial.SerializeToString()] * 2 + [b"{}"]
     async with receiving() as receiver, fronted(**options(receiver)) as (_, proxy):
         receiver.answers = answers
-        tracer = proxy.runtime._observation._collector.tracer  # type: ignore[union-attr]
+        tracer = tracer_of(proxy)
         for number in (2, 4, 6, 8):
             assert (await proxy.ask(get())).status == 200
             async with asyncio.timeout(PATIENCE):
@@ -238,7 +246,7 @@ async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
     async with fronted(**options(gone)) as (_, proxy):
         for _ in range(3):
             assert (await proxy.ask(get())).status == 200
-        tracer = proxy.runtime._observation._collector.tracer  # type: ignore[union-attr]
+        tracer = tracer_of(proxy)
         async with asyncio.timeout(PATIENCE):
             while tracer.dropped < 6:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ import pytest
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
 from proxy.core.stored import Entry, StoreFailed
 from proxy.middleware.cache.asked import Asked
-from proxy.store.memory_entry import SHORT
+from proxy.store.memory_entry import SHORT, MemoryEntry
 from tests.support.caching import Caching, fresh
 from tests.support.loop import get, reply
 from tests.support.pieces import body
@@ -132,23 +132,27 @@ async def test_a_crowd_asks_for_what_is_confirmed_once_more_in_one_call() -> Non
     assert caching.script.sends == 3
 
 
+class Slow(MemoryEntry):
+    """Gives nothing of its body at once, but after so many seconds."""
+
+    __slots__ = ("seconds",)
+    seconds: float
+
+    async def read(self, position: int, *, first: bool = False) -> bytes:
+        if first:
+            raise StoreFailed("not in time")
+        await asyncio.sleep(self.seconds)
+        return await super().read(position)
+
+
 async def slow(seconds: float, *outcomes: Any) -> Caching:
-    """A cache whose store gives nothing at once of a body, but after so many ``seconds``."""
+    """A cache whose store has one such entry."""
     caching = await lost(0, *outcomes, keep=9, stale_if_error=60.0)
     [entry] = list(caching.store._trial.values())
-
-    class Slow(type(entry)):  # type: ignore[misc]
-        __slots__ = ()
-
-        async def read(self, position: int, *, first: bool = False) -> bytes:
-            if first:
-                raise StoreFailed("not in time")
-            await asyncio.sleep(seconds)
-            return bytes(await super().read(position))
-
-    late: Entry = Slow(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
-    caching.store._keys[entry.key] = [late]  # type: ignore[list-item]
-    caching.store._trial[entry.ident] = late  # type: ignore[assignment]
+    late = Slow(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
+    late.seconds = seconds
+    caching.store._keys[entry.key] = [late]
+    caching.store._trial[entry.ident] = late
     return caching
 
 

@@ -78,8 +78,9 @@ async def served(exchange: Exchange, *outcomes: Any, attempts: int = 1) -> float
         await asyncio.sleep(seconds)
         if isinstance(came, Exception):
             raise came
-        record.first_byte_at, record.reply_status = clock(), came.status
-        return came  # type: ignore[no-any-return]
+        answer: Reply = came
+        record.first_byte_at, record.reply_status = clock(), answer.status
+        return answer
 
     inner = hedge(handle, max=1, records_outcome=attempts == 1).handle
     if attempts > 1:
