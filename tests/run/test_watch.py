@@ -196,3 +196,21 @@ async def test_it_is_not_tried_for_ever(
     path.write_text("abc")
     await told.until(times + 1)
     await looking.close()
+
+
+async def test_a_new_change_is_tried_again_as_soon_as_the_first_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "AGAIN", 0.01)
+    path, told = tmp_path / "config.toml", Told()
+    path.write_text("a")
+    looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
+    await told.looked(2)
+    for number in (1, 2):
+        told.passing = 3
+        path.write_text("a" * (number + 1))
+        await told.until(4 * number)
+    waits = [each.args for each in caplog.records if "tried again in" in each.msg]
+    assert waits == [(0.01,), (0.02,), (0.04,)] * 2
+    await looking.close()

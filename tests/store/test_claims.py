@@ -236,8 +236,12 @@ async def test_a_lease_that_redis_did_not_take_back_is_taken_over(
             await asyncio.gather(*one._calls._tasks)
         assert await one.claims.holder(LEASE) == b""
         assert await two.claims.holder(LEASE) == token
+        lease = one._names.lease(LEASE)
+        await one._client.pexpire(lease, 1000)
         again = await one.claims.take(LEASE)
         assert (again.token, again.held_by) == (token, b"")
+        await asyncio.gather(*one._calls._tasks)
+        assert await one._client.pttl(lease) > 5000
         assert await one.claims.holder(LEASE) == token
         one.claims.give_back(again)
         await asyncio.gather(*one._calls._tasks)

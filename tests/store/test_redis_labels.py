@@ -74,6 +74,20 @@ async def test_what_redis_has_dropped_goes_as_others_come(store: RedisStore) -> 
     assert (await store.purge(b"red")).count == alive
 
 
+async def test_what_is_well_in_front_hides_nothing_that_was_dropped_behind(
+    store: RedisStore,
+) -> None:
+    name = store._names.members(b"red")
+    for number in range(4):  # these end first
+        await stored(store, b"%016d" % number)
+    for number in range(4, 300):
+        key = b"%016d" % number
+        put(store, key, b"x", labels=[b"red"], freshness=LONG)
+        await asyncio.wait(store._writing.values())
+        await store._client.delete(store._names.entries(key))
+    assert await store._client.zcard(name) < 100
+
+
 async def test_redis_that_is_full_takes_a_purge() -> None:
     async with redis_server() as server:
         store = RedisStore(server.url, 60.0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -184,3 +185,26 @@ def test_who_is_gone_with_its_loop_is_told_nothing() -> None:
     worker.begin(lambda: seen.append(1))
     worker.stop()
     assert seen == [1]
+
+
+async def test_a_loop_that_was_busy_gives_the_thread_a_few_turns() -> None:
+    """The thread could do nothing meanwhile: that is no fault of the disk."""
+    worker, gate, done = Worker("w"), threading.Event(), threading.Event()
+
+    def work() -> str:
+        gate.wait()
+        return "found"
+
+    def let_it_go_on() -> None:
+        gate.set()
+        done.wait()
+
+    loop = asyncio.get_running_loop()
+    finding = asyncio.create_task(worker.call(work, 0.01))
+    after = asyncio.create_task(worker.call(done.set))
+    await asyncio.sleep(0)
+    time.sleep(0.05)  # noqa: ASYNC251 - the loop is busy, which is the point
+    loop.call_soon(loop.call_soon, let_it_go_on)  # behind the timer of who waits
+    await asyncio.gather(finding, after)
+    assert finding.result() == "found"
+    worker.stop()

@@ -207,3 +207,23 @@ async def test_the_store_is_hurried_only_until_something_is_sent() -> None:
     caching.store._trial[entry.ident] = watched  # type: ignore[assignment]
     assert (await caching.ask()).body == LONG
     assert hurried == [True, False, False, False]
+
+
+async def test_a_call_that_waits_for_no_other_process_is_none_that_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What joined the other one would be handed the same lost entry once more."""
+    caching = Caching(*[fresh(60, b"new")] * 2)
+    marks: list[bytes] = []
+    kind = type(caching.cache._sharing)
+    usual: Any = kind.share
+
+    async def share(*given: Any) -> Any:
+        marks.append(given[3])
+        return await usual(*given)
+
+    monkeypatch.setattr(kind, "share", share)
+    asked = Asked(get(), caching.cache._keys.of)
+    for alone in (False, True):
+        (await caching.cache._shared(asked, None, "uri-miss", alone=alone)).drop()
+    assert len(set(marks)) == 2
