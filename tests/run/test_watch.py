@@ -214,3 +214,37 @@ async def test_a_new_change_is_tried_again_as_soon_as_the_first_was(
     waits = [each.args for each in caplog.records if "tried again in" in each.msg]
     assert waits == [(0.01,), (0.02,), (0.04,)] * 2
     await looking.close()
+
+
+async def test_it_is_not_tried_again_while_a_file_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "AGAIN", 0.001)
+    path = tmp_path / "config.toml"
+
+    class Growing(Told):
+        grows = False
+
+        async def reload(self) -> bool:
+            self.grows = True
+            return await super().reload()
+
+        def look(self, paths: Iterable[Path]) -> list[str]:
+            if self.grows:
+                with path.open("a") as file:
+                    file.write("a")
+            return super().look(paths)
+
+    told = Growing()
+    path.write_text("a")
+    looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
+    await told.looked(2)
+    told.passing = 1
+    path.write_text("ab")
+    await told.until(1)
+    await told.looked(10)
+    assert told.times == 1
+    told.grows = False
+    await told.until(2)
+    await looking.close()

@@ -165,6 +165,12 @@ def test_cookies_are_for_the_host_and_the_path_that_the_client_knows(given: str,
     assert said(LocationRewriter(UPSTREAM, strip="/v1"), "Set-Cookie", given) == told
 
 
+def test_a_domain_is_compared_as_it_is_sent() -> None:
+    """Names outside ASCII go over the wire in their own form (RFC 5890)."""
+    locations = LocationRewriter(["http://b\u00fccher.test"])
+    assert said(locations, "Set-Cookie", "a=b; Domain=xn--bcher-kva.test") == "a=b"
+
+
 @pytest.mark.parametrize("host", ["app.api.test:8443", "APP.api.test.", "api.test"])
 def test_a_domain_that_client_and_upstream_share_is_kept(host: str) -> None:
     locations = LocationRewriter(UPSTREAM)
