@@ -20,14 +20,18 @@ MOST_VARIANTS: Final = 64
 
 
 class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """All of a stored reply but its body."""
+    """All of a stored reply but its body.
+
+    Tuples, since Python's collector soon leaves alone those that hold nothing of its concern: it
+    would look at all lists of all entries, and stop the loop meanwhile.
+    """
 
     status: int
     reason: bytes
-    fields: list[tuple[bytes, bytes]]
+    fields: tuple[tuple[bytes, bytes], ...]
     """End-to-end fields, Age excluded, Date included."""
     freshness: Freshness
-    vary: list[tuple[bytes, bytes | None]]
+    vary: tuple[tuple[bytes, bytes | None], ...]
     """Names of the fields that select it, and what its request said in them."""
     owner: bytes
     """Digest of the cookies and the like of its request; empty for none."""
@@ -35,7 +39,7 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Whether it answers requests of other owners."""
     authorized: bool
     """Whether it answers requests with Authorization."""
-    labels: list[bytes]
+    labels: tuple[bytes, ...]
     """Digests of path, route and tags: what it is purged by."""
     pace: list[tuple[int, float]]
     """Of a stream of events that is replayed as it came: the position of each chunk, and seconds

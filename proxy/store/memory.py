@@ -15,7 +15,7 @@ from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta, Removal
 from proxy.policy.key_changes import Changes
-from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of
+from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of, memory_entry
 from proxy.store.own_claims import OwnClaims
 from proxy.store.whole import kept
 
@@ -94,8 +94,8 @@ class MemoryStore:
     def __init__(self, max_size: int, clock: Clock = monotonic) -> None:
         """``max_size`` in bytes; 0 for no bound."""
         self.max_size = max_size or 1 << 62
-        self._keys: dict[bytes, list[MemoryEntry]] = {}
-        """The last stored first."""
+        self._keys: dict[bytes, MemoryEntry | list[MemoryEntry]] = {}
+        """Most stand for one entry alone; of several, the last stored is the first."""
         self._labels: dict[bytes, MemoryEntry | dict[bytes, MemoryEntry]] = {}
         """Most stand for one entry alone."""
         self._trial: OrderedDict[bytes, MemoryEntry] = OrderedDict()
@@ -117,9 +117,10 @@ class MemoryStore:
 
     async def get(self, key: bytes) -> Sequence[MemoryEntry]:
         """The replies under this key; what is asked for counts as used."""
-        entries = self._keys.get(key)
-        if entries is None:
+        found = self._keys.get(key)
+        if found is None:
             return ()
+        entries = found if isinstance(found, list) else (found,)
         for entry in entries:
             if entry.kept:
                 self._kept.move_to_end(entry.ident)
@@ -167,19 +168,18 @@ class MemoryStore:
     ) -> None:
         """Store a whole reply of this size in the place of those with the idents ``replaces``."""
         if replaces:
-            for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
+            for old in [old for old in self._under(key) if old.ident in replaces]:
                 self._remove(old)
         self._stored += 1
-        entry = MemoryEntry(key, self._stored.to_bytes(8, "big"), meta, pieces, size)
+        entry = memory_entry(key, self._stored.to_bytes(8, "big"), meta, pieces, size)
         if entry.cost > self.max_size:
             return
-        if key in self._keys:
-            entries = self._keys[key]
-            entries.insert(0, entry)
+        if key not in self._keys:
+            self._keys[key] = entry
+        else:
+            entries = self._keys[key] = [entry, *self._under(key)]
             if len(entries) > MOST_VARIANTS:
                 self._remove(entries[-1])
-        else:
-            self._keys[key] = [entry]
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         labels = self._labels
@@ -195,7 +195,7 @@ class MemoryStore:
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
-        for entry in self._keys.get(key, ()):
+        for entry in self._under(key):
             if entry.ident == ident:
                 entry.meta, entry.shown = meta, None
                 new = cost_of(meta, entry.size)
@@ -209,7 +209,7 @@ class MemoryStore:
         """Remove one entry, or all under the key."""
         if ident is None:
             self.changes.invalidated(key)
-        for entry in list(self._keys.get(key, ())):
+        for entry in list(self._under(key)):
             if ident is None or entry.ident == ident:
                 self._remove(entry)
 
@@ -245,6 +245,10 @@ class MemoryStore:
         yield gauge("store_bytes", self._trial_cost + self._kept_cost)
         yield counter("store_evicted", self.evicted)
 
+    def _under(self, key: bytes) -> Sequence[MemoryEntry]:
+        found = self._keys.get(key, ())
+        return found if isinstance(found, list | tuple) else (found,)
+
     def _keep(self, entry: MemoryEntry) -> None:
         del self._trial[entry.ident]
         self._trial_cost -= entry.cost
@@ -274,8 +278,9 @@ class MemoryStore:
             del self._trial[entry.ident]
             self._trial_cost -= entry.cost
         entries = self._keys[entry.key]
-        entries.remove(entry)
-        if not entries:
+        if isinstance(entries, list) and len(entries) > 1:
+            entries.remove(entry)
+        else:
             del self._keys[entry.key]
         for label in entry.meta.labels:
             labelled = self._labels[label]

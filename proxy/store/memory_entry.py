@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from proxy.core.stored import Meta
 
 SHORT: Final = 64 << 10
@@ -17,29 +19,21 @@ _NONE: Final[list[bytes]] = []
 """The pieces of a body that is whole."""
 
 
-class MemoryEntry:
-    """A reply whose body is here."""
+class MemoryEntry(msgspec.Struct, eq=False, gc=False):
+    """A reply whose body is here. Python's collector does not look at it: nothing refers back."""
 
-    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "shown", "size", "whole")
-
-    def __init__(
-        self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes], size: int
-    ) -> None:
-        """``size``: bytes of all ``pieces``; those are kept where there are several."""
-        self.key = key
-        self.ident = ident
-        self.meta = meta
-        self.size = size
-        self.whole: bytes | None = None
-        self.pieces: list[bytes] = _NONE
-        if size <= SHORT:  # nearly always, and one piece
-            self.whole = pieces[0] if pieces else b""
-        else:
-            self.pieces = pieces
-        self.shown: object = None
-        self.kept = False
-        """Whether it was asked for again."""
-        self.cost = cost_of(meta, size)
+    key: bytes
+    ident: bytes
+    meta: Meta
+    pieces: list[bytes]
+    """Of a body that is longer than ``SHORT``."""
+    size: int
+    cost: int
+    whole: bytes | None
+    """A body that is no longer than that."""
+    shown: object = None
+    kept: bool = False
+    """Whether it was asked for again."""
 
     async def read(self, position: int, *, first: bool = False) -> bytes:
         """Some bytes from ``position`` on. All pieces but the last are of one length."""
@@ -50,6 +44,16 @@ class MemoryEntry:
             return b""
         piece = self.pieces[number]
         return piece[offset:] if offset else piece
+
+
+def memory_entry(
+    key: bytes, ident: bytes, meta: Meta, pieces: list[bytes], size: int
+) -> MemoryEntry:
+    """``size``: bytes of all ``pieces``; those are kept where there are several."""
+    cost = cost_of(meta, size)
+    if size <= SHORT:  # nearly always, and one piece
+        return MemoryEntry(key, ident, meta, _NONE, size, cost, pieces[0] if pieces else b"")
+    return MemoryEntry(key, ident, meta, pieces, size, cost, None)
 
 
 def cost_of(meta: Meta, size: int) -> int:

@@ -163,7 +163,7 @@ class SqliteStore:
         self,
         key: bytes,
         row: Row,
-        labels: list[bytes],
+        labels: Sequence[bytes],
         replaces: Sequence[bytes],
         claim: Claim | None,
     ) -> None:

@@ -108,7 +108,7 @@ async def test_an_entry_gets_another_head(store: Store) -> None:
     await store.touch(K, entry.ident, meta(fields=[(b"New", b"1")]))
     await store.touch(K, b"unknown", meta())
     [entry] = await store.get(K)
-    assert entry.meta.fields == [(b"New", b"1")]
+    assert entry.meta.fields == ((b"New", b"1"),)
     assert await body_of(entry) == b"body"
 
 

@@ -1,6 +1,7 @@
 """What only the store in memory does: which entries give way."""
 
 import asyncio
+import gc
 
 import pytest
 from hypothesis import given, settings
@@ -128,7 +129,7 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
             await store.delete(key)
         else:
             await store.purge(label)
-        entries = [each for group in store._keys.values() for each in group]
+        entries = [each for key in list(store._keys) for each in store._under(key)]
         assert told(store)["store_bytes"] == sum(each.cost for each in entries)
         assert told(store)["store_entries"] == len(entries)
     for number in range(10):
@@ -170,3 +171,18 @@ async def test_a_purge_that_gives_way_ends_well_whatever_comes_between() -> None
         put(store, b"%d" % number, b"", labels=[b"tag"])
     removed, _ = await asyncio.gather(store.purge(b"tag"), store.close())
     assert removed.count == 500
+
+
+async def test_the_collector_has_nothing_to_look_at_in_an_entry() -> None:
+    """All that lives is looked at now and then, and the loop stands still for that long."""
+    store = MemoryStore(0)
+    for number in range(100):
+        labels = [b"all", b"%d" % number]
+        put(store, b"%d" % number, KIB, labels=labels, vary=[(b"a", b"%d" % number)])
+    for _ in range(2):
+        gc.collect()  # leaves tuples alone from now on that hold nothing of its concern
+    [entry] = await store.get(b"7")
+    held = (entry, entry.meta, entry.meta.fields, entry.meta.vary, entry.meta.labels)
+    assert not [each for each in held if gc.is_tracked(each)]
+    assert not gc.is_tracked(store._keys)
+    assert not gc.is_tracked(store._labels[b"all"])

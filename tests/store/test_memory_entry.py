@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.store.memory import MemoryStore
-from proxy.store.memory_entry import SHORT, MemoryEntry
+from proxy.store.memory_entry import SHORT, memory_entry
 from tests.support.samples import told
 from tests.support.stored import meta, put
 
@@ -19,7 +19,7 @@ KIB = b"x" * 1024
 async def test_a_body_is_read_from_any_position(
     pieces: list[bytes], whole: bytes | None, size: int
 ) -> None:
-    entry = MemoryEntry(b"k", b"i", meta(), pieces, size)
+    entry = memory_entry(b"k", b"i", meta(), pieces, size)
     assert (entry.whole, entry.size) == (whole, size)
     text = b"".join(pieces)
     for position in {0, 1, size // 2, max(0, size - 1), size, size + 1}:

@@ -13,16 +13,19 @@ def meta(**changes: Any) -> Meta:
     usual: dict[str, Any] = {
         "status": 200,
         "reason": b"OK",
-        "fields": [(b"Content-Type", b"text/plain"), (b"X-\xff", b"\xfe")],
+        "fields": ((b"Content-Type", b"text/plain"), (b"X-\xff", b"\xfe")),
         "freshness": FRESH,
-        "vary": [(b"accept", None)],
+        "vary": ((b"accept", None),),
         "owner": b"",
         "public": False,
         "authorized": False,
-        "labels": [],
+        "labels": (),
         "pace": [],
     }
-    return Meta(**{**usual, **changes})
+    found = {**usual, **changes}
+    for name in ("fields", "vary", "labels"):
+        found[name] = tuple(found[name])
+    return Meta(**found)
 
 
 def put(store: Store, key: bytes, *chunks: bytes, **changes: Any) -> None:

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
@@ -102,27 +104,31 @@ class StoredBody:
         """Nothing is held."""
 
 
-class Shown:
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """The head of an answer; the next one within the same second has the same."""
 
-    __slots__ = ("age", "encoded", "fields", "since", "until", "words")
+    age: int
+    """Seconds, as its client is told."""
+    since: float
+    """When the entry became as old as this."""
+    until: float
+    """When it is a second older, or stale."""
+    words: str
+    fields: RawHeaders
+    encoded: Encoded
 
-    def __init__(self, entry: Entry, age: int, since: float) -> None:
-        self.age = age
-        """Seconds, as its client is told."""
-        self.since = since
-        """When the entry became as old as this."""
-        self.until = since + min(1.0, entry.meta.freshness.lifetime - age)
-        """When it is a second older, or stale."""
-        self.words = f"hit; ttl={int(entry.meta.freshness.lifetime) - age}"
-        own = [(b"Age", b"%d" % age), status_field(self.words)]
-        self.fields: Fields = [*entry.meta.fields, *own]
-        self.encoded = Encoded(
-            self.fields,
-            encode(self.fields, None),
-            dated=has(self.fields, b"date"),
-            ids=[field for field in self.fields if AN_ID in field[0]],
-        )
+
+def _shown(entry: Entry, age: int, since: float) -> Shown:
+    lifetime = entry.meta.freshness.lifetime
+    words = f"hit; ttl={int(lifetime) - age}"
+    fields = (*entry.meta.fields, (b"Age", b"%d" % age), status_field(words))
+    encoded = Encoded(
+        fields,
+        encode(fields, None),
+        dated=has(fields, b"date"),
+        ids=tuple([field for field in fields if AN_ID in field[0]]),
+    )
+    return Shown(age, since, since + min(1.0, lifetime - age), words, fields, encoded)
 
 
 class PacedBody:
@@ -164,7 +170,7 @@ def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     shown = entry.shown
     if type(shown) is not Shown or not shown.since <= now < shown.until:
         age = entry.meta.freshness.age(now)
-        shown = entry.shown = Shown(entry, int(age), now - age % 1)
+        shown = entry.shown = _shown(entry, int(age), now - age % 1)
     asked.exchange.record.cache = shown.words
     whole = entry.whole
     if (

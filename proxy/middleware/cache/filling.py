@@ -16,7 +16,7 @@ from proxy.http.cache_control import (
 )
 from proxy.http.codings import codings
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, first, of_name, values, without
+from proxy.http.fields import RawHeaders, first, of_name, values, without
 from proxy.http.grammar import members
 from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names
@@ -211,21 +211,18 @@ def plan(
         reason=reply.reason,
         fields=_kept(reply.headers, found, said),
         freshness=fresh,
-        vary=[(name, kept_value(request, name)) for name in names] if names else _NOTHING,
+        vary=tuple([(name, kept_value(request, name)) for name in names]) if names else (),
         owner=asked.owner,
         public=public,
         authorized=may_answer_authorized(said, public=public),
-        labels=labels,
+        labels=tuple(labels),
         pace=[] if rules.paced else _NOTHING,
     )
 
 
-def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
-    """The fields that are stored: without Age, and without those that no-cache or private name.
-
-    The list that came where nothing is left out or added: nobody changes it.
-    """
-    kept: Fields = fields if type(fields) is list else list(fields)
+def _kept(fields: RawHeaders, found: Found, said: Directives) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields that are stored: without Age, and without those that no-cache or private name."""
+    kept = fields
     dropped = {b"age"} if b"age" in found else set()
     for name in (b"no-cache", b"private"):
         if name in said and (named := said[name]) is not None:
@@ -234,7 +231,7 @@ def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
         kept = [field for field in kept if field[0].lower() not in dropped]
     if b"date" not in found or b"date" in dropped:
         kept = [*kept, (b"Date", http_date())]
-    return kept
+    return tuple(kept)
 
 
 def freshened(
@@ -282,7 +279,7 @@ def freshened(
 
 def _selected(
     meta: Meta, asked: Asked, fields: RawHeaders
-) -> list[tuple[bytes, bytes | None]] | None:
+) -> tuple[tuple[bytes, bytes | None], ...] | None:
     """What selects an entry after the ``fields`` of a 304 or a HEAD; None where nothing does.
 
     A 304 says that the entry answers ``asked``, so that has the values of new names. The reply to
@@ -294,4 +291,4 @@ def _selected(
     if ANY in new or (new and asked.exchange.method == "HEAD"):
         return None
     request = asked.exchange.headers
-    return [*meta.vary, *((name, kept_value(request, name)) for name in new)]
+    return (*meta.vary, *((name, kept_value(request, name)) for name in new))

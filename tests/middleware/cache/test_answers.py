@@ -1,14 +1,16 @@
 """Replies that are made from stored ones."""
 
 import asyncio
+import gc
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, ReplyBroken
 from proxy.core.stored import Entry
-from proxy.middleware.cache.answers import answer, fresh_answer, with_own
+from proxy.middleware.cache.answers import Shown, answer, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
@@ -28,9 +30,11 @@ FIELDS = [
 DIGITS = b"0123456789"
 
 
-async def stored(content: bytes = DIGITS, status: int = 200) -> Entry:
+async def stored(
+    content: bytes = DIGITS, status: int = 200, *, more: Sequence[tuple[bytes, bytes]] = ()
+) -> Entry:
     store = MemoryStore(0)
-    put(store, b"k", content, status=status, fields=[*FIELDS])
+    put(store, b"k", content, status=status, fields=(*FIELDS, *more))
     [entry] = await store.get(b"k")
     return entry
 
@@ -70,8 +74,7 @@ OF_CONTENT = (
 
 
 async def test_a_304_has_all_but_what_describes_the_content() -> None:
-    entry = await stored()
-    entry.meta.fields.extend((name, b"x") for name in (*KEPT, *OF_CONTENT))
+    entry = await stored(more=[(name, b"x") for name in (*KEPT, *OF_CONTENT)])
     found = await asked_for(entry, (b"If-None-Match", b'"a"'))
     assert (found.status, found.body) == (304, b"")
     assert {name for name, _ in found.headers} == {
@@ -191,11 +194,9 @@ async def test_the_lines_of_a_hit_know_the_date_and_the_names_of_the_request() -
 
 
 async def test_a_416_repeats_nothing_of_the_reply() -> None:
-    given = await stored()
-    entry = given
     extra = [(b"Content-Encoding", b"gzip"), (b"Set-Cookie", b"a=1"), (b"Vary", b"Accept")]
     extra += [(b"Access-Control-Allow-Origin", b"*")]
-    entry.meta.fields.extend(extra)
+    entry = await stored(more=extra)
     found = await asked_for(entry, (b"Range", b"bytes=99-"))
     assert {name for name, _ in found.headers} == {
         *(b"Content-Range", b"Age", b"Cache-Status", b"Date", b"ETag", b"Vary"),
@@ -259,3 +260,16 @@ async def test_the_age_of_a_hit_is_what_its_client_was_told(jumping: JumpingLoop
         told += int((await caching.ask_for(*fields)).value(b"age") or 0)
         assert caching.cache.counts["hit_age_seconds"] == told
     assert told == 15 + 25 + 35
+
+
+async def test_the_collector_has_nothing_to_look_at_in_what_was_shown() -> None:
+    caching = Caching(fresh(60, b"new", (b"X-Request-Id", b"1")))
+    await caching.ask()
+    assert (await caching.ask()).cache == "hit; ttl=60"
+    [entry] = caching.store._kept.values()
+    shown = entry.shown
+    assert isinstance(shown, Shown)
+    for _ in range(2):
+        gc.collect()
+    for held in (entry, entry.meta.fields, shown, shown.fields, shown.encoded, shown.encoded.ids):
+        assert not gc.is_tracked(held)

@@ -56,8 +56,8 @@ async def test_a_new_reply_takes_the_place_of_the_old_one(jumping: JumpingLoop) 
     caching = Caching(fresh(0, b"old", TAG), fresh(60, b"new", TAG))
     await caching.ask()
     await caching.ask()
-    [entries] = caching.store._keys.values()
-    assert [entry.whole for entry in entries] == [b"new"]
+    [entry] = caching.store._trial.values()
+    assert entry.whole == b"new"
 
 
 async def test_what_says_nothing_of_age_is_asked_for_again_with_its_validator(

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
-from proxy.core.stored import Entry, StoreFailed
+from proxy.core.stored import StoreFailed
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory_entry import SHORT, MemoryEntry
 from tests.support.caching import Caching, fresh
@@ -135,8 +136,7 @@ async def test_a_crowd_asks_for_what_is_confirmed_once_more_in_one_call() -> Non
 class Slow(MemoryEntry):
     """Gives nothing of its body at once, but after so many seconds."""
 
-    __slots__ = ("seconds",)
-    seconds: float
+    seconds: float = 0.0
 
     async def read(self, position: int, *, first: bool = False) -> bytes:
         if first:
@@ -149,9 +149,9 @@ async def slow(seconds: float, *outcomes: Any) -> Caching:
     """A cache whose store has one such entry."""
     caching = await lost(0, *outcomes, keep=9, stale_if_error=60.0)
     [entry] = list(caching.store._trial.values())
-    late = Slow(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
+    late = Slow(*msgspec.structs.astuple(entry))
     late.seconds = seconds
-    caching.store._keys[entry.key] = [late]
+    caching.store._keys[entry.key] = late
     caching.store._trial[entry.ident] = late
     return caching
 
@@ -195,16 +195,13 @@ async def test_the_store_is_hurried_only_until_something_is_sent() -> None:
     [entry] = list(caching.store._trial.values())
     hurried: list[bool] = []
 
-    class Watched(type(entry)):  # type: ignore[misc]
-        __slots__ = ()
-
+    class Watched(MemoryEntry):
         async def read(self, position: int, *, first: bool = False) -> bytes:
             hurried.append(first)
             return bytes(await super().read(position, first=first))
 
-    watched: Entry = Watched(entry.key, entry.ident, entry.meta, entry.pieces, entry.size)
-    caching.store._keys[entry.key] = [watched]  # type: ignore[list-item]
-    caching.store._trial[entry.ident] = watched  # type: ignore[assignment]
+    watched = Watched(*msgspec.structs.astuple(entry))
+    caching.store._keys[entry.key] = caching.store._trial[entry.ident] = watched
     assert (await caching.ask()).body == LONG
     assert hurried == [True, False, False, False]
 

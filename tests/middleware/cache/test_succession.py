@@ -20,8 +20,8 @@ START = date_of(EARLY) or 0.0
 def meta(date: bytes, came: float = 0.0, lifetime: float = 60.0, *, validate: bool = False) -> Meta:
     """Of a reply that came ``came`` seconds after the start."""
     fresh = Freshness(START + came, 0.0, lifetime, False, validate, 0.0, 0.0)
-    fields = [(b"Date", date)] if date else []
-    return Meta(200, b"OK", fields, fresh, [], b"", False, False, [], [])
+    fields = ((b"Date", date),) if date else ()
+    return Meta(200, b"OK", fields, fresh, (), b"", False, False, (), [])
 
 
 @pytest.mark.parametrize(

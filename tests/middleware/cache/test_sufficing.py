@@ -32,7 +32,7 @@ async def stale() -> Entry:
     """An entry that may be used in the place of an error."""
     caching = Caching(fresh(0), stale_if_error=60.0)
     await caching.ask()
-    [[entry]] = caching.store._keys.values()
+    [entry] = caching.store._trial.values()
     return entry
 
 
