@@ -7,22 +7,19 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stored import Entry, StoreFailed
 from proxy.http.conditional import not_modified, range_applies
-from proxy.http.fields import Encoded, Fields, RawHeaders, encode, has, values, without
+from proxy.http.fields import Fields, RawHeaders, values, without
 from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
-from proxy.http.upstream_request_id import AN_ID
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.shown import Shown, shown_now, status_field
 from proxy.middleware.cache.validating import without_all
 
 log = logging.getLogger(__name__)
 
-STATUS: Final = b"Cache-Status"
 _OF_CONTENT: Final = re.compile(
     rb"(?i)content-(?!location\Z|security-policy)|(?:repr-|unencoded-)?digest\Z"
 )
@@ -39,11 +36,6 @@ _OF_WHOLE: Final = frozenset(
 """What is said of all the bytes of a body (RFC 9530 2), and would be wrong of a part."""
 _OK: Final = 200
 _NOTHING: Final = NoMoreBytes()
-
-
-def status_field(words: str) -> tuple[bytes, bytes]:
-    """Cache-Status (RFC 9211); ``words``: its parameters."""
-    return (STATUS, b"sidecar-proxy; %b" % words.encode("ascii"))
 
 
 class StoredBody:
@@ -104,33 +96,6 @@ class StoredBody:
         """Nothing is held."""
 
 
-class Shown(msgspec.Struct, frozen=True, gc=False):
-    """The head of an answer; the next one within the same second has the same."""
-
-    age: int
-    """Seconds, as its client is told."""
-    since: float
-    """When the entry became as old as this."""
-    until: float
-    """When it is a second older, or stale."""
-    words: str
-    fields: RawHeaders
-    encoded: Encoded
-
-
-def _shown(entry: Entry, age: int, since: float) -> Shown:
-    lifetime = entry.meta.freshness.lifetime
-    words = f"hit; ttl={int(lifetime) - age}"
-    fields = (*entry.meta.fields, (b"Age", b"%d" % age), status_field(words))
-    encoded = Encoded(
-        fields,
-        encode(fields, None),
-        dated=has(fields, b"date"),
-        ids=tuple([field for field in fields if AN_ID in field[0]]),
-    )
-    return Shown(age, since, since + min(1.0, lifetime - age), words, fields, encoded)
-
-
 class PacedBody:
     """A stored stream of events at the pace at which it came."""
 
@@ -170,7 +135,7 @@ def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     shown = entry.shown
     if type(shown) is not Shown or not shown.since <= now < shown.until:
         age = entry.meta.freshness.age(now)
-        shown = entry.shown = _shown(entry, int(age), now - age % 1)
+        shown = entry.shown = shown_now(entry, int(age), now - age % 1)
     asked.exchange.record.cache = shown.words
     whole = entry.whole
     if (

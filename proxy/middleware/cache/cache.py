@@ -41,8 +41,6 @@ from proxy.core.stored import Entry, Store
 from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
 from proxy.middleware.cache.answers import (
-    STATUS,
-    Shown,
     answer,
     begun,
     body_size,
@@ -59,6 +57,7 @@ from proxy.middleware.cache.leasing import Leases, entry_of
 from proxy.middleware.cache.lookup import LOST, find, is_outdated
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
+from proxy.middleware.cache.shown import STATUS, Shown
 from proxy.middleware.cache.validating import with_age
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Freshness, Use, reuse, usable_on_error

@@ -15,13 +15,13 @@ from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.http.conditional import is_conditional, with_tags
 from proxy.http.fields import RawHeaders, first, values
 from proxy.http.sse import streams_events
-from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.labels import labels_of
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.lookup import NOTHING_STORED
+from proxy.middleware.cache.shown import STATUS, status_field
 from proxy.middleware.cache.stored_while_read import StoredWhileRead
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices

@@ -1,7 +1,6 @@
 """Replies that are made from stored ones."""
 
 import asyncio
-import gc
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from proxy.core.errors import ConnectFailed, ReplyBroken
 from proxy.core.stored import Entry
-from proxy.middleware.cache.answers import Shown, answer, fresh_answer, with_own
+from proxy.middleware.cache.answers import answer, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
@@ -260,16 +259,3 @@ async def test_the_age_of_a_hit_is_what_its_client_was_told(jumping: JumpingLoop
         told += int((await caching.ask_for(*fields)).value(b"age") or 0)
         assert caching.cache.counts["hit_age_seconds"] == told
     assert told == 15 + 25 + 35
-
-
-async def test_the_collector_has_nothing_to_look_at_in_what_was_shown() -> None:
-    caching = Caching(fresh(60, b"new", (b"X-Request-Id", b"1")))
-    await caching.ask()
-    assert (await caching.ask()).cache == "hit; ttl=60"
-    [entry] = caching.store._kept.values()
-    shown = entry.shown
-    assert isinstance(shown, Shown)
-    for _ in range(2):
-        gc.collect()
-    for held in (entry, entry.meta.fields, shown, shown.fields, shown.encoded, shown.encoded.ids):
-        assert not gc.is_tracked(held)

@@ -1,0 +1,19 @@
+"""What the usual answer is made of."""
+
+import gc
+
+from proxy.middleware.cache.shown import Shown
+from tests.support.caching import Caching, fresh
+
+
+async def test_the_collector_has_nothing_to_look_at_in_what_was_shown() -> None:
+    caching = Caching(fresh(60, b"new", (b"X-Request-Id", b"1")))
+    await caching.ask()
+    assert (await caching.ask()).cache == "hit; ttl=60"
+    [entry] = caching.store._kept.values()
+    shown = entry.shown
+    assert isinstance(shown, Shown)
+    for _ in range(2):
+        gc.collect()
+    for held in (entry, entry.meta.fields, shown, shown.fields, shown.encoded, shown.encoded.ids):
+        assert not gc.is_tracked(held)
