@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from copy import copy
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.errors import ProxyError, UpstreamError
@@ -119,14 +119,18 @@ class Exchange(msgspec.Struct, eq=False):
         Nothing that happens to it is told to the client before its reply is chosen, and it knows of
         no client that takes it.
         """
-        twin = copy(self)
-        twin.body = body
-        twin.send_informational = twin.stalled = twin.relaying = None
-        twin.cut = False
-        twin.ended_by = None
-        twin.record = self.record.copy()
-        twin.record.attempt_count = twin.record.unlogged = 0
-        return twin
+        record = self.record.copy()
+        record.attempt_count = record.unlogged = 0
+        return replace(
+            self,
+            body=body,
+            record=record,
+            send_informational=None,
+            stalled=None,
+            relaying=None,
+            cut=False,
+            ended_by=None,
+        )
 
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[Reply]]

@@ -263,11 +263,12 @@ class Coalesce:
         return False
 
     def _remember(self, key: Key) -> None:
-        mark = hash(key)
-        self._unshareable.pop(mark, None)
-        self._unshareable[mark] = self._clock() + _REMEMBERED_FOR
-        if len(self._unshareable) > _MAX_REMEMBERED:
-            self._unshareable.popitem(last=False)
+        marks, mark = self._unshareable, hash(key)
+        if mark in marks:
+            del marks[mark]  # it comes last again
+        marks[mark] = self._clock() + _REMEMBERED_FOR
+        if len(marks) > _MAX_REMEMBERED:
+            marks.popitem(last=False)
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""

@@ -119,7 +119,31 @@ class SharedCall:
         A task that ends with an error would keep it, and its frames with it.
         """
         try:
-            await self._run(inner)
+            try:
+                reply = await inner(self._twin)
+            except Exception as error:
+                forget_frames(error)
+                self._error = error
+                self.on_joining_ends()
+            except BaseException:
+                self._error = InternalError("the call was given up")
+                self.on_joining_ends()
+                raise
+            else:
+                if (head_at := self.record.first_byte_at) is not None:
+                    self._usual.observe(head_at - self.began - self.record.queue_s)
+                self._classify(reply)
+            finally:
+                self.head_pending = False
+                self._wake()
+            if (shared := self.shared_reply) is not None:
+                try:
+                    await asyncio.wait((shared.task,))
+                except asyncio.CancelledError:
+                    shared.abandon()
+                    raise
+            elif (own := self._leader_reply) is not None and own.buffered is None:
+                await self._read_by_leader(own)
         except asyncio.CancelledError:
             pass
         finally:
@@ -150,39 +174,12 @@ class SharedCall:
                 record.outcome = BROKEN
         twin.error = twin.error or "client_gone"
 
-    async def _run(self, inner: Handler) -> None:
-        try:
-            reply = await inner(self._twin)
-        except Exception as error:
-            forget_frames(error)
-            self._error = error
-            self.on_joining_ends()
-        except BaseException:
-            self._error = InternalError("the call was given up")
-            self.on_joining_ends()
-            raise
-        else:
-            if (head_at := self.record.first_byte_at) is not None:
-                self._usual.observe(head_at - self.began - self.record.queue_s)
-            self._classify(reply)
-        finally:
-            self.head_pending = False
-            self._wake()
-        if (shared := self.shared_reply) is not None:
-            try:
-                await asyncio.wait((shared.task,))
-            except asyncio.CancelledError:
-                shared.abandon()
-                raise
-        elif self._leader_reply is not None:
-            await self._read_by_leader(self._leader_reply)
-
     async def _read_by_leader(self, reply: Reply) -> None:
         """Wait for the end: whoever ends the task of the call until then means its client.
 
         A permit does that where its client takes nothing, see ``policy/permit_loans``.
         """
-        if reply.closed or reply.buffered is not None:
+        if reply.closed:
             return
         ended = asyncio.Event()
         reply.on_close(lambda *_: ended.set())
@@ -283,7 +280,8 @@ class SharedCall:
         if self._leader_reply is not None:
             exchange.stalled = self._taking
             twin.committed = True
-            self._leader_task = asyncio.current_task()
+            if self._leader_reply.buffered is None:
+                self._leader_task = asyncio.current_task()
             return self._leader_reply
         if self._buffered is not None:
             reply, whole = self._buffered
