@@ -130,6 +130,7 @@ PEERS: Final = {
             "caddy-log", "Caddy, access log on", _caddy(access=True), program="caddy", env=_ONE_CORE
         ),
         Peer("aiohttp", "plain aiohttp", _python("plain_aiohttp"), modules=("uvloop",)),
+        Peer("tunnel", "bare tunnel in uvloop", _python("bare_tunnel"), modules=("uvloop",)),
         Peer(
             "fastapi-aiohttp",
             "FastAPI + aiohttp",
