@@ -233,8 +233,8 @@ class File:
             self._rest_until = now + REST
         self._say(error)
 
-    def is_late(self, within: float | None) -> None:
-        """Nobody has waited longer for an answer."""
+    def say_late(self, within: float | None) -> None:
+        """Say that nothing was found or done in this time."""
         self._say(f"no answer within {(within or 0.0) * 1000:g} ms")
 
     def _say(self, what: object) -> None:

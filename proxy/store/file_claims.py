@@ -78,7 +78,7 @@ class FileClaims:
             try:
                 claim.order = await self._file.read(lambda db: db.agreements.now(), self._timeout)
             except TimeoutError:
-                self._file.is_late(self._timeout)
+                self._file.say_late(self._timeout)
             except StoreFailed:
                 pass  # the file has said so
         return claim

@@ -144,9 +144,7 @@ class RecordingFolder:
         check_names(tables, ("request", "reply"))
         request, reply = table_of(tables, "request"), table_of(tables, "reply")
         question = question_of(request, self._body(request))
-        answer_of(
-            reply, self._body(reply), question.method
-        )  # so that what is wrong is told at the start
+        answer_of(reply, self._body(reply), question.method)  # what is wrong is told at the start
         names = [table["body"] for table in (request, reply) if "body" in table]
         # What is asked is hidden by the rules of today, so the files of an older version are too.
         question = self._hide(question, self.redact)

@@ -192,5 +192,5 @@ def test_of_many_that_are_read_the_last_are_known(monkeypatch: pytest.MonkeyPatc
 
     recent = RecentEntries(chunk)
     for number in (1, 2, 1, 3):
-        recent.is_read(number)
+        recent.note_read(number)
     assert list(recent.read_at) == [1, 3]
