@@ -205,10 +205,7 @@ class SqliteStore:
         return await self._invalid.make(LABEL, label, patience)
 
     async def _make_invalid(self, kind: str, name: bytes, removal: Removal) -> bool:
-        try:
-            found = await self._file.change(lambda database: _INVALID[kind](database, name))
-        except StoreFailed:
-            return False
+        found = await self._file.change(lambda database: _INVALID[kind](database, name))
         removal.count += found or 0
         return found is not None
 
@@ -219,7 +216,7 @@ class SqliteStore:
         except TimeoutError:
             self._note_late()
         except StoreFailed:
-            pass  # the file has said so
+            pass  # nobody needs it; what a file fails with is no exception here
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.core.stored import MOST_VARIANTS
 from proxy.store.memory import MemoryStore
-from proxy.store.memory_entry import SHORT
+from proxy.store.memory_entry import SHORT, cost_of
 from tests.support.samples import told
 from tests.support.stored import meta, put
 
@@ -170,3 +170,23 @@ async def test_a_purge_that_gives_way_ends_well_whatever_comes_between() -> None
         put(store, b"%d" % number, b"", labels=[b"tag"])
     removed, _ = await asyncio.gather(store.purge(b"tag"), store.close())
     assert removed.count == 500
+
+
+async def test_a_store_may_become_smaller_than_what_is_being_written() -> None:
+    store = MemoryStore(64 << 10)
+    put(store, b"old", b"x")
+    written = store.put(b"new", meta())
+    assert written.write(bytes(32 << 10))
+    store.resize(16 << 10)
+    written.commit()
+    assert (await store.get(b"old"), await store.get(b"new"), store.writing) == ((), (), 0)
+
+
+async def test_another_head_is_accounted_for_whether_or_not_it_is_kept() -> None:
+    store, head = MemoryStore(64 << 10), meta(fields=[(b"X", bytes(1000))])
+    for key in (b"trial", b"kept"):
+        put(store, key, b"x")
+    await store.get(b"kept")
+    for key in (b"trial", b"kept"):
+        await store.touch(key, store._keys[key][0].ident, head)
+    assert (store._trial_cost, store._kept_cost) == (cost_of(head, 1),) * 2
