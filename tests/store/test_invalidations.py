@@ -19,12 +19,6 @@ INVALIDATE = [lambda store: store.delete(K), lambda store: store.purge(b"red")]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Of the file."""
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 async def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
     """One that does not wait long for the locks of others."""
     monkeypatch.setattr(database, "BUSY", 0.01)

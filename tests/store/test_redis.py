@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio.client import Pipeline
@@ -15,13 +14,6 @@ from proxy.store.redis_scripts import STORE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 async def filled(server: RedisServer) -> None:

@@ -15,12 +15,6 @@ MOST = 8 << 20
 UNDER_WAY = new_ident(time.time())
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Of a file that is not there yet."""
-    return tmp_path / "store.db"
-
-
 def replace(
     database: Database,
     number: int,
