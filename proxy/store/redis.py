@@ -31,7 +31,7 @@ from proxy.core.stored import (
 )
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
-from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
+from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls, as_bytes
 from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
     SPARE,
@@ -115,8 +115,13 @@ class RedisStore:
     async def _look(self, key: bytes) -> list[RedisEntry]:
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         name = self._names.entries(key)
+
+        async def fields() -> dict[bytes, bytes]:
+            found = await self._client.hgetall(name)
+            return {as_bytes(field): as_bytes(value) for field, value in found.items()}
+
         await self._time.known()
-        found = await self._calls.ask(partial(self._calls.fields, name))
+        found = await self._calls.ask(fields)
         now = self.now()
         ended = []
         entries = []
