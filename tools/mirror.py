@@ -30,7 +30,6 @@ middleware/hedge/options: tests/config/test_tables.py  beside those of all table
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 policy/endpoint: tests/middleware/load_balance/test_targets.py  servers that are out of service
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way
-store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_writer: tests/store/test_contract.py  every store writes
 store/redis_scripts: tests/store/test_claims.py  a real server runs them
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets

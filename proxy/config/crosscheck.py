@@ -41,7 +41,7 @@ _TLS_FILES: Final = ("ca_file", "cert_file", "key_file", "password_file")
 
 
 def crosscheck(
-    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]
 ) -> Iterator[Finding]:
     """Everything that is wrong across options; ``raw`` tells what the file itself says.
 

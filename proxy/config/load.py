@@ -71,13 +71,12 @@ def from_upstream(
     listen: str | Sequence[str] | None = None,
     admin: str | None = None,
     sets: Sequence[str] = (),
-    environ: Environ = os.environ,
 ) -> Config:
     """Everything to one upstream with these servers, defaults for the rest. Raises ConfigError."""
-    return usable(*without_file(urls, listen, admin, sets, environ))
+    return usable(*without_file(urls, listen, admin, sets))
 
 
-def from_tables(tables: Mapping[str, Any], environ: Environ = os.environ) -> Config:
+def from_tables(tables: Mapping[str, Any]) -> Config:
     """The same as a file, as a tree of mappings and lists. Raises ConfigError."""
     try:
         raw = _plain(tables)
@@ -85,7 +84,7 @@ def from_tables(tables: Mapping[str, Any], environ: Environ = os.environ) -> Con
         raise ConfigError([Problem("config", 0, "", TOO_DEEP)]) from None
     if is_deep(raw):
         raise ConfigError([Problem("config", 0, "", TOO_DEEP)])
-    config, findings, _ = _converted(raw, environ, ())
+    config, findings, _ = _converted(raw, os.environ, ())
     return usable(
         config, [Problem("config", 0, spell(each.place), each.message) for each in findings]
     )
@@ -102,10 +101,9 @@ def _plain(value: Any) -> Any:
 
 def without_file(
     urls: str | Sequence[str],
-    listen: str | Sequence[str] | None = None,
-    admin: str | None = None,
-    sets: Sequence[str] = (),
-    environ: Environ = os.environ,
+    listen: str | Sequence[str] | None,
+    admin: str | None,
+    sets: Sequence[str],
 ) -> tuple[Config | None, list[Problem]]:
     """As ``read``, from the command line alone."""
     servers = [urls] if isinstance(urls, str) else list(urls)
@@ -115,7 +113,7 @@ def without_file(
         raw["server"] = {"listen": listens if len(listens) > 1 else listens[0]}
     if admin is not None:
         raw["admin"] = {"listen": admin}
-    config, findings, overrides = _converted(raw, environ, sets)
+    config, findings, overrides = _converted(raw, os.environ, sets)
     return config, [
         Problem(
             _COMMAND_LINE,

@@ -8,11 +8,11 @@ from msgspec import field
 from proxy.admin.options import AdminOptions
 from proxy.core.cache_options import CacheOptions, StoreOptions
 from proxy.core.duration import AutoDuration, Duration
-from proxy.core.options import ShutdownOptions, Table, described
+from proxy.core.options import Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.edge.options import ServerOptions
+from proxy.edge.options import ServerOptions, ShutdownOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.options import CoalesceOptions

@@ -36,7 +36,7 @@ class Origins:
 
     unwritten = "not written: the only upstream takes everything"
 
-    def __init__(self, path: str, sets: Sequence[str] = ()) -> None:
+    def __init__(self, path: str, sets: Sequence[str]) -> None:
         text = Path(path).read_text(encoding="utf-8-sig")
         self._name = os.path.basename(path)
         self._lines = Lines(text)

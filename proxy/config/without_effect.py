@@ -14,7 +14,7 @@ from proxy.core.findings import Finding, Place, Written, at
 
 
 def without_effect(
-    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place] = ()
+    config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]
 ) -> Iterator[Finding]:
     """The messages of warnings; ``raw`` tells what the file writes.
 

@@ -1,11 +1,9 @@
-"""What every table of the configuration is made of, and tables that always apply."""
+"""What every table of the configuration is made of."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Meta
-
-from proxy.core.duration import Duration, seconds
 
 MODE: Final = "^0?[0-7]{3}$"
 """Permissions in octal."""
@@ -20,18 +18,3 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def described(text: str) -> Any:
     """The description that becomes the reference, the schema and the comments."""
     return Meta(description=text)
-
-
-class ShutdownOptions(Table, frozen=True, kw_only=True):
-    """What happens on SIGTERM and SIGINT."""
-
-    delay: Annotated[
-        Duration, described("How long the listener stays open after readiness has failed.")
-    ] = seconds(0)
-    grace_period: Annotated[
-        Duration,
-        described(
-            "How long requests in flight may take to finish before they are cut; "
-            '"0": they are never cut.'
-        ),
-    ] = seconds(30)

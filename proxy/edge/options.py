@@ -1,4 +1,4 @@
-"""The tables of the listener that clients speak to, ``[server]`` and ``[server.tls]``."""
+"""The tables of the listener for clients: ``[server]``, ``[server.tls]`` and ``[shutdown]``."""
 
 from typing import Annotated, Literal
 
@@ -186,3 +186,18 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     def addresses(self) -> tuple[str, ...]:
         """Those of ``listen``."""
         return (self.listen,) if isinstance(self.listen, str) else self.listen
+
+
+class ShutdownOptions(Table, frozen=True, kw_only=True):
+    """What happens on SIGTERM and SIGINT."""
+
+    delay: Annotated[
+        Duration, described("How long the listener stays open after readiness has failed.")
+    ] = seconds(0)
+    grace_period: Annotated[
+        Duration,
+        described(
+            "How long requests in flight may take to finish before they are cut; "
+            '"0": they are never cut.'
+        ),
+    ] = seconds(30)

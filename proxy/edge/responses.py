@@ -192,7 +192,7 @@ def _body(
     return whole, b"application/problem+json"
 
 
-def problem(failed: e.ProxyError, request_id: str, *, details: bool = False) -> bytes:
+def problem(failed: e.ProxyError, request_id: str, *, details: bool) -> bytes:
     """The data of an event that ends a stream: problem+json (RFC 9457) in one line."""
     status, _ = failure(failed)
     detail = sentence(failed, details=details)

@@ -74,7 +74,7 @@ class SmallReads(Between):
 
     __slots__ = ("held",)
 
-    def __init__(self, protocol: asyncio.Protocol, held: int = 0) -> None:
+    def __init__(self, protocol: asyncio.Protocol, held: int) -> None:
         """``held``: bytes that were read before."""
         super().__init__(protocol)
         self.held = held

@@ -157,7 +157,7 @@ def lifetime(
     expires: float | None,
     made: float,
     modified: float | None,
-    ttl: float = 0.0,
+    ttl: float,
 ) -> Lifetime:
     """RFC 9111 4.2.1 and 4.2.2, as a shared cache.
 

@@ -12,8 +12,8 @@ class Health:
 
     def __init__(
         self,
-        healthy_threshold: int = 2,
-        unhealthy_threshold: int = 3,
+        healthy_threshold: int,
+        unhealthy_threshold: int,
         *,
         healthy: bool = True,
         proven: bool = False,

@@ -88,9 +88,9 @@ class Generations:
     def __init__(
         self,
         session: Session,
-        instance: str = "",
-        recording_mode: RecordingMode | None = None,
-        mount: str = "",
+        instance: str,
+        recording_mode: RecordingMode | None,
+        mount: str,
     ) -> None:
         """``instance``: the id in Via, where there is one already; ``mount``: see ``Runtime``."""
         self._session = session

@@ -51,7 +51,7 @@ class Observation:
         observers: tuple[Observer, ...],
         follow: Follow,
         upstreams: Callable[[], Mapping[str, Endpoints]],
-        read: Read | None = None,
+        read: Read | None,
     ) -> None:
         """``upstreams``: those of now. ``read``: what reads the configuration."""
         self._read = read

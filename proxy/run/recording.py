@@ -8,9 +8,8 @@ from typing import Final
 from proxy.config.load import ConfigError, Problem, usable, without_file
 from proxy.config.model import Config
 from proxy.core.recording_mode import RecordingMode
-from proxy.middleware.recording.asking import hidden_again
+from proxy.middleware.recording.folder import NoRecording, RecordingFolder
 from proxy.run import serve
-from proxy.store.recording import NoRecording, RecordingFolder
 
 _BAD: Final = 2
 _NOBODY: Final = "http://127.0.0.1:9"
@@ -29,7 +28,7 @@ def record(
     try:
         config = _usable(servers, listen, sets)
         redact = tuple(config.log.redact)
-        recording = RecordingFolder.begun(Path(folder), servers, redact, hidden_again)
+        recording = RecordingFolder.begun(Path(folder), servers, redact)
     except ConfigError:
         return _BAD
     except NoRecording as error:
@@ -43,7 +42,7 @@ def replay(folder: str, listen: Sequence[str] | None, sets: Sequence[str], *, pa
     try:
         # Whoever runs tests wants to be told what was not recorded.
         config = _usable([_NOBODY], listen, ["errors.details=true", *sets])
-        recording = RecordingFolder.opened(Path(folder), hidden_again)
+        recording = RecordingFolder.opened(Path(folder))
     except ConfigError:
         return _BAD
     except NoRecording as error:

@@ -77,6 +77,8 @@ class File:
         self.writing: Database | None = None
         self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
         self._aside_until = self._unwritable_until = 0.0
+        """When it was swept last; and until when it is not opened, nothing is said, no lock is
+        waited for, no file is set aside, and nothing is expected to be written."""
         self.failures = 0
         self._age = self._reading_age = 0
         """How many files have been set aside, now and when the one that is read was opened."""
@@ -233,8 +235,8 @@ class File:
             self._rest_until = now + REST
         self._say(error)
 
-    def is_late(self, within: float | None) -> None:
-        """Nobody has waited longer for an answer."""
+    def say_late(self, within: float | None) -> None:
+        """Say that nothing was found or done in this time."""
         self._say(f"no answer within {(within or 0.0) * 1000:g} ms")
 
     def _say(self, what: object) -> None:

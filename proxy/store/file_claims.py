@@ -19,6 +19,7 @@ from typing import Final
 from proxy.core.clock import monotonic
 from proxy.core.stored import LEASE, Claim, StoreFailed
 from proxy.policy.key_changes import Changes
+from proxy.store.agreements import Agreements
 from proxy.store.database import Database
 from proxy.store.file import File
 
@@ -35,16 +36,15 @@ class FileClaims:
 
     __slots__ = (
         "_again",
-        "_alone_until",
+        "_can_write",
         "_changes",
-        "_due_until",
         "_ended",
         "_file",
         "_given_at",
         "_loop",
         "_owner",
         "_timeout",
-        "_tried_at",
+        "_try_at",
         "shared",
     )
 
@@ -57,12 +57,14 @@ class FileClaims:
         """With which all tokens of ours begin."""
         self._ended: dict[bytes, tuple[bytes, float]] = {}
         """Tokens of ours that could not be given back, as the disk is full or another process has
-        the file locked; each with its name, and until when the lease lasts at the most."""
-        self._given_at = self._due_until = self._tried_at = 0.0
-        """When all leases were given back last; until when that is tried again; and when something
-        was written last to see whether that can be done, later than ever while it is."""
-        self._alone_until = 0.0
-        """Nobody is waited for until then, as that could not be done."""
+        the file locked; each with its name, and until when the lease lasts at the most. ``_owner``
+        stands for all of ours."""
+        self._given_at = 0.0
+        """When all of them were given back last, or could not be."""
+        self._can_write = True
+        """What `_try_to_write` has found last: whether others are waited for."""
+        self._try_at = 0.0
+        """When it is asked next; later than ever while it is under way."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._again: asyncio.TimerHandle | None = None
         self.shared = True
@@ -74,9 +76,9 @@ class FileClaims:
             await self._take_lease(claim)
         if claim.order is None:
             try:
-                claim.order = await self._file.read(_now, self._timeout)
+                claim.order = await self._file.read(lambda db: db.agreements.now(), self._timeout)
             except TimeoutError:
-                self._file.is_late(self._timeout)
+                self._file.say_late(self._timeout)
             except StoreFailed:
                 pass  # the file has said so
         return claim
@@ -110,12 +112,13 @@ class FileClaims:
 
     async def holder(self, name: bytes) -> bytes:
         """The token of who has this lease; empty for nobody, and where the file fails."""
-        now = monotonic()
-        if self._file.is_unwritable() or now < self._alone_until:
+        if self._file.is_unwritable():
             return b""
-        if now >= self._tried_at + _TRIED_EVERY:
-            self._tried_at = math.inf
-            self._file.begin(self._try_to_write)  # a disk that is slow is no reason not to wait
+        if monotonic() >= self._try_at:
+            self._can_write, self._try_at = True, math.inf  # a slow disk is no reason not to wait
+            self._file.begin(self._try_to_write)
+        elif not self._can_write:
+            return b""
         try:
             found = await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
         except (StoreFailed, TimeoutError):
@@ -124,9 +127,9 @@ class FileClaims:
 
     def renew(self, claim: Claim) -> None:
         """Have the lease last from now on."""
-        if claim.token:
-            work = partial(_renew, claim.name, claim.token)
-            self._file.begin(partial(self._file.write, work))
+        if token := claim.token:
+            renew = partial(self._agree, lambda agreements: agreements.renew(claim.name, token))
+            self._file.begin(renew)
 
     def give_back(self, claim: Claim) -> None:
         """Let others take the lease."""
@@ -138,7 +141,7 @@ class FileClaims:
         """Something could not be stored: let others take all leases. In the thread that writes."""
         now = monotonic()
         if self._file.is_unwritable() and now >= self._given_at + _AGAIN:
-            self._due_until = now + LEASE
+            self._ended[self._owner] = b"", now + LEASE
             self._give_all_back()
 
     def close(self) -> None:
@@ -160,25 +163,39 @@ class FileClaims:
 
     # In the thread that writes
 
+    def _agree(self, change: Callable[[Agreements], None], *, at_once: bool = False) -> bool:
+        """Have something written; False where that fails."""
+
+        def agree(database: Database) -> bool:
+            with database.transaction():
+                change(database.agreements)
+            return True
+
+        return self._file.write(agree, at_once=at_once) is not None
+
     def _try_to_write(self) -> None:
-        written = self._file.write(partial(_try_to_write, self._owner))
-        self._tried_at = monotonic()
+        written = self._agree(lambda agreements: agreements.try_to_write(self._owner))
+        self._can_write = written
+        self._try_at = monotonic() + (_TRIED_EVERY if written else _AGAIN)
         if not written:
-            self._alone_until = self._tried_at + _AGAIN
             self.failed()
 
     def _give_all_back(self) -> None:
         """Nothing is taken meanwhile, as nothing can be written."""
         self._given_at = monotonic()
-        if self._file.write(partial(_give_all_back, self._owner), at_once=True):
-            self._due_until = 0.0
+        if self._agree(lambda agreements: agreements.give_all_back(self._owner), at_once=True):
             self._ended.clear()
         else:
             self._not_given_back()
 
     def _end(self, leases: Mapping[bytes, bytes]) -> None:
         """``leases``: names by token."""
-        if self._file.write(partial(_give_back, leases)):
+
+        def give_back(agreements: Agreements) -> None:
+            for token, name in leases.items():
+                agreements.give_back(name, token)
+
+        if self._agree(give_back):
             for token in leases:
                 self._ended.pop(token, None)
             return
@@ -195,7 +212,7 @@ class FileClaims:
         now = monotonic()
         for token in [token for token, (_, until) in self._ended.items() if until <= now]:
             del self._ended[token]
-        if now < self._due_until:
+        if self._owner in self._ended:
             self._give_all_back()
         elif self._ended:
             self._end({token: name for token, (name, _) in self._ended.items()})
@@ -233,31 +250,3 @@ class _Wanted:
         with database.transaction():
             holder = database.agreements.take(self.name, self.token, self.ended)
             return holder, database.agreements.now()
-
-
-def _now(database: Database) -> int:
-    return database.agreements.now()
-
-
-def _renew(name: bytes, token: bytes, database: Database) -> None:
-    with database.transaction():
-        database.agreements.renew(name, token)
-
-
-def _try_to_write(owner: bytes, database: Database) -> bool:
-    with database.transaction():
-        database.agreements.try_to_write(owner)
-    return True
-
-
-def _give_back(leases: Mapping[bytes, bytes], database: Database) -> bool:
-    with database.transaction():
-        for token, name in leases.items():
-            database.agreements.give_back(name, token)
-    return True
-
-
-def _give_all_back(owner: bytes, database: Database) -> bool:
-    with database.transaction():
-        database.agreements.give_all_back(owner)
-    return True

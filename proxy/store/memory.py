@@ -17,7 +17,7 @@ from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta, Removal
 from proxy.policy.key_changes import Changes
 from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of, memory_entry
 from proxy.store.own_claims import OwnClaims
-from proxy.store.whole import kept
+from proxy.store.whole import write_whole
 
 _AT_A_TIME: Final = 500
 """Entries that are purged before others have their turn."""
@@ -138,7 +138,7 @@ class MemoryStore:
         """Store a reply whose body is here."""
         size = len(whole)
         if size > SHORT:
-            return kept(self.put(key, meta, claim), whole, replaces)
+            return write_whole(self.put(key, meta, claim), whole, replaces)
         if self.writing + size > self.max_size:
             return False
         changes = self.changes

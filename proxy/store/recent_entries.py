@@ -53,7 +53,7 @@ class RecentEntries:
         self._known.remember(row.ident, (row.meta, entry), size)
         return entry
 
-    def is_read(self, ident: int) -> None:
+    def note_read(self, ident: int) -> None:
         """Somebody reads a chunk of it."""
         self.read_at.pop(ident, None)  # so that those that were read last stand at the end
         self.read_at[ident] = monotonic()

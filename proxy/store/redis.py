@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from hashlib import sha1
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -31,7 +31,7 @@ from proxy.core.stored import (
 )
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
-from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
+from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls, as_bytes
 from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
     SPARE,
@@ -49,7 +49,7 @@ from proxy.store.redis_scripts import GONE, STORE, TOUCH
 from proxy.store.redis_time import RedisTime
 from proxy.store.redis_writer import RedisWriter
 from proxy.store.shared_looks import SharedLooks
-from proxy.store.whole import kept
+from proxy.store.whole import write_whole
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
@@ -115,8 +115,13 @@ class RedisStore:
     async def _look(self, key: bytes) -> list[RedisEntry]:
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         name = self._names.entries(key)
+
+        async def fields() -> dict[bytes, bytes]:
+            found = await self._client.hgetall(name)
+            return {as_bytes(field): as_bytes(value) for field, value in found.items()}
+
         await self._time.known()
-        found = await self._calls.ask(partial(self._calls.fields, name))
+        found = await self._calls.ask(fields)
         now = self.now()
         ended = []
         entries = []
@@ -146,7 +151,7 @@ class RedisStore:
         self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
     ) -> bool:
         """Store a reply whose body is here."""
-        return kept(self.put(key, meta, claim), whole, replaces)
+        return write_whole(self.put(key, meta, claim), whole, replaces)
 
     async def part(self, key: bytes, ident: bytes, number: int, first: bool) -> bytes:
         """One part of a body. Raises StoreFailed where it is not there.
@@ -187,18 +192,28 @@ class RedisStore:
         size = sum(map(len, pieces))
         lasts, now = lasts_for(meta), self.now()
         kept = Kept(now, meta, size, pieces[0] if len(pieces) == 1 else None, now + lasts)
-        what = [self._names.prefix, b"", b"", ident, encode(kept), lasts, MOST_VARIANTS]
-        what += [key + ident, lasts + SPARE, len(meta.labels), *meta.labels, *replaces]
-        lease = b""
-        if claim is not None:
-            what[1:3] = [claim.order, claim.token]
-            lease = claim.name
         parts = [] if kept.body is not None else pieces
-        work = self._write(
-            [self._names.entries(key), self._names.lease(lease)], what, parts, before, claim
+        lease, order, token = (
+            (b"", b"", b"") if claim is None else (claim.name, claim.order, claim.token)
         )
-        task = asyncio.get_running_loop().create_task(work)
-        self._writing[key] = task
+        names = [self._names.entries(key), self._names.lease(lease)]
+        what = [self._names.prefix, order, token, ident, encode(kept), lasts, MOST_VARIANTS]
+        what += [key + ident, lasts + SPARE, len(meta.labels), *meta.labels, *replaces]
+
+        async def add() -> bool:
+            if not await self._run[STORE](names, what) and parts:
+                await self._parts.remove(ident, size)
+            return True
+
+        async def write() -> None:
+            if before is not None:
+                await asyncio.wait((before,))
+            # All parts first: one that fails leaves no entry.
+            written = not parts or await self._parts.write(ident, parts, lasts)
+            if not (written and await self._calls.quietly(add)) and claim is not None:
+                self.claims.give_back(claim)  # else the script has
+
+        task = self._writing[key] = asyncio.get_running_loop().create_task(write())
 
         def done(_: object) -> None:
             self.release(size)
@@ -206,29 +221,6 @@ class RedisStore:
                 del self._writing[key]
 
         task.add_done_callback(done)
-
-    async def _write(
-        self,
-        names: list[bytes],
-        what: list[Any],
-        parts: list[bytes],
-        before: "asyncio.Task[None] | None",
-        claim: Claim | None,
-    ) -> None:
-        """``names`` and ``what``: the arguments of the script, which gives the lease back."""
-        if before is not None:
-            await asyncio.wait((before,))
-        ident, lasts = what[3], what[5]
-
-        async def write() -> bool:
-            if not await self._run[STORE](names, what) and parts:
-                await self._parts.remove(ident, sum(map(len, parts)))
-            return True
-
-        # All of them first: one that fails leaves no entry.
-        written = not parts or await self._parts.write(ident, parts, lasts)
-        if not (written and await self._calls.quietly(write)) and claim is not None:
-            self.claims.give_back(claim)
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""

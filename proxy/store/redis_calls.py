@@ -190,11 +190,6 @@ class RedisCalls:
         except StoreFailed:
             return None
 
-    async def fields(self, name: bytes) -> dict[bytes, bytes]:
-        """All of a hash."""
-        found = await self.client.hgetall(name)
-        return {as_bytes(field): as_bytes(value) for field, value in found.items()}
-
     def begin(
         self, work: Callable[[], Awaitable[Any]], failed: Callable[[], None] | None = None
     ) -> None:

@@ -26,7 +26,7 @@ from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
-from proxy.store.whole import kept
+from proxy.store.whole import write_whole
 
 _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
@@ -98,7 +98,7 @@ class SqliteStore:
         except StoreFailed:
             return NOT_KNOWN
         except TimeoutError:
-            self._is_late()
+            self._note_late()
             return NOT_KNOWN
         entries = []
         now = wall()
@@ -130,26 +130,26 @@ class SqliteStore:
         self, key: bytes, meta: Meta, claim: Claim | None, whole: bytes, replaces: Sequence[bytes]
     ) -> bool:
         """Store a reply whose body is here."""
-        return kept(self.put(key, meta, claim), whole, replaces)
+        return write_whole(self.put(key, meta, claim), whole, replaces)
 
     async def chunk(self, ident: int, number: int, first: bool) -> bytes:
         """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
-        self._recent.is_read(ident)
+        self._recent.note_read(ident)
         try:
             within = self._timeout if first else None
             which = ident, number
             found = await self._file.read(lambda db: db.chunk(*which), within, same=which)
         except TimeoutError:
-            self._is_late()
+            self._note_late()
             raise StoreFailed("the file cannot be read in time") from None
         if found is None:
             self._file.begin(partial(self._file.write, lambda db: db.remove(ident)))
             raise StoreFailed("a part of it is not there")
         return found
 
-    def _is_late(self) -> None:
+    def _note_late(self) -> None:
         self.timeouts += 1
-        self._file.is_late(self._timeout)
+        self._file.say_late(self._timeout)
 
     def has_room(self, size: int) -> bool:
         """Whether so much more may wait for the disk."""
@@ -205,10 +205,7 @@ class SqliteStore:
         return await self._invalid.make(LABEL, label, patience)
 
     async def _make_invalid(self, kind: str, name: bytes, removal: Removal) -> bool:
-        try:
-            found = await self._file.change(lambda database: _INVALID[kind](database, name))
-        except StoreFailed:
-            return False
+        found = await self._file.change(lambda database: _INVALID[kind](database, name))
         removal.count += found or 0
         return found is not None
 
@@ -217,9 +214,9 @@ class SqliteStore:
         try:
             await self._file.change(change, self._timeout, anyway=True)
         except TimeoutError:
-            self._is_late()
+            self._note_late()
         except StoreFailed:
-            pass  # the file has said so
+            pass  # what stays as it was is no fault of the request
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""

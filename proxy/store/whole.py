@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from proxy.core.stored import Writer
 
 
-def kept(writer: Writer, whole: bytes, replaces: Sequence[bytes]) -> bool:
+def write_whole(writer: Writer, whole: bytes, replaces: Sequence[bytes]) -> bool:
     """Store it; False where the store has no room. See ``Store.keep``."""
     if writer.write(whole):
         writer.commit(replaces)

@@ -13,6 +13,7 @@ from proxy.core.targets_shown import Targets
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.attempts import all_tries
+from proxy.telemetry.cause import EXACT, cause_of, of_retries
 from proxy.telemetry.covered import FALLBACK, covered, passed_on
 from proxy.telemetry.phases import (
     Phases,
@@ -23,16 +24,7 @@ from proxy.telemetry.phases import (
     phase_of,
     phases,
 )
-from proxy.telemetry.why import (
-    ENDED,
-    EXACT,
-    Behind,
-    Try,
-    Why,
-    cause_of,
-    of_retries,
-    sentence,
-)
+from proxy.telemetry.why import ENDED, Behind, Try, Why, sentence
 
 LONGEST: Final = 300
 """Letters of a text that a client has made, such as a target."""

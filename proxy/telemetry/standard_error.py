@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class StandardError(io.TextIOBase):
     """Text that a thread writes line by line. Never waits and never fails; any thread may write."""
 
-    def __init__(self, fd: int = 2, lock: OutputLock | None = None) -> None:
+    def __init__(self, fd: int, lock: OutputLock | None = None) -> None:
         """``lock``: where other processes write to ``fd`` as well."""
         self._fd = fd
         self._begun = bytearray()

@@ -1,55 +1,17 @@
-"""Why a call was slow or has failed: one word to group by, and one sentence to read.
-
-One idea: what the time of a call went on, in a sentence.
-"""
+"""Why a call was slow or has failed: one sentence to read. ``cause`` has the word to group by."""
 
 from typing import Final, NamedTuple
 
 import msgspec
 
 from proxy.core import record as waits
-from proxy.core.outcome import CONNECT_FAILURE, TIMEOUT
 from proxy.core.record import Wait
 from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.covered import INSTEAD
 from proxy.telemetry.phases import Phases, failed_before
 
-ANSWER: Final = "answer"
-"""Cause: the upstream answered with a status of 500 or above."""
-UNAVAILABLE: Final = "unavailable"
-"""Cause: no server may be asked, as all are ejected, unhealthy or drained."""
-QUOTA: Final = "quota"
-"""Cause: a client's quota, or the upstream's own, is used up."""
-REQUEST: Final = "request"
-"""Cause: the request cannot be served: malformed, too large, without a route."""
-PROXY: Final = "proxy"
-"""Cause: a fault of the proxy itself, or a limit of its own."""
-
-_TOKENS: Final = {
-    "connection_refused": "connect",
-    "connection_timeout": "connect",
-    "dns_error": "connect",
-    "dns_timeout": "connect",
-    "tls_protocol_error": "connect",
-    "tls_certificate_error": "connect",
-    "http_response_timeout": "first_byte",
-    "connection_terminated": "first_byte",
-    "http_protocol_error": "first_byte",
-    "http_response_header_section_size": "first_byte",
-    "http_response_incomplete": "body",
-    "connection_write_timeout": "client",
-    "connection_limit_reached": "queue",
-    "destination_unavailable": UNAVAILABLE,
-    "destination_not_found": REQUEST,
-    "proxy_internal_error": PROXY,
-    "proxy_loop_detected": REQUEST,
-}
-"""The phase, or another cause, that a failure belongs to, by its Proxy-Status token. A call that
-its client has left is not here: what it was waiting for then says why."""
 _OWN: Final = 400
 """From here on, the body of a failed call is the proxy's answer."""
-_TIMEOUT: Final = 408
-_TOO_MANY: Final = 429
 _WAITS: Final = {
     waits.PERMIT: "waiting for a permit{of}",
     waits.TOKEN: "waiting for the rate limit of its client",
@@ -60,35 +22,12 @@ _WAITS: Final = {
     waits.ANSWER: "waiting for the answer to an equal request",
     waits.ELSEWHERE: "waiting for another process that has sent an equal request",
 }
-_CAUSES: Final = {
-    "rate_limited": QUOTA,
-    "upstream_quota_exceeded": QUOTA,
-    "local_limit": PROXY,
-    "connection_limit": PROXY,
-    "deadline_too_short": "queue",
-}
-"""The same by the reason of the failure, where its token stands for several."""
-_WHOLE: Final = frozenset({"total", "deadline"})
-"""Timeouts of whole calls: the cause is what the time went on until then."""
-_OF_BODY: Final = frozenset({"idle", "progress"})
-"""Timeouts of a reply that has begun, whose head may not have been passed on yet."""
 ENDED: Final = {
     "ended_by_operator": "an operator ended it",
     "shutting_down": "the grace period of a shutdown was over",
 }
 """Failures that say nothing of why a call took long, by reason. What it was waiting for says that,
 as it does of one that its client has left."""
-EXACT: Final = frozenset(
-    (
-        "connection_limit",
-        "credentials_unavailable",
-        "deadline_too_short",
-        "local_limit",
-        "queue_full",
-        "server_at_limit",
-    )
-)
-"""Reasons that are told apart although their cause is the same."""
 
 
 class Try(msgspec.Struct, kw_only=True, gc=False):
@@ -153,54 +92,6 @@ class Why(NamedTuple):
     """Upstream and server of the copy that most of the wait for the first byte was for."""
     covered: str = ""
     """The cause, where its client was given another reply for a failure: ``telemetry/covered``."""
-
-
-def cause_of(why: Why) -> str:
-    """A phase, or one of the other causes above."""
-    if why.covered:
-        return why.covered
-    found = _cause(why)
-    if found != "retries":
-        return found
-    return of_retries([(each.outcome, each.connect, each.status) for each in _failed(why)])
-
-
-def of_retries(failed: list[tuple[str, float | None, int]]) -> str:
-    """What time that went on failed attempts is named after: what all of them failed in, if that is
-    the connect, the first byte or the body. Of each: its outcome, the seconds of its connect, and
-    the status in the head of its reply, 0 where none came.
-    """
-    found = {
-        "connect"
-        if outcome == CONNECT_FAILURE or (outcome == TIMEOUT and connect is None)
-        else ("body" if status else "first_byte")
-        if outcome == TIMEOUT
-        else "retries"
-        for outcome, connect, status in failed
-    }
-    return found.pop() if len(found) == 1 else "retries"
-
-
-def _cause(why: Why) -> str:
-    longest = why.phases.longest
-    if not why.in_flight and why.reason not in ENDED:
-        if why.error == "http_request_error":
-            return "client" if why.status == _TIMEOUT else REQUEST
-        if why.error == "http_request_denied":
-            return _CAUSES.get(why.reason) or (QUOTA if why.status == _TOO_MANY else REQUEST)
-        found = _CAUSES.get(why.reason) if why.error else None
-        found = found or _TOKENS.get(why.error)
-        if why.clock in _OF_BODY and found == "first_byte" and longest != "retries":
-            return "body"
-        if found == "first_byte" and (
-            longest in ("body", "retries") or not why.asked or why.clock in _WHOLE
-        ):
-            return longest
-        if found:
-            return "retries" if longest == "retries" and why.asked else found
-        if why.status >= 500 and longest != "retries":
-            return ANSWER
-    return longest
 
 
 def sentence(why: Why) -> str:

@@ -67,10 +67,10 @@ class ConnectionPool:
         *,
         keepalive: float,
         limit: int,
-        max_age: float = 0.0,
-        name: str = "",
-        send_proxy: str = "",
-        connects: Connects | None = None,
+        max_age: float,
+        name: str,
+        send_proxy: str,
+        connects: Connects | None,
     ) -> None:
         """``keepalive``: seconds that a connection may be idle; ``max_age``: that it may be used.
 

@@ -112,7 +112,7 @@ class Resolver(ThreadedResolver):
 
     async def _look_up(self, host: str) -> list[ResolveResult]:
         try:
-            found = in_order(await ThreadedResolver.resolve(self, host, 0, socket.AF_UNSPEC))
+            found = _in_order(await ThreadedResolver.resolve(self, host, 0, socket.AF_UNSPEC))
         except Exception as error:
             self._has_failed(host, error)
             raise
@@ -172,7 +172,7 @@ def chosen(found: Iterable[ResolveResult]) -> ResolvedName:
     return ResolvedName(four, six[:_OTHERS], listed)
 
 
-def in_order(found: list[ResolveResult]) -> list[ResolveResult]:
+def _in_order(found: list[ResolveResult]) -> list[ResolveResult]:
     """Those of the family that is used first; within a family as the name has them."""
     servers = chosen(found).servers
     return sorted(found, key=lambda entry: entry["host"] not in servers)

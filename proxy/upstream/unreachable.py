@@ -19,7 +19,7 @@ class Unreachable:
 
     __slots__ = ("_named", "_named_until", "_template", "name")
 
-    def __init__(self, template: ClientRequest, name: str = "") -> None:
+    def __init__(self, template: ClientRequest, name: str) -> None:
         """``name``: what sentences call the server, else its URL."""
         self._template = template
         self._named = ""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config.load import check
+from tests.support.checking import said
 
 UPSTREAM = """
 [[upstreams]]
@@ -26,8 +27,7 @@ servers = ["https://127.0.0.1:9000"]
 
 def problems(path: Path, text: str) -> list[str]:
     """What ``check`` says, without file and line."""
-    path.joinpath("config.toml").write_text(textwrap.dedent(text))
-    return [f"{found.place}: {found.message}" for found in check(path / "config.toml", {})]
+    return said(path, textwrap.dedent(text))
 
 
 @pytest.mark.parametrize(

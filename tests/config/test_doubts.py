@@ -4,18 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check, load
+from proxy.config.load import load
+from tests.support.checking import said
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
 BOTH = API + ROUTE
 KEY = "[upstreams.credentials]\n"
-
-
-def said(folder: Path, text: str, **environ: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return [f"{found.place}: {found.message}" for found in check(file, environ)]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support.checking import said
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = API + '[[routes]]\nupstream = "api"\n'
 LIMIT = "[rate_limit]\naverage = 2\nkey = '{}'\n" + ROUTE
-
-
-def said(folder: Path, text: str, **environ: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return [f"{found.place}: {found.message}" for found in check(file, environ)]
 
 
 @pytest.mark.parametrize("rules", ["request_headers.set", "response_headers.add"])

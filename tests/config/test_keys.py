@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support.checking import said
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
@@ -15,12 +15,6 @@ HASH = '[load_balance]\npolicy = "{}"\nhash_key = "header:{}"\n'
 SET = 'request_headers = {{ set = {{ {} = "{{client_addr}}" }} }}\n'
 MEANT = 'did you mean "client_addr"?'
 BELIEVED = "[server] trusted_proxies says whose X-Forwarded-For is believed"
-
-
-def said(folder: Path, text: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return [f"{found.place}: {found.message}" for found in check(file, {})]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_the_depth_of_a_tree_is_that_of_its_deepest_branch() -> None:
     "argument", ["a." * 5000 + "a=1", f"retry.on={'[' * 300}{']' * 300}", f"x={'[' * 20_000}"]
 )
 def test_so_it_is_on_the_command_line(argument: str) -> None:
-    config, problems = without_file("http://127.0.0.1:9000", sets=[argument], environ={})
+    config, problems = without_file("http://127.0.0.1:9000", None, None, [argument])
     assert config is not None
     [problem] = [str(each) for each in problems if not each.warning]
     assert TOO_DEEP in problem

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support import checking
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 
 
 def said(folder: Path, text: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text + API)
-    return [f"{found.place}: {found.message}" for found in check(file, {})]
+    return checking.said(folder, text + API)
 
 
 @pytest.mark.parametrize(

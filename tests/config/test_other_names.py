@@ -4,19 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support.checking import said
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\npath = "/v1"\n'
 RULES = "rules for fields stand in request_headers and in response_headers"
 TABLE = "expected [[server.tls.certificates]]"
 LEAK = "the name alone stands in header, what stands behind its colon in value"
-
-
-def said(folder: Path, text: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return [f"{found.place}: {found.message}" for found in check(file, {})]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from proxy import middleware
+from proxy.config import tables
 from proxy.config.load import check, load
 from tests.config.test_crosscheck import ROUTE, UPSTREAM, problems
 
@@ -165,3 +168,14 @@ def test_a_file_of_another_program_is_a_problem_that_does_not_keep_the_proxy_fro
 def test_a_file_that_is_not_there_yet_is_none_and_is_not_made(tmp_path: Path) -> None:
     assert check(with_store(tmp_path, tmp_path / "store.db")) == []
     assert not (tmp_path / "store.db").exists()
+
+
+def test_the_checks_of_every_middleware_are_called() -> None:
+    package = Path(middleware.__file__).parent
+    checking = {
+        ".".join(("proxy", "middleware", *path.relative_to(package).with_suffix("").parts))
+        for path in package.rglob("*.py")
+        if "\ndef problems(" in path.read_text(encoding="utf-8")
+    }
+    called: tuple[Any, ...] = (*tables._ROUTE, *tables._UPSTREAM)
+    assert checking == {each.__name__ for each in called}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support import checking
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
@@ -14,9 +14,7 @@ UNEQUAL = 'request_headers.set.X-Corr = "{request_id}"\n'
 
 def said(folder: Path, text: str, **environ: str) -> list[str]:
     (folder / "secret").write_text("hunter2\n")
-    file = folder / "config.toml"
-    file.write_text(text.replace("SECRET", f"'{folder}/secret'"))
-    return [f"{found.place}: {found.message}" for found in check(file, environ)]
+    return checking.said(folder, text.replace("SECRET", f"'{folder}/secret'"), **environ)
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from tests.support.checking import said
 
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
 BOTH = API + ROUTE
 OTHER = '[[routes]]\nupstream = "b"\npath = "/b"\n'
 REST = '[[routes]]\nupstream = "api"\npath = "/rest"\n'
-
-
-def said(folder: Path, text: str) -> list[str]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return [f"{found.place}: {found.message}" for found in check(file, {})]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,7 @@ from proxy.core import redaction, secret_file
 from proxy.core.redaction import conceal
 from proxy.core.secret_file import SecretFile, filled
 from proxy.upstream.credentials.options import checked_content, checked_value
-
-
-def turn(path: Path, text: str) -> None:
-    """Another file under the same name, at once."""
-    (path.parent / "new").write_text(text)
-    os.replace(path.parent / "new", path)
+from tests.support.credentials import turn
 
 
 @pytest.mark.parametrize("bad", ["", "\n", "Bearer a\nX: b"])

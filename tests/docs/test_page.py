@@ -9,7 +9,7 @@ from proxy.admin import filter as filters
 from proxy.admin.api import openapi
 from proxy.admin.filter import parse
 from proxy.admin.page.document import document
-from proxy.telemetry import usual, why
+from proxy.telemetry import cause, usual
 from proxy.telemetry.episodes import QUIET, SILENT
 from proxy.telemetry.history import BUDGET, CALLS, MINUTES, SECONDS
 from proxy.telemetry.phases import NAMES
@@ -42,7 +42,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert (usual.TIMES, usual.FLOOR, usual.UNKNOWN, usual.ENOUGH) == (3.0, 0.25, 1.0, 20)
     assert (usual.MEMORY, usual._RATE, QUIET, SILENT) == (600.0, 1 << 20, 5.0, 60.0)
     assert (BUDGET, SECONDS, MINUTES, CALLS) == (4 << 20, 3600, 1440, 500)
-    for name in (why.ANSWER, why.UNAVAILABLE, why.QUOTA, why.PROXY):
+    for name in (cause.ANSWER, cause.UNAVAILABLE, cause.QUOTA, cause.PROXY):
         assert f"`{name}`" in PAGE
 
 

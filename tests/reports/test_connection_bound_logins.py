@@ -12,7 +12,7 @@ import pytest
 from proxy.http.logins import names_login
 from tests.support.client import RawClient, Response
 from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
-from tests.support.proxy import dialled, fronted, proxied
+from tests.support.proxy import Proxy, dialled, fronted, proxied
 from tests.support.upstream import Connection, RawUpstream, Request
 
 BACK_TO_BACK = 5
@@ -76,17 +76,18 @@ async def test_nobody_is_answered_as_the_user_of_another_connection(scheme: byte
     assert list(server.users.values()) == [b"alice"]
 
 
+async def user(proxy: Proxy, name: bytes) -> None:
+    """One that logs in, and is who it is from then on."""
+    async with await proxy.connect() as client:
+        assert (await log_in(client, name)).body == name
+        for _ in range(BACK_TO_BACK):
+            assert (await client.ask(get())).body == name
+
+
 async def test_many_clients_log_in_side_by_side() -> None:
     server = Directory()
     async with fronted([server]) as (_, proxy):
-
-        async def user(name: bytes) -> None:
-            async with await proxy.connect() as client:
-                assert (await log_in(client, name)).body == name
-                for _ in range(BACK_TO_BACK):
-                    assert (await client.ask(get())).body == name
-
-        await asyncio.gather(*[user(b"user%d" % number) for number in range(20)])
+        await asyncio.gather(*[user(proxy, b"user%d" % number) for number in range(20)])
 
 
 async def test_the_connection_is_closed_with_the_client_and_not_before() -> None:
@@ -181,14 +182,7 @@ async def test_the_next_request_finds_the_same_server() -> None:
 async def test_nothing_shares_copies_or_moves_a_login(tables: dict[str, Any]) -> None:
     server = Directory()
     async with fronted([server], **tables) as (_, proxy):
-
-        async def user(name: bytes) -> None:
-            async with await proxy.connect() as client:
-                assert (await log_in(client, name)).body == name
-                for _ in range(BACK_TO_BACK):
-                    assert (await client.ask(get())).body == name
-
-        await asyncio.gather(*[user(b"user%d" % number) for number in range(6)])
+        await asyncio.gather(*[user(proxy, b"user%d" % number) for number in range(6)])
 
 
 async def test_a_handshake_is_not_repeated_on_another_connection() -> None:

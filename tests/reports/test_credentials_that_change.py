@@ -1,10 +1,10 @@
 """A ``value_file`` that is written anew is shown without a restart."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
+from tests.support.credentials import turn
 from tests.support.message import get
 from tests.support.proxy import fronted
 from tests.support.upstream import RawUpstream
@@ -12,12 +12,6 @@ from tests.support.upstream import RawUpstream
 
 def options(path: Path) -> dict[str, Any]:
     return {"credentials": {"value_file": str(path)}}
-
-
-def turn(path: Path, text: str) -> None:
-    """Another file under the same name, at once."""
-    (path.parent / "new").write_text(text)
-    os.replace(path.parent / "new", path)
 
 
 async def shown(proxy: Any, upstream: RawUpstream) -> bytes | None:

@@ -68,7 +68,7 @@ def requests(data: bytes) -> None:
     async def read() -> None:
         loop = asyncio.get_running_loop()
         connection: Any = SimpleNamespace(_reading_paused=False, pause_reading=lambda: None)
-        reader = RequestReader(connection, loop, 1 << 30, 1 << 30)
+        reader = RequestReader(connection, loop, 1 << 30)
         for piece in bytewise(data):
             reader.feed(piece)
             reader.next()

@@ -18,6 +18,7 @@ from proxy.upstream.options import UpstreamOptions
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 from tests.support.message import OK, get
+from tests.support.names import look_up_result
 from tests.support.proxy import proxied
 from tests.support.upstream import Connection, RawUpstream
 
@@ -43,12 +44,7 @@ class Zone:
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
         self.asked += 1
         self.news.set()
-        return [entry(ip) for ip in self.addresses]
-
-
-def entry(ip: str) -> Any:
-    family = 10 if ":" in ip else 2
-    return {"hostname": "api.test", "host": ip, "port": 0, "family": family, "proto": 0, "flags": 0}
+        return [look_up_result(ip) for ip in self.addresses]
 
 
 @pytest.fixture

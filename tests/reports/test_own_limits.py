@@ -148,7 +148,7 @@ async def test_accepting_waits_for_descriptors_and_does_not_spin(complaints: lis
     listening, client = socket.socket(), socket.socket()
     listening.bind(("127.0.0.1", 0))
     loop = asyncio.get_running_loop()
-    acceptor = Acceptor(listening, partial(connect, Answer), 10, Bounds(1000))
+    acceptor = Acceptor(listening, partial(connect, Answer), Bounds(1000))
     client.setblocking(False)
     with no_descriptors():
         await loop.sock_connect(client, listening.getsockname())

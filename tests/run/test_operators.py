@@ -16,11 +16,7 @@ from proxy.run.reasons import CannotListen
 from proxy.run.runner import set_up
 from tests.support.client import ask
 from tests.support.message import get
-
-
-def _where(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)
+from tests.support.workers import where
 
 
 async def test_both_listeners_show_one_source() -> None:
@@ -31,15 +27,15 @@ async def test_both_listeners_show_one_source() -> None:
     try:
         for address in (operators.address, operators.probes):
             wanted.clear()
-            assert (await ask(_where(address), get("/readyz"))).status == 503
+            assert (await ask(where(address), get("/readyz"))).status == 503
             wanted.set()
-            assert (await ask(_where(address), get("/readyz"))).status == 200
-        assert (await ask(_where(operators.address), get("/api/state"))).status == 200
-        assert (await ask(_where(operators.probes), get("/api/state"))).status == 404
+            assert (await ask(where(address), get("/readyz"))).status == 200
+        assert (await ask(where(operators.address), get("/api/state"))).status == 200
+        assert (await ask(where(operators.probes), get("/api/state"))).status == 404
     finally:
         await operators.close()
     with pytest.raises(ConnectionRefusedError):
-        await ask(_where(operators.address), get("/readyz"))
+        await ask(where(operators.address), get("/readyz"))
 
 
 async def test_an_address_that_is_taken_is_said() -> None:

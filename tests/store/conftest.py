@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,9 @@ async def server() -> AsyncIterator[RedisServer]:
     """A running redis-server."""
     async with redis_server() as running:
         yield running
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Of a file of SQLite that is not there yet."""
+    return tmp_path / "store.db"

@@ -10,7 +10,6 @@ import pytest
 from proxy.store.database import Database
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
-from proxy.store.redis_calls import RedisCalls
 from proxy.store.redis_time import RedisTime
 from proxy.store.sqlite import SqliteStore
 from tests.support.loop import JumpingLoop
@@ -57,15 +56,15 @@ async def test_a_crowd_asks_redis_once(
 ) -> None:
     count = 0
 
-    async def fields(_: RedisCalls, name: bytes) -> dict[bytes, bytes]:
+    async def hgetall(_: bytes) -> dict[bytes, bytes]:
         nonlocal count
         count += 1
         await asyncio.sleep(0.04)
         return {}
 
-    monkeypatch.setattr(RedisCalls, "fields", fields)
     monkeypatch.setattr(RedisTime, "known", lambda _: asyncio.sleep(0))
     store = RedisStore("redis://127.0.0.1:1", 0.05)
+    monkeypatch.setattr(store._client, "hgetall", hgetall)
     await asyncio.gather(*(store.get(b"k") for _ in range(CROWD)))
     assert count == 1
     await store.close()

@@ -104,7 +104,7 @@ async def test_a_lease_that_cannot_be_given_back_holds_up_nobody_here(
     end(store, claim)
     for _ in range(2):  # what was begun, and what that has begun
         assert await store._file.change(lambda _: True) is None
-    store._claims._tried_at = math.inf  # else nobody is waited for in any case
+    store._claims._try_at = math.inf  # else nobody is waited for in any case
     assert not await store.claims.holder(LEASE)
     assert other.execute("SELECT token FROM leases").fetchone() == (token,)
     other.execute("ROLLBACK")

@@ -19,12 +19,6 @@ INVALIDATE = [lambda store: store.delete(K), lambda store: store.purge(b"red")]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Of the file."""
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 async def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
     """One that does not wait long for the locks of others."""
     monkeypatch.setattr(database, "BUSY", 0.01)
@@ -169,3 +163,18 @@ async def test_one_that_raises_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     assert removals == {removal}
     assert (removal.count, removal.complete) == (1, True)
     await left.close()
+
+
+async def test_while_one_cannot_be_made_the_others_are_not_tried() -> None:
+    asked = list[bytes]()
+
+    async def send(_: str, name: bytes, __: Removal) -> bool:
+        asked.append(name)
+        return False
+
+    made = invalidations.Invalidations(send, None, Changes())
+    for name in (K, OTHER):
+        await made.make(invalidations.KEY, name)
+    await made._make_failed()
+    assert len(asked) == 3
+    await made.close()

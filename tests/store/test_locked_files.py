@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from proxy.core.stored import NOT_KNOWN
+from proxy.core.stored import NOT_KNOWN, StoreFailed
 from proxy.store import sqlite
 from proxy.store.file import File
+from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.samples import told
 from tests.support.stored import meta, put
@@ -99,3 +100,23 @@ async def test_both_threads_have_one_time(
     store._unwritten[b"old"] = 1
     assert await store.get(b"old")
     assert left == [pytest.approx(60.3)]
+
+
+async def test_who_reads_too_slowly_is_waited_for_once(
+    store: SqliteStore, free: threading.Event
+) -> None:
+    """Nothing of a reply has been sent yet: it is a miss; nobody knows the order, nor a holder."""
+    free.set()
+    put(store, b"long", b"x" * 200_000)
+    await store._file.change(lambda _: None)
+    [entry] = await store.get(b"long")
+    free.clear()
+    store._file._reader.begin(free.wait)
+    async with asyncio.timeout(30):
+        with pytest.raises(StoreFailed):
+            await entry.read(0, first=True)
+        store._timeout = FOREVER
+        assert (await store.claims.take()).order is None
+        assert not await store.claims.holder(b"lease")
+    free.set()
+    assert await entry.read(0) == b"x" * PIECE

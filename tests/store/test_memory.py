@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.core.stored import MOST_VARIANTS
 from proxy.store.memory import MemoryStore
-from proxy.store.memory_entry import SHORT
+from proxy.store.memory_entry import SHORT, cost_of
 from tests.support.samples import told
 from tests.support.stored import meta, put
 
@@ -186,3 +186,24 @@ async def test_the_collector_has_nothing_to_look_at_in_an_entry() -> None:
     assert not [each for each in held if gc.is_tracked(each)]
     assert not gc.is_tracked(store._keys)
     assert not gc.is_tracked(store._labels[b"all"])
+
+
+async def test_a_store_may_become_smaller_than_what_is_being_written() -> None:
+    store = MemoryStore(64 << 10)
+    put(store, b"old", b"x")
+    written = store.put(b"new", meta())
+    assert written.write(bytes(32 << 10))
+    store.resize(16 << 10)
+    written.commit()
+    assert (await store.get(b"old"), await store.get(b"new"), store.writing) == ((), (), 0)
+
+
+async def test_another_head_is_accounted_for_whether_or_not_it_is_kept() -> None:
+    store, head = MemoryStore(64 << 10), meta(fields=[(b"X", bytes(1000))])
+    for key in (b"trial", b"kept"):
+        put(store, key, b"x")
+    await store.get(b"kept")
+    for key in (b"trial", b"kept"):
+        [entry] = await store.get(key) if key == b"kept" else store._trial.values()
+        await store.touch(key, entry.ident, head)
+    assert (store._trial_cost, store._kept_cost) == (cost_of(head, 1),) * 2

@@ -2,26 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio.client import Pipeline
 
 from proxy.core.stored import NOT_KNOWN, UNANSWERED
-from proxy.store import invalidations
+from proxy.store import invalidations, redis
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
 from proxy.store.redis_scripts import STORE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 async def filled(server: RedisServer) -> None:
@@ -248,3 +240,20 @@ async def test_a_reply_that_cannot_be_written_gives_its_lease_back(
     assert not await other.claims.holder(b"l" * 16)
     await store.close()
     await other.close()
+
+
+async def test_an_entry_of_another_version_of_the_proxy_is_a_miss(server: RedisServer) -> None:
+    store = RedisStore(server.url, 0.0)
+    await store._client.hset(store._names.entries(b"k"), b"ident", b"of another one")
+    assert not await store.get(b"k")
+    await store.close()
+
+
+async def test_what_waits_for_the_network_is_bounded() -> None:
+    store = RedisStore("redis://127.0.0.1:1", 5.0)
+    written = store.put(b"k", meta())
+    assert written.write(b"x")
+    assert not written.write(bytes(redis._BACKLOG))
+    written.abort()
+    assert store._backlog == 0
+    await store.close()

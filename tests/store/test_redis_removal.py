@@ -12,17 +12,10 @@ from proxy.store.invalidations import ALL
 from proxy.store.redis import RedisStore
 from proxy.store.redis_calls import RedisCalls
 from proxy.store.redis_removal import RedisRemoval
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer
 from tests.support.stored import put
 
 K = b"k" * 16
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 async def test_what_is_replaced_leaves_the_sets_of_its_labels(server: RedisServer) -> None:

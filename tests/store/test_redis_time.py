@@ -1,7 +1,6 @@
 """Machines whose clocks differ, and one Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
@@ -11,19 +10,12 @@ from proxy.core.stored import UNANSWERED
 from proxy.store import redis_time
 from proxy.store.redis import RedisStore
 from proxy.store.redis_time import RedisTime
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer
 from tests.support.stored import FRESH, put
 
 K, NONE = b"k" * 16, b"o" * 16
 A_MINUTE = 60.0
 """By which all may be off: a machine may be busy. The clocks below differ by much more."""
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A running redis-server."""
-    async with redis_server() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

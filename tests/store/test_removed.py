@@ -15,12 +15,6 @@ MOST = 8 << 20
 UNDER_WAY = new_ident(time.time())
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Of a file that is not there yet."""
-    return tmp_path / "store.db"
-
-
 def replace(
     database: Database,
     number: int,
@@ -192,5 +186,5 @@ def test_of_many_that_are_read_the_last_are_known(monkeypatch: pytest.MonkeyPatc
 
     recent = RecentEntries(chunk)
     for number in (1, 2, 1, 3):
-        recent.is_read(number)
+        recent.note_read(number)
     assert list(recent.read_at) == [1, 3]

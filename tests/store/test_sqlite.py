@@ -23,12 +23,6 @@ from tests.support.stored import body_of, meta, put
 TOP = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where a file may be."""
-    return tmp_path / "store.db"
-
-
 def opened(path: Path, max_size: int = 64 << 20) -> SqliteStore:
     return SqliteStore(path, max_size, 0)
 

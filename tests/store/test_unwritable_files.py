@@ -58,6 +58,20 @@ async def test_a_lease_that_was_asked_for_when_something_failed_is_not_taken(
     assert (claim.token, await stands(store, LEASE)) == (b"", b"")
 
 
+async def test_a_reply_of_which_a_part_was_lost_is_given_up_at_its_end(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = await store.claims.take(LEASE)
+    failing(monkeypatch, Database, "add_chunk", sqlite3.SQLITE_BUSY)
+    monkeypatch.setattr(file_module, "_LOCKED", 0.0)
+    written = store.put(KEY, meta(), claim)
+    assert written.write(b"x" * 200_000)
+    await store._file.change(lambda _: None)
+    written.commit()
+    await ended(store, LEASE)
+    assert not await store.get(KEY)
+
+
 async def test_a_reply_that_is_lost_for_another_reason_leaves_the_other_leases(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from proxy.run.changes import Report
 from proxy.run.runtime import Runtime
 from proxy.run.tree import Tree
 from tests.support.client import Address, RawClient, Response, ask
+from tests.support.message import get
 from tests.support.upstream import PATIENCE, RawUpstream, Script
 
 Tables: TypeAlias = Mapping[str, Any]
@@ -197,3 +198,15 @@ def _told(exchange: Exchange) -> str:
     """For whoever looks at a test that has failed."""
     _, sentence = exchange.record.failure
     return f"{exchange.raw_target!r} {exchange.status} {exchange.error} {sentence}".rstrip()
+
+
+async def joined(proxy: Proxy, count: int) -> None:
+    """Wait until as many clients have joined a call of the upstream."""
+    async with asyncio.timeout(PATIENCE):
+        while await _joined(proxy) != count:  # noqa: ASYNC110 - the proxy tells no tests
+            await asyncio.sleep(0.01)
+
+
+async def _joined(proxy: Proxy) -> int:
+    state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
+    return int(state["routes"]["/"]["joined"])

@@ -1,8 +1,9 @@
 """What stores are tried with."""
 
+import asyncio
 from typing import Any
 
-from proxy.core.stored import Entry, Meta, Store
+from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.policy.freshness import Freshness
 
 FRESH = Freshness(0.0, 0.0, 60.0, False, False, 0.0, 0.0)
@@ -28,9 +29,11 @@ def meta(**changes: Any) -> Meta:
     return Meta(**found)
 
 
-def put(store: Store, key: bytes, *chunks: bytes, **changes: Any) -> None:
+def put(
+    store: Store, key: bytes, *chunks: bytes, claim: Claim | None = None, **changes: Any
+) -> None:
     """Store a reply."""
-    writer = store.put(key, meta(**changes))
+    writer = store.put(key, meta(**changes), claim)
     for chunk in chunks:
         assert writer.write(chunk)
     writer.commit()
@@ -42,3 +45,10 @@ async def body_of(entry: Entry) -> bytes:
     while data := await entry.read(len(found)):
         found += data
     return found
+
+
+async def said(claim: Claim) -> None:
+    """Wait until Redis has said its order."""
+    async with asyncio.timeout(30):
+        while claim.order is None:  # noqa: ASYNC110 - nobody waits for it
+            await asyncio.sleep(0.005)

@@ -60,7 +60,7 @@ def _teach(connection: Connection, data: bytes) -> None:
     stream: Any = Stream(peer=connection.peer, scheme=scheme)
     stream.peer_known, stream.identity = connection.peer_known, connection.identity
     limit = connection._reader._limit
-    reader = RequestReader(stream, asyncio.get_running_loop(), limit, 1 << 16)
+    reader = RequestReader(stream, asyncio.get_running_loop(), limit)
     reader.feed(data)
     with contextlib.suppress(Exception):  # what is wrong with it, the connection finds too
         request: Any = reader.next()

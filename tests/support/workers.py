@@ -87,10 +87,22 @@ def where(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def state(proxy: Process) -> Any:
-    response = await ask(where(proxy.admin), ADMIN)
-    assert response.status == 200
+async def told(proxy: Process, path: str) -> Any:
+    """What operators are told under a path of the API."""
+    response = await ask(where(proxy.admin), get(path, host=b"127.0.0.1"))
+    assert response.status == 200, response.body
     return json.loads(response.body)
+
+
+async def state(proxy: Process) -> Any:
+    return await told(proxy, "/api/state")
+
+
+async def reloaded(proxy: Process, folder: Path, upstream: RawUpstream, server: str) -> None:
+    """Serve by these options of ``[server]``."""
+    configured(folder, upstream.url, server=server)
+    proxy.process.send_signal(signal.SIGHUP)
+    assert "refused" not in await proxy.line("reload (SIGHUP)")
 
 
 async def until(proxy: Process, holds: Callable[[Any], bool]) -> Any:

@@ -1,33 +1,12 @@
 """Why a call was slow or has failed, as a sentence."""
 
-from typing import Any
-
 import pytest
 
 from proxy.core import record as waits
 from proxy.core.record import Wait
-from proxy.telemetry.phases import NAMES, Phases
-from proxy.telemetry.why import Behind, Try, Why, cause_of, sentence, size, spell
-
-
-def why(phase: str = "first_byte", **fields: Any) -> Why:
-    spent = Phases(*(2.1 if name == phase else 0.05 for name in NAMES))
-    known: dict[str, Any] = {
-        "seconds": 2.3,
-        "phases": spent,
-        "upstream": "api",
-        "server": "http://10.0.0.2:9000",
-        "route": "/v1",
-        "client": "10.0.0.7",
-        "status": 200,
-        "error": "",
-        "bytes_out": 1200,
-        "tries": [],
-        "in_flight": False,
-        "asked": True,
-    }
-    return Why(**known | fields)
-
+from proxy.telemetry.cause import cause_of
+from proxy.telemetry.why import Behind, Try, Why, sentence, size, spell
+from tests.support.whys import why
 
 PERMIT = Wait(waits.PERMIT, 0.0, "api")
 REFUSED = "http://10.0.0.2:9000 refused the connection; tries: http://10.0.0.2:9000 reset 1 ms"
@@ -84,71 +63,6 @@ TRY = Try(server="http://10.0.0.1:9000", outcome="503", at=0.0, connect=0.0, sec
 )
 def test_a_sentence_says_what_the_time_went_on(told: Why, cause: str, text: str) -> None:
     assert (cause_of(told), sentence(told)) == (cause, text)
-
-
-@pytest.mark.parametrize(
-    ("status", "error", "phase", "cause"),
-    [
-        (503, "connection_limit_reached", "first_byte", "queue"),
-        (503, "destination_unavailable", "queue", "unavailable"),
-        (429, "http_request_denied", "queue", "quota"),
-        (408, "http_request_error", "client", "client"),
-        (400, "http_request_error", "client", "request"),
-        (404, "destination_not_found", "queue", "request"),
-        (504, "http_response_timeout", "first_byte", "first_byte"),
-        (504, "http_response_timeout", "body", "body"),
-        (200, "http_response_incomplete", "first_byte", "body"),
-        (502, "connection_terminated", "retries", "retries"),
-        (502, "connection_refused", "retries", "retries"),
-        (503, "", "retries", "retries"),
-        (500, "proxy_internal_error", "queue", "proxy"),
-    ],
-)
-def test_a_failure_has_a_cause(status: int, error: str, phase: str, cause: str) -> None:
-    assert cause_of(why(phase, status=status, error=error)) == cause
-
-
-@pytest.mark.parametrize("clock", ["idle", "progress"])
-@pytest.mark.parametrize(
-    ("phase", "cause"), [("first_byte", "body"), ("body", "body"), ("retries", "retries")]
-)
-def test_the_clock_of_a_body_says_that_the_body_has_failed(
-    clock: str, phase: str, cause: str
-) -> None:
-    """However long its head took, and also where nothing of it was passed on yet."""
-    told = why(phase, status=504, error="http_response_timeout", clock=clock)
-    assert cause_of(told) == cause
-
-
-@pytest.mark.parametrize("status", [0, 200, 504])
-@pytest.mark.parametrize(
-    ("failed", "cause"),
-    [
-        ([("connect-failure", None, 0), ("connect-failure", 0.1, 0)], "connect"),
-        ([("timeout", None, 0)], "connect"),
-        ([("timeout", 0.1, 0), ("timeout", 0.2, 0)], "first_byte"),
-        ([("timeout", 0.1, 200), ("timeout", 0.2, 200)], "body"),  # replies that were held
-        ([("timeout", 0.1, 0), ("timeout", 0.2, 200)], "retries"),
-        ([("timeout", 0.1, 0), ("connect-failure", None, 0)], "retries"),
-        ([("503", 0.1, 503), ("connect-failure", None, 0)], "retries"),
-        ([("reset", 0.1, 0)], "retries"),
-        ([], "retries"),
-    ],
-)
-def test_retries_that_all_fail_in_one_phase_are_named_after_that(
-    failed: list[tuple[str, float | None, int]], cause: str, status: int
-) -> None:
-    tries = [
-        Try(server="http://b", outcome=outcome, at=0.0, connect=connect, seconds=1.0, status=head)
-        for outcome, connect, head in failed
-    ]
-    if status and tries:  # the one that counts
-        tries.append(Try(server="http://b", outcome="200", at=3.0, connect=0.1, seconds=0.1))
-    error = "connection_timeout" if status == 504 else ""
-    told = why(
-        "retries", status=status, error=error, tries=tries, in_flight=not status, between=not status
-    )
-    assert cause_of(told) == cause
 
 
 @pytest.mark.parametrize(
@@ -252,46 +166,9 @@ def test_the_bytes_of_an_own_answer_are_none_of_the_body_that_came() -> None:
     assert sentence(told).endswith("receiving the body from api (10.0.0.2:9000)")
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "reason", "spent", "cause"),
-    [
-        (429, "http_request_denied", "rate_limited", "queue", "quota"),
-        (503, "http_request_denied", "upstream_quota_exceeded", "queue", "quota"),  # a fallback
-        (405, "http_request_denied", "method_not_allowed", "queue", "request"),
-        (504, "http_request_denied", "not_cached", "queue", "request"),
-        (502, "destination_not_found", "not_recorded", "queue", "request"),
-        (503, "http_request_denied", "ended_by_operator", "first_byte", "first_byte"),
-        (503, "destination_unavailable", "shutting_down", "body", "body"),
-        (503, "destination_unavailable", "credentials_unavailable", "queue", "unavailable"),
-        (503, "connection_limit_reached", "local_limit", "connect", "proxy"),
-        (504, "http_response_timeout", "deadline_too_short", "queue deadline", "queue"),
-        (504, "http_response_timeout", "response_timeout", "client total", "client"),
-        (504, "http_response_timeout", "response_timeout", "client first_byte", "first_byte"),
-        (503, "", "rate_limited", "first_byte", "answer"),  # something else answered then
-    ],
-)
-def test_a_token_with_several_meanings_has_the_cause_of_the_failure(
-    status: int, error: str, reason: str, spent: str, cause: str
-) -> None:
-    phase, _, clock = spent.partition(" ")
-    told = why(phase, status=status, error=error, reason=reason, clock=clock)
-    assert cause_of(told) == cause
-
-
-def test_without_a_server_that_was_asked_no_first_byte_was_late() -> None:
-    assert cause_of(why("queue", error="http_response_timeout", asked=False)) == "queue"
-
-
 def test_an_operator_ends_what_had_waited() -> None:
     told = why(status=503, error="http_request_denied", reason="ended_by_operator")
     assert sentence(told) == (
         "2.1 s of 2.3 s waiting for the first byte of api (10.0.0.2:9000); "
         "then an operator ended it"
     )
-
-
-def test_connections_that_are_too_many_are_a_limit_of_the_proxy() -> None:
-    """Those that an upstream may have are waited for."""
-    full = {"status": 503, "error": "connection_limit_reached", "asked": False}
-    assert cause_of(why("queue", reason="connection_limit", **full)) == "proxy"
-    assert cause_of(why("queue", reason="server_at_limit", **full)) == "queue"

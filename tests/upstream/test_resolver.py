@@ -8,13 +8,9 @@ from aiohttp import ThreadedResolver
 
 from proxy.upstream.resolver import Resolver, chosen
 from tests.support.loop import JumpingLoop
+from tests.support.names import look_up_result
 
 ONE, TWO, THREE, FOUR = (f"127.0.0.{number}" for number in range(1, 5))
-
-
-def entry(ip: str) -> Any:
-    family = 10 if ":" in ip else 2
-    return {"hostname": "api.test", "host": ip, "port": 0, "family": family, "proto": 0, "flags": 0}
 
 
 @pytest.mark.parametrize(
@@ -35,9 +31,9 @@ def test_a_family_without_a_route_is_not_picked(
     monkeypatch.setattr(
         "proxy.upstream.resolver._routed", lambda ip: ("6" if ":" in ip else "4") in reaches
     )
-    found = chosen([entry(ip) for ip in ("::3", "10.0.0.2", "::1", "10.0.0.1", "::2")])
+    found = chosen([look_up_result(ip) for ip in ("::3", "10.0.0.2", "::1", "10.0.0.1", "::2")])
     assert (found.servers, found.others) == (servers, others)
-    assert chosen([entry("::1")]).servers == ("::1",)
+    assert chosen([look_up_result("::1")]).servers == ("::1",)
 
 
 @pytest.mark.parametrize("ttl", [0.0, 60.0])
@@ -57,7 +53,7 @@ async def test_addresses_are_tried_in_the_order_of_their_families(
     """getaddrinfo has IPv6 first, and where that is a black hole each connection waited for it."""
 
     async def answer(*_: Any) -> list[Any]:
-        return [entry(ip) for ip in listed]
+        return [look_up_result(ip) for ip in listed]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", answer)
     monkeypatch.setattr(
@@ -77,7 +73,7 @@ async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(
     coming = iter(answers)
 
     async def answer(*_: Any) -> list[Any]:
-        return [entry(ip) for ip in next(coming)]
+        return [look_up_result(ip) for ip in next(coming)]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", answer)
     names = Resolver()
@@ -98,7 +94,7 @@ async def test_a_name_that_is_followed_no_more_is_looked_up_anew(
     async def answer(*_: Any) -> list[Any]:
         if fails:
             raise OSError("no answer")
-        return [entry(ONE)]
+        return [look_up_result(ONE)]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", answer)
     names = Resolver()
@@ -130,7 +126,7 @@ async def test_a_name_that_fails_is_not_looked_up_for_each_request(
         asked.append(jumping.time())
         if len(asked) > 1:
             raise OSError("no answer")
-        return [entry(ONE)]
+        return [look_up_result(ONE)]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", answer)
     names = Resolver()
@@ -149,7 +145,7 @@ async def test_what_connections_have_looked_up_is_forgotten_once_the_name_is_fol
     """Else each new connection would be closed for an address that the name once had."""
 
     async def answer(*_: Any) -> list[Any]:
-        return [entry(ONE)]
+        return [look_up_result(ONE)]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", answer)
     names = Resolver()

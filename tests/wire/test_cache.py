@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.client import Response, ask
 from tests.support.message import chunked, get, length, post
-from tests.support.proxy import Proxy, fronted, proxied
+from tests.support.proxy import Proxy, fronted, joined, proxied
 from tests.support.upstream import RawUpstream, closed_port
 
 LIFE = b"Cache-Control: max-age=60\r\n"
@@ -128,16 +128,10 @@ async def test_a_crowd_of_hundreds_asks_once() -> None:
     gate = asyncio.Event()
     async with fronted([gate, FRESH], **cached()) as (upstream, proxy):
         clients = [asyncio.create_task(proxy.ask(get())) for _ in range(300)]
-        while (await _joined(proxy)) < 299:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await joined(proxy, 299)
         gate.set()
         assert {answer.body for answer in await asyncio.gather(*clients)} == {b"body"}
         assert len(upstream.requests) == 1
-
-
-async def _joined(proxy: Proxy) -> int:
-    state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
-    return int(state["routes"]["/"]["joined"])
 
 
 async def test_a_stale_reply_stands_in_for_an_upstream_that_is_off() -> None:

@@ -7,27 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import PATIENCE, Response, ask
+from tests.support.client import Response, ask
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, dialled, fronted
+from tests.support.proxy import Proxy, dialled, fronted, joined
 
 ANSWER = length(b"answer")
 
 
 def coalesced(**options: Any) -> dict[str, Any]:
     return {"coalesce": options, "admin": {"listen": "127.0.0.1:0"}}
-
-
-async def joined(proxy: Proxy, count: int) -> None:
-    """Wait until as many clients have joined a call of the upstream."""
-    async with asyncio.timeout(PATIENCE):
-        while await _joined(proxy) != count:  # noqa: ASYNC110 - the proxy tells no tests
-            await asyncio.sleep(0.01)
-
-
-async def _joined(proxy: Proxy) -> int:
-    state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
-    return int(state["routes"]["/"]["joined"])
 
 
 async def ask_together(

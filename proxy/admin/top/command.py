@@ -5,12 +5,16 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.admin.client import WHERE
 from proxy.admin.top.screen import screen
 from proxy.admin.top.terminal import Line, standard_output, write
 from proxy.admin.top.watch import PATIENCE, UNREACHABLE, Watched
 from proxy.core.standard_output import lost
+
+_EVERY: Final = 1.0
+"""Seconds between two looks."""
 
 
 def run(argv: list[str]) -> int:
@@ -32,7 +36,7 @@ def run(argv: list[str]) -> int:
     return show(arguments.admin or ["127.0.0.1:9901"], once=arguments.once)
 
 
-def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) -> int:
+def show(addresses: Sequence[str], *, once: bool = False) -> int:
     """Show them until Ctrl-C, or ``once``. 0, or as ``run`` where none of them answers at first.
 
     Later it waits for one that is away: it may be restarting.
@@ -42,7 +46,7 @@ def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) ->
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             began = time.monotonic()
-            ask(watched, PATIENCE if once else every)
+            ask(watched, PATIENCE if once else _EVERY)
             failed = _failed(watched, once=once)
             over = once or (first and failed > 0)
             first = first and not any(each.status == 0 for each in watched)
@@ -58,7 +62,7 @@ def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) ->
                 if failed == UNREACHABLE:
                     sys.stderr.write(f"no proxy was reached; {WHERE}\n")
                 return failed
-            time.sleep(max(0.0, every - (time.monotonic() - began)))
+            time.sleep(max(0.0, _EVERY - (time.monotonic() - began)))
     return 0
 
 

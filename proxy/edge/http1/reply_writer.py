@@ -16,7 +16,7 @@ from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.encode import CLOSE, KEEP_ALIVE, informational_head, reply_head, upgrade_lines
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.spliced_body import SplicedBody, spliced
-from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
+from proxy.edge.http1.transport import ClientTransport
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import (
     ErrorsOptions,
@@ -52,7 +52,7 @@ class ReplyWriter(ClientTransport):
     ) -> None:
         super().__init__(server, options, tracker, **kwargs)
         limit = options.max_header_size or UNLIMITED
-        self._reader = RequestReader(self, self._loop, limit, READ_BUFFER)
+        self._reader = RequestReader(self, self._loop, limit)
         self._bodiless = self._chunked = self._until_close = False
         self.exchange: Exchange
         """The request that is being served."""

@@ -42,7 +42,8 @@ UNLIMITED: Final = 1 << 30
 
 AHEAD: Final = 64 << 10
 """Bytes behind a request that are read while it is being served; more wait in the kernel."""
-
+READ_BUFFER: Final = 32 << 10
+"""Low-water mark of a request's buffer; twice that stops the client."""
 
 _EMPTY_LINES: Final = re.compile(rb"(?>(?:\r\n)+)")
 """RFC 9112 2.2: lines with nothing in them before a request are ignored."""
@@ -80,7 +81,6 @@ class RequestReader:
 
     __slots__ = (
         "_body",
-        "_bufsize",
         "_chunks",
         "_connection",
         "_left",
@@ -92,13 +92,12 @@ class RequestReader:
     )  # fmt: skip
 
     def __init__(
-        self, connection: BaseProtocol, loop: asyncio.AbstractEventLoop, limit: int, bufsize: int
+        self, connection: BaseProtocol, loop: asyncio.AbstractEventLoop, limit: int
     ) -> None:
-        """``limit``: bytes of a head, and of a trailer section; ``bufsize``: see StreamReader."""
+        """``limit``: bytes of a head, and of a trailer section."""
         self._connection: BaseProtocol | None = connection
         self._loop = loop
         self._limit = limit
-        self._bufsize = bufsize
         self.held = bytearray()
         """What came of requests that have not had their turn."""
         self._limits = HeadLimits(limit)
@@ -193,7 +192,7 @@ class RequestReader:
         if head.length == 0:
             return EMPTY_PAYLOAD
         assert self._connection is not None
-        body = RequestStream(self._connection, self._bufsize, loop=self._loop)
+        body = RequestStream(self._connection, READ_BUFFER, loop=self._loop)
         body.trailers = []
         self._body = body
         self._left = max(head.length, 0)

@@ -7,7 +7,7 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from proxy.core.errors import ProxyError
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
+from proxy.edge.http1.request_reader import READ_BUFFER
 from proxy.edge.http1.sender import sender
 from proxy.edge.http1.write_stall import WriteStallTimer, being_read
 from proxy.edge.options import ServerOptions
@@ -23,9 +24,6 @@ from proxy.http.fields import Fields
 from proxy.net.half_tls import HalfTls, hear_of_end
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET
-
-READ_BUFFER: Final = 32 << 10
-"""Low-water mark of a request's buffer; twice that stops the client."""
 
 
 class ClientTransport(RequestHandler):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from proxy.core.clock import Clock, monotonic
+from proxy.core.clock import Clock
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Writer
 from proxy.http.event_ends import EventEnd
@@ -39,9 +39,9 @@ class StoredWhileRead:
         max_object: int,
         place: Callable[[], Awaitable[Sequence[bytes] | None]],
         *,
-        events: bool = False,
-        pace: list[tuple[int, float]] | None = None,
-        clock: Clock = monotonic,
+        events: bool,
+        pace: list[tuple[int, float]] | None,
+        clock: Clock,
     ) -> None:
         """``place``: idents of the entries whose place it takes; None where it is not stored.
 

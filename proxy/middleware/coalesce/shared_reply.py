@@ -64,10 +64,8 @@ class SharedReply:
         "_error",
         "_fastest",
         "_kept_from",
-        "_max_kept",
         "_memory",
         "_pause",
-        "_read_ahead",
         "_taking",
         "bytes_read",
         "ended",
@@ -87,8 +85,6 @@ class SharedReply:
         taking: Stopwatch,
         *,
         clock: Clock,
-        read_ahead: int = READ_AHEAD,
-        max_kept: int = MAX_KEPT,
     ) -> None:
         """``on_joining_ends`` is called once when no further client can join.
 
@@ -99,8 +95,6 @@ class SharedReply:
         self.reply = reply
         self.on_joining_ends = on_joining_ends
         self._memory = memory
-        self._read_ahead = read_ahead
-        self._max_kept = max_kept
         self._chunks: deque[bytes] = deque()
         self._dropped_chunks = 0
         """How many chunks have been dropped from the front."""
@@ -130,11 +124,11 @@ class SharedReply:
                 self._chunks.append(chunk)
                 self.bytes_read += len(chunk)
                 self._account_for(_cost(chunk))
-                if self.kept_bytes > self._max_kept or self._memory.exceeded:
+                if self.kept_bytes > MAX_KEPT or self._memory.exceeded:
                     self._end_joining()
                     self._trim()
                 self._wake()
-                if self.bytes_read - self._fastest >= self._read_ahead:
+                if self.bytes_read - self._fastest >= READ_AHEAD:
                     await self._wait_for_clients()
             ending = Ending.COMPLETE
         except asyncio.CancelledError:
@@ -173,7 +167,7 @@ class SharedReply:
 
     def _trim(self) -> None:
         """Drop chunks from the front until no more than the bound is kept."""
-        bound = self._read_ahead if self._memory.exceeded else self._max_kept
+        bound = READ_AHEAD if self._memory.exceeded else MAX_KEPT
         while self._chunks and self.kept_bytes - _cost(self._chunks[0]) >= bound:
             if self._kept_from + len(self._chunks[0]) > self._fastest:
                 break  # no client has been given it yet: the fastest is never cut
@@ -196,7 +190,7 @@ class SharedReply:
         """A client has been given the body up to ``position``: read on if it is the fastest."""
         self._fastest = max(self._fastest, position)
         pause = self._pause
-        room = self.bytes_read - position < self._read_ahead
+        room = self.bytes_read - position < READ_AHEAD
         if pause is not None and room and not pause.done():
             pause.set_result(None)
 

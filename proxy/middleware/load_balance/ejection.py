@@ -121,7 +121,7 @@ class Breakers:
 
     __slots__ = ("__weakref__", "_all", "_counted", "_options", "_passive", "labels")
 
-    def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
+    def __init__(self, options: CircuitBreakerOptions, *, passive: bool) -> None:
         """``passive``: nobody has asked for them, see ``TargetSet``."""
         self._options = options
         self._passive = passive

@@ -1,4 +1,4 @@
-"""Which server gets an attempt, and what its outcome says about that server.
+"""Which server gets an attempt.
 
 How it works. Each attempt takes the route's snapshot of servers, ``TargetSet.now``. A snapshot is
 clean if, when it was last looked at, every server but the backups was usable, had its full weight,
@@ -25,14 +25,10 @@ What makes ``_clean`` None, so that the next attempt takes the slow path: a fail
 whose verdict is not ANSWERED, a body that broke, and every change of a server's state
 (``on_state``: a pause, a health check, a recovery). Other servers make another snapshot.
 
-What an outcome tells the server's breaker: a failure counts against it (``_on_failure``), and so
-does a status of 500 or above, without ``[circuit_breaker]`` 502 to 504 (``_on_error_status``).
-A success is told only if somebody needs it: a breaker that counts a ratio, is open or has failures,
-a snapshot that is not clean, or ``peak_ewma``. An attempt that was not made, or that the client
-left, tells nothing. With ``least_request``, servers are compared once a second, and a slow one gets
-less (``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply ends.
-
-One idea: the choice of a server, and what comes of it.
+What an outcome says about its server, see ``outcomes.py``. A success is told only if somebody needs
+it: a breaker that counts a ratio, is open or has failures, a snapshot that is not clean, or
+``peak_ewma``. With ``least_request``, servers are compared once a second, and a slow one gets less
+(``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply ends.
 """
 
 import math
@@ -44,11 +40,10 @@ from proxy.core.body import served_since
 from proxy.core.clock import Clock
 from proxy.core.errors import NotAttempted, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import NEEDS_VERDICT, Verdict, at_fault, failure_class, takes_over, verdict
-from proxy.core.reply import Ending, Reply
+from proxy.core.outcome import NEEDS_VERDICT, failure_class
+from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
-from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
     ask_next,
     choice,
@@ -57,16 +52,14 @@ from proxy.middleware.load_balance.alternatives import (
     server_left,
 )
 from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.outcomes import Outcomes, ReplyEnded
 from proxy.middleware.load_balance.room import Room, room_of
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.middleware.load_balance.weights import COMPARE_EVERY, apply_weights, compare
 from proxy.policy.balance import POLICIES
-from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
 _ALL: Final = 100.0
-_SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
-_LONGEST_PAUSE: Final = 60.0
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -89,17 +82,17 @@ class LoadBalance:
 
     __slots__ = (
         "_clean",
-        "_fails",
+        "_clock",
         "_floor",
         "_key",
         "_options",
+        "_outcomes",
         "_pick",
         "_repeatable",
         "_room",
         "_targets",
         "_timed",
         "_weigh_at",
-        "clock",
     )
 
     def __init__(
@@ -114,7 +107,7 @@ class LoadBalance:
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
         self._targets = targets
-        self.clock = clock
+        self._clock = clock
         self._repeatable, self._room = repeatable, room
         self._options = options
         policy = POLICIES[options.policy](rng)
@@ -124,8 +117,7 @@ class LoadBalance:
         weighs = policy.less_for_slow and options.min_share < _ALL
         self._floor = options.min_share / _ALL if weighs else 0.0
         self._weigh_at = 0.0 if weighs else math.inf
-        # A 500 may be the answer to what was asked: only who asked for a breaker has it count.
-        self._fails = takes_over if targets.passive else at_fault
+        self._outcomes = Outcomes(clock, timed=policy.by_latency, passive=targets.passive)
         self._clean: Targets | None = None
         """What needs no second look: nothing speaks against any of these servers."""
         targets.on_state.append(self.invalidate)
@@ -150,7 +142,7 @@ class LoadBalance:
         if len(candidates) == 1:
             endpoint = candidates[0]
         else:
-            began = self.clock()
+            began = self._clock()
             key = self._key(exchange) if self._key is not None else None
             if began >= self._weigh_at:
                 self._weigh_at = began + COMPARE_EVERY
@@ -163,7 +155,7 @@ class LoadBalance:
         if breaker is not None:
             permission = breaker.shared
             if breaker.open:
-                permission = breaker.allow(self.clock(), exchange.body.waited)
+                permission = breaker.allow(self._clock(), exchange.body.waited)
                 exchange.record.trial = permission
         endpoint.in_flight += 1
         # What a client takes for its upload says nothing of the server.
@@ -186,19 +178,20 @@ class LoadBalance:
             endpoint.in_flight -= 1
             endpoint.outcomes[failure_class(error) or type(error).__name__] += 1
             error.alternative_ready = is_for_another(
-                error, targets, exchange, endpoint, self.clock()
+                error, targets, exchange, endpoint, self._clock()
             )
             if upload is not None:
-                began = served_since(upload, began, self.clock())
-            self._on_failure(endpoint, permission, began)
+                began = served_since(upload, began, self._clock())
+            self._clean = None
+            self._outcomes.failed(endpoint, permission, began)
             raise
         except BaseException:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
             if upload is not None:
-                began = served_since(upload, began, self.clock())
-            waited = self.clock() - began
+                began = served_since(upload, began, self._clock())
+            waited = self._clock() - began
             if began and self._floor and waited > endpoint.usual.seconds:
                 endpoint.usual.unanswered(waited)
             raise
@@ -207,11 +200,12 @@ class LoadBalance:
         prior_failures = 0
         if status in NEEDS_VERDICT:
             prior_failures = breaker.failures if breaker is not None else 0
-            reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
+            self._clean = None
+            reply.alternative_ready = self._outcomes.refused(targets, endpoint, permission, reply)
         else:
             first = exchange.record.first_byte_at
             if upload is not None:
-                began = served_since(upload, began, first or self.clock())
+                began = served_since(upload, began, first or self._clock())
             if began and self._floor and first is not None:
                 endpoint.usual.observe(first - began)
             if (
@@ -222,61 +216,13 @@ class LoadBalance:
                 or (breaker is not None and (breaker.open or breaker.failures))
             ):
                 prior_failures = breaker.failures if breaker is not None else 0
-                self._on_success(endpoint, breaker, permission, began)
+                self._outcomes.succeeded(endpoint, breaker, permission, began)
         if reply.buffered is not None:
             endpoint.in_flight -= 1
         else:
-            reply.on_close(ReplyEnded(self, endpoint, breaker, prior_failures))
+            ended = ReplyEnded(endpoint, breaker, prior_failures, self.invalidate, self._clock)
+            reply.on_close(ended)
         return reply
-
-    def _on_success(
-        self, endpoint: Endpoint, breaker: Breaker | None, permission: Pass | None, began: float
-    ) -> None:
-        """A reply says that the server is well."""
-        now = self.clock()
-        if began and self._timed:
-            endpoint.latency.observe(now - began, now)
-        if breaker is None or permission is None:
-            return
-        if breaker.open or breaker.failures or breaker.counts:  # else there is nothing to tell
-            back = breaker.open
-            permission.succeeded(now)
-            if back and not breaker.open:
-                endpoint.recovered()
-
-    def _on_failure(self, endpoint: Endpoint, permission: Pass | None, began: float) -> None:
-        """An attempt failed: however fast that was, it must not attract traffic."""
-        self._clean = None
-        now = self.clock()
-        endpoint.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
-        endpoint.usual.failed()
-        if permission is not None:
-            permission.failed(now)
-
-    def _on_error_status(
-        self, targets: Targets, endpoint: Endpoint, permission: Pass | None, reply: Reply
-    ) -> bool:
-        """A reply says that the server is not well. Whether another could be asked at once.
-
-        A fast refusal is no fast server; one that names a time is left alone until then.
-        """
-        self._clean = None
-        now = self.clock()
-        if permission is not None:
-            if self._fails(reply.status):
-                permission.failed(now)
-            else:
-                permission.succeeded(now)
-        if takes_over(reply.status):
-            endpoint.usual.failed()
-        if verdict(reply) is Verdict.OVERLOADED:
-            endpoint.latency.penalise(now, _SLOW)
-            wait = retry_after(reply.headers)
-            if wait is not None:
-                endpoint.pause(now + min(wait, _LONGEST_PAUSE))
-                if at_fault(reply.status):
-                    endpoint.refused_until = endpoint.paused_until
-        return any(other is not endpoint for other in targets.usable(now))
 
     def invalidate(self) -> None:
         """Look again before the next attempt."""
@@ -288,7 +234,7 @@ class LoadBalance:
         """Those that may be asked, and were not ``asked`` in vain already."""
         if exchange.ties is not None and (own := logged_in_at(targets, exchange.ties)):
             return own
-        now = self.clock()
+        now = self._clock()
         full = apply_weights(targets, self._options.slow_start, now, self._floor)
         usable = targets.eligible(self._options.panic_threshold, now)
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
@@ -296,28 +242,3 @@ class LoadBalance:
         may_wait, passive = not self._repeatable(exchange), self._targets.passive
         found = targets, exchange, usable, now
         return choice(*found, asked=asked, may_wait=may_wait, passive=passive)
-
-
-class ReplyEnded:
-    """Waits for the end of a reply's body, and what that says about its server."""
-
-    __slots__ = ("_balance", "_breaker", "_endpoint", "_prior_failures")
-
-    def __init__(
-        self, balance: LoadBalance, endpoint: Endpoint, breaker: Breaker | None, prior_failures: int
-    ) -> None:
-        """``prior_failures``: failures before its head, which looked like the end of them."""
-        self._balance = balance
-        self._endpoint = endpoint
-        self._breaker = breaker
-        self._prior_failures = prior_failures
-
-    def __call__(self, reply: Reply, ending: Ending) -> None:
-        """The body has ended so."""
-        self._endpoint.in_flight -= 1
-        if ending is Ending.BROKEN:
-            self._balance.invalidate()
-            self._endpoint.outcomes["broken"] += 1
-            if self._breaker is not None:
-                self._breaker.failures = max(self._breaker.failures, self._prior_failures)
-                self._breaker.note_failure(self._balance.clock())

@@ -17,6 +17,8 @@ from typing import Final
 from proxy.core.errors import LocalLimit
 from proxy.core.local_limits import complain, local_limit
 
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
 PAUSE: Final = 0.05
 """Seconds until the next look, once descriptors are short: others may have been given back."""
 ENOUGH: Final = 1.0
@@ -55,13 +57,12 @@ class Acceptor:
         self,
         listening: socket.socket,
         admit: Callable[[socket.socket], Awaitable[object]],
-        backlog: int,
-        bounds: Bounds | None = None,
+        bounds: Bounds,
     ) -> None:
         """``listening``: bound, and ours to close; ``admit``: makes a connection of a client."""
         self.listening = listening
         self._admit = admit
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._tasks: dict[asyncio.Task[object], socket.socket] = {}
@@ -70,7 +71,7 @@ class Acceptor:
         """Those of them that may have to make room, with the time of their beginning; the first
         first."""
         listening.setblocking(False)
-        listening.listen(backlog)
+        listening.listen(BACKLOG)
         self._go_on()
 
     def close(self) -> None:

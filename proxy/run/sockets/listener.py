@@ -15,12 +15,10 @@ from proxy.net.addresses import split_listen
 from proxy.net.sockets import drop_handshakes
 from proxy.run.reasons import CannotListen
 from proxy.run.sockets import inherited
-from proxy.run.sockets.acceptor import Acceptor, Bounds
+from proxy.run.sockets.acceptor import BACKLOG, Acceptor, Bounds
 from proxy.run.sockets.tcp import addresses, bound_tcp
 from proxy.run.sockets.unix import Undo, UnixFile, bound_unix, change_reason, nothing, unix_reason
 
-BACKLOG: Final = 4096
-"""Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
 CONNECTING: Final = 0.05
 """Seconds for handshakes that have begun: their last packet may be under way."""
 ADMITTING: Final = 1.0
@@ -103,7 +101,7 @@ class Listener:
         """Accept what comes to this socket."""
         loop = asyncio.get_running_loop()
         if self._admit is not None:
-            self._acceptors.append(Acceptor(listening, self._admit, BACKLOG, self._bounds))
+            self._acceptors.append(Acceptor(listening, self._admit, self._bounds))
         elif self._path is not None:
             server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
             self._servers.append(server)

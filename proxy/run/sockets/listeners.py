@@ -48,8 +48,8 @@ class Listeners:
         self,
         connect: Callable[[], Connection],
         tracker: ConnectionTracker,
-        descriptors: Descriptors | None = None,
-        inherited: "Inherited | None" = None,
+        descriptors: Descriptors | None,
+        inherited: "Inherited | None",
     ) -> None:
         """``connect`` makes connections, by the options of the moment.
 

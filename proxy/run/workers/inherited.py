@@ -10,7 +10,7 @@ from proxy.edge.connections import ConnectionTracker, Observer, Tracked
 from proxy.edge.entrance import Admit
 from proxy.net.sockets import drop_handshakes
 from proxy.run.sockets.acceptor import Acceptor, Bounds
-from proxy.run.sockets.listener import ADMITTING, BACKLOG, CONNECTING, Listener
+from proxy.run.sockets.listener import ADMITTING, CONNECTING, Listener
 from proxy.run.workers.balance import Balance
 
 
@@ -24,7 +24,7 @@ class Accepting:
 
     def open(self, admit: Admit, bounds: Bounds) -> None:
         """Accept; see ``Acceptor``."""
-        self._acceptors = [Acceptor(one, admit, BACKLOG, bounds) for one in self._sockets]
+        self._acceptors = [Acceptor(one, admit, bounds) for one in self._sockets]
 
     @property
     def admitting(self) -> int:

@@ -41,7 +41,7 @@ tunnels politely and tell how the drain ended."""
 class Parent:
     """In the running loop."""
 
-    def __init__(self, config: Config, slots: int, read: Read | None, watch: str = "") -> None:
+    def __init__(self, config: Config, slots: int, read: Read | None, watch: str) -> None:
         """``read`` reads the configuration again, for a reload; ``watch``: see ``serve.run``."""
         self._config = config
         self._read = read
@@ -234,20 +234,17 @@ class Parent:
         """Wait until no worker lives, and see to it; one that hangs is not waited for as long."""
         silent = asyncio.create_task(self._crew.heartbeat.kill_silent())
         try:
-            await self._end_within(LATE)
+            for kill in (False, True):
+                if kill:
+                    self._crew.roster.kill()
+                try:
+                    async with asyncio.timeout(LATE):
+                        await self._crew.gone.wait()
+                    return
+                except TimeoutError:
+                    self._crew.all_clean = False
         finally:
             silent.cancel()
-
-    async def _end_within(self, patience: float) -> None:
-        for kill in (False, True):
-            if kill:
-                self._crew.roster.kill()
-            try:
-                async with asyncio.timeout(patience):
-                    await self._crew.gone.wait()
-                return
-            except TimeoutError:
-                self._crew.all_clean = False
 
     async def _close(self) -> None:
         if self._looking is not None:
@@ -260,8 +257,6 @@ class Parent:
         self._addresses.close()
 
 
-async def serve_by_workers(
-    config: Config, slots: int, read: Read | None = None, watch: str = ""
-) -> int:
+async def serve_by_workers(config: Config, slots: int, read: Read | None, watch: str) -> int:
     """Serve by so many workers until told to stop; the exit code, as of ``run/serve``."""
     return await Parent(config, slots, read, watch).run()

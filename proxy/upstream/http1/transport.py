@@ -49,9 +49,7 @@ class UpstreamTransport(ResponseHandler):
         "uses",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, lost_hosts: LostHosts | None = None
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost_hosts: LostHosts | None) -> None:
         """``lost_hosts`` looks at the connection as long as it stands."""
         super().__init__(loop)
         self._lost_hosts = lost_hosts

@@ -66,7 +66,6 @@ class Listener:
             stream,  # type: ignore[arg-type]
             asyncio.get_running_loop(),
             self.options.max_header_size,
-            1 << 16,
         )
         reader.feed(data)
         try:

@@ -69,7 +69,7 @@ async def test_a_byte_a_second_is_too_slow_after_its_grace(jumping: JumpingLoop)
 async def test_what_is_taken_after_the_connection_has_ended_is_not_in_hand_for_good(
     jumping: JumpingLoop,
 ) -> None:
-    reads = SmallReads(asyncio.Protocol())
+    reads = SmallReads(asyncio.Protocol(), 0)
     body, content = coming(jumping, 0, reads=reads)
     content.feed_data(b"x" * 100)
     reads.written()  # as the connection says when it ends

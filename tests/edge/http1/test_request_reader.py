@@ -29,7 +29,7 @@ class Taken:
 
     def __init__(self) -> None:
         loop = asyncio.new_event_loop()
-        self.reader = RequestReader(BaseProtocol(loop), loop, LIMIT, 1 << 16)
+        self.reader = RequestReader(BaseProtocol(loop), loop, LIMIT)
         self.requests: list[ReadRequest] = []
         loop.close()
 

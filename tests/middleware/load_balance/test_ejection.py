@@ -13,11 +13,7 @@ from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
 
-
-@pytest.fixture(autouse=True)
-def clock(jumping: JumpingLoop) -> JumpingLoop:
-    """Balancing looks at the clock that jumps."""
-    return jumping
+pytestmark = pytest.mark.usefixtures("jumping")  # balancing looks at that clock
 
 
 def fragile(failures: int = 3) -> Breaker:

@@ -24,11 +24,7 @@ from tests.support.endpoint import Live
 from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
 
-
-@pytest.fixture(autouse=True)
-def clock(jumping: JumpingLoop) -> JumpingLoop:
-    """Balancing looks at the clock that jumps."""
-    return jumping
+pytestmark = pytest.mark.usefixtures("jumping")  # balancing looks at that clock
 
 
 async def test_servers_take_turns_by_weight() -> None:

@@ -9,14 +9,10 @@ import pytest
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from tests.support.loop import JumpingLoop, reply, settle, upload
+from tests.support.loop import reply, settle, upload
 from tests.support.servers import Node, balance
 
-
-@pytest.fixture(autouse=True)
-def clock(jumping: JumpingLoop) -> JumpingLoop:
-    """Balancing looks at the clock that jumps."""
-    return jumping
+pytestmark = pytest.mark.usefixtures("jumping")  # balancing looks at that clock
 
 
 async def answered(exchange: Exchange) -> Reply:

@@ -62,7 +62,7 @@ async def test_clients_that_come_at_once_each_take_the_place_of_another() -> Non
     """They used to cancel the same one, and its descriptors and theirs were all in use."""
     door = Door()
     async with listening() as place:
-        acceptor = Acceptor(place, door.admit, 100, Bounds(most=3))
+        acceptor = Acceptor(place, door.admit, Bounds(most=3))
         async with clients(place, 10) as made:
             for client in made[:7]:
                 assert await ended(client)
@@ -75,7 +75,7 @@ async def test_clients_that_come_at_once_each_take_the_place_of_another() -> Non
 async def test_without_a_bound_nobody_makes_room() -> None:
     door = Door()
     async with listening() as place:
-        acceptor = Acceptor(place, door.admit, 100)
+        acceptor = Acceptor(place, door.admit, Bounds())
         async with clients(place, 40):
             await door.until(40)
             assert acceptor.admitting == 40
@@ -89,7 +89,7 @@ async def test_what_is_being_admitted_counts_where_room_is_little() -> None:
     door, limit = Door(), 5
     async with listening() as place:
         acceptor = Acceptor(
-            place, door.admit, 100, Bounds(room=lambda: limit - acceptor.admitting - gone)
+            place, door.admit, Bounds(room=lambda: limit - acceptor.admitting - gone)
         )
         gone = 0
         async with clients(place, 8):
@@ -107,7 +107,7 @@ async def test_who_is_silent_makes_room_where_there_is_none() -> None:
     door = Door()
     async with listening() as place:
         acceptor = Acceptor(
-            place, door.admit, 100, Bounds(most=100, room=lambda: 2 - acceptor.admitting)
+            place, door.admit, Bounds(most=100, room=lambda: 2 - acceptor.admitting)
         )
         began = asyncio.get_running_loop().time()
         async with clients(place, 3) as made:

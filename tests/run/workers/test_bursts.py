@@ -16,7 +16,7 @@ from tests.support.message import get
 from tests.support.process import PATIENCE, Process, started
 from tests.support.tls_client import TlsClient, trusting
 from tests.support.upstream import RawUpstream
-from tests.support.workers import configured, stopped, until, where
+from tests.support.workers import configured, reloaded, stopped, until, where
 
 CROWD = 40
 MOST = 8
@@ -63,12 +63,6 @@ async def test_slots_are_given_back_after_a_burst(tmp_path: Path) -> None:
     """They were lost for good: after some bursts everybody got 503, with no client there."""
     async with RawUpstream() as upstream, limited(tmp_path, upstream, LIMIT) as proxy:
         await served_after_bursts(proxy)
-
-
-async def reloaded(proxy: Process, folder: Path, upstream: RawUpstream, server: str) -> None:
-    configured(folder, upstream.url, server=server)
-    proxy.process.send_signal(signal.SIGHUP)
-    assert "refused" not in await proxy.line("reload (SIGHUP)")
 
 
 async def test_the_same_where_a_reload_lets_clients_in_at_once(tmp_path: Path) -> None:

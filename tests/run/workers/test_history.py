@@ -1,24 +1,16 @@
 """What the page is made of, with two workers: their sum, and acts that reach the right one."""
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 from tests.support.client import ask
 from tests.support.message import get
 from tests.support.process import PATIENCE, Process
 from tests.support.upstream import RawUpstream, Script
-from tests.support.workers import crew, two_held, where
+from tests.support.workers import crew, told, two_held, where
 
 BUSY: Script = ["wait-body", b"HTTP/1.1 500 Busy\r\nContent-Length: 4\r\n\r\nbusy"]
 CALLS = 12
-
-
-async def told(proxy: Process, path: str) -> Any:
-    response = await ask(where(proxy.admin), get(path, host=b"127.0.0.1"))
-    assert response.status == 200, response.body
-    return json.loads(response.body)
 
 
 async def test_the_history_and_the_calls_are_those_of_all_workers(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support.message import OK, get
 from tests.support.process import PATIENCE, Process
 from tests.support.tls_client import TlsClient, trusting
 from tests.support.upstream import HEALTHY, RawUpstream
-from tests.support.workers import configured, crew, serving, state, stopped, until, where
+from tests.support.workers import configured, crew, reloaded, serving, state, stopped, until, where
 
 LINE = b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n"
 TRUSTED = 'trusted_proxies = ["127.0.0.0/8"]'
@@ -36,13 +36,6 @@ def certificate(authority: Authority, name: str = "server") -> str:
     """``[server] tls``."""
     files = (authority.path(f"{name}.{kind}") for kind in ("pem", "key"))
     return 'tls = {{ certificates = [{{ cert_file = "{}", key_file = "{}" }}] }}'.format(*files)
-
-
-async def reloaded(proxy: Process, folder: Path, upstream: RawUpstream, server: str) -> None:
-    """Serve by these options of ``[server]``."""
-    configured(folder, upstream.url, server=server)
-    proxy.process.send_signal(signal.SIGHUP)
-    assert "refused" not in await proxy.line("reload (SIGHUP)")
 
 
 @contextlib.asynccontextmanager

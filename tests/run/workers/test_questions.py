@@ -23,18 +23,13 @@ from tests.support.workers import (
     serving,
     state,
     stopped,
+    told,
     two_held,
     until,
     where,
 )
 
 SERVER = b"Host: 127.0.0.1\r\n"
-
-
-async def told(proxy: Process, path: str) -> Any:
-    response = await ask(where(proxy.admin), get(path, host=b"127.0.0.1"))
-    assert response.status == 200, response.body
-    return json.loads(response.body)
 
 
 async def change(proxy: Process, method: bytes, path: str, body: object = None) -> Any:

@@ -7,12 +7,13 @@ in which requests were recorded: what is recorded again has the same name again.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from proxy.core.recording import Answer, Question
-from proxy.store.recorded_file import (
+from proxy.middleware.recording.asking import hidden_again
+from proxy.middleware.recording.recorded_file import (
     answer_of,
     check_names,
     ending,
@@ -26,8 +27,6 @@ from proxy.store.recorded_file import (
 )
 
 INDEX: Final = "recording.toml"
-Hide: TypeAlias = Callable[[Question, tuple[str, ...]], Question]
-"""A recorded request without what is secret by the rules of today, and by these names."""
 _FORMAT: Final = 1
 _ATTRIBUTES: Final = "# Git must not change line ends: bodies are kept byte for byte.\n* -text\n"
 
@@ -48,16 +47,11 @@ class _Found(NamedTuple):
     bodies: list[Path]
 
 
-def _as_it_is(question: Question, _: tuple[str, ...]) -> Question:
-    return question
-
-
 class RecordingFolder:
     """What ``Recording`` asks for, in a folder."""
 
-    def __init__(self, folder: Path, redact: tuple[str, ...], hide: Hide) -> None:
+    def __init__(self, folder: Path, redact: tuple[str, ...]) -> None:
         self._folder = folder
-        self._hide = hide
         self.redact = redact
         """Names of query parameters, fields and members whose values are hidden too."""
         self._found: defaultdict[str, list[_Found]] = defaultdict(list)
@@ -65,17 +59,13 @@ class RecordingFolder:
 
     @classmethod
     def begun(
-        cls,
-        folder: Path,
-        servers: Iterable[str],
-        redact: tuple[str, ...],
-        hide: Hide = _as_it_is,
+        cls, folder: Path, servers: Iterable[str], redact: tuple[str, ...]
     ) -> "RecordingFolder":
         """To record into; it is made if need be, and keeps what is not recorded again.
 
         Raises NoRecording.
         """
-        made = cls(folder, redact, hide)
+        made = cls(folder, redact)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / INDEX).exists():
@@ -88,9 +78,9 @@ class RecordingFolder:
         return made
 
     @classmethod
-    def opened(cls, folder: Path, hide: Hide = _as_it_is) -> "RecordingFolder":
+    def opened(cls, folder: Path) -> "RecordingFolder":
         """To replay. Raises NoRecording."""
-        made = cls(folder, (), hide)
+        made = cls(folder, ())
         try:
             made._read_all()
         except FileNotFoundError:
@@ -144,12 +134,10 @@ class RecordingFolder:
         check_names(tables, ("request", "reply"))
         request, reply = table_of(tables, "request"), table_of(tables, "reply")
         question = question_of(request, self._body(request))
-        answer_of(
-            reply, self._body(reply), question.method
-        )  # so that what is wrong is told at the start
+        answer_of(reply, self._body(reply), question.method)  # what is wrong is told at the start
         names = [table["body"] for table in (request, reply) if "body" in table]
         # What is asked is hidden by the rules of today, so the files of an older version are too.
-        question = self._hide(question, self.redact)
+        question = hidden_again(question, self.redact)
         return _Found(path, question, [self._folder / name for name in names])
 
     def _body(self, table: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.core.recording import Answer, Question
 from proxy.http.fields import Fields
-from proxy.store.recorded_file import (
+from proxy.middleware.recording.recorded_file import (
     answer_of,
     ending,
     name_of,

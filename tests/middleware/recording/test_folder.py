@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.core.recording import Answer, Question
 from proxy.http.fields import FORBIDDEN
-from proxy.store.recording import INDEX, NoRecording, RecordingFolder
+from proxy.middleware.recording.folder import INDEX, NoRecording, RecordingFolder
 
 ASKED = Question("POST", b"/v1/items?a=1", [(b"Content-Type", b"application/json")], b'{"a": 1}')
 EVENTS = [(b"Content-Type", b"text/event-stream"), (b"X-Odd", b'\xff "quoted" \\ \t \x80\'')]
