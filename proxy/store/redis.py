@@ -116,8 +116,8 @@ class RedisStore:
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         name = self._names.entries(key)
         await self._time.known()
+        now = self.now()  # before anything is waited for: it may jump meanwhile
         found = await self._calls.ask(partial(self._calls.fields, name))
-        now = self.now()
         ended = []
         entries = []
         for ident, text in found.items():
