@@ -14,6 +14,10 @@ The kernel counts from the first loss of the present recovery, which lasts for m
 that loses much, while bytes are acknowledged all the time. So the limit is counted from there too:
 what had passed by the last acknowledgement, and then our patience.
 
+From one try to the next the kernel waits twice as long, and at its limit it ends without another
+one: the last one may have been after half of that. So where it can be told (Linux 6.15), it tries
+every ten seconds as long as it has a limit.
+
 The end comes from the kernel, as ETIMEDOUT, as it does for a peer that is silent: whoever reads or
 writes then hears of it, in tunnels, over TLS and where bytes go past the loop too.
 
@@ -37,13 +41,20 @@ AT_ONCE: Final = 200
 _PROBES: Final = 3
 """Probes of a closed window without an answer: the last one may have been sent just now."""
 _AT_NEXT_TRY: Final = 0.001
+_TRY_EVERY: Final = 10_000
+"""Milliseconds between two tries at the most, while there is a limit. The kernel's own is set again
+behind that: by it the kernel also counts how long it goes on without a limit."""
+_RTO_MAX_MS: Final = 44
+"""Linux 6.15 has it; Python has no name for it yet."""
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
 
 
 class LostHosts:
     """Has the kernel give up connections whose peers acknowledge nothing any more."""
 
-    __slots__ = ("_left", "_limits", "_looking", "_loop", "_patience", "_recover", "_sockets")
+    __slots__ = (
+        *("_left", "_limits", "_looking", "_loop", "_patience", "_recover", "_sockets", "_tries"),
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, patience: Callable[[TcpInfo], float]
@@ -56,6 +67,8 @@ class LostHosts:
         """Those that have one, in seconds."""
         self._recover: dict[Any, float] = {}
         """When they began to recover from losses, at the earliest, by the time of the loop."""
+        self._tries = 0
+        """Milliseconds between two tries at the most, as the kernel has it."""
         self._left: list[Any] = []
         """Those that are still to be looked at in this round."""
         self._looking = False
@@ -103,10 +116,19 @@ class LostHosts:
             if limit == before:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(limit * 1000))
+            if not (limit and before):
+                self._try_often(sock, often=limit > 0)
             if limit:
                 self._limits[sock] = limit
             else:
                 del self._limits[sock]
+
+    def _try_often(self, sock: Any, *, often: bool) -> None:
+        with contextlib.suppress(OSError):  # an earlier kernel
+            if often:
+                self._tries = sock.getsockopt(socket.IPPROTO_TCP, _RTO_MAX_MS)
+            tries = min(_TRY_EVERY, self._tries) if often else self._tries
+            sock.setsockopt(socket.IPPROTO_TCP, _RTO_MAX_MS, tries)
 
     def _recovered_for(self, sock: Any, info: TcpInfo) -> float:
         """Seconds from the beginning of its recovery to the last acknowledgement, or somewhat more.

@@ -7,7 +7,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
+from proxy.config.files import named_files
 from proxy.config.model import Config
+from proxy.config.values import is_pipe
 from proxy.core.recording_mode import RecordingMode
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
@@ -46,8 +50,12 @@ def run(
     number = workers(config.server.workers)
     if number == 1:
         return run_in_loop(lambda: serve(config, read, watch, recording_mode))
+    why = ""
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
+    elif pipe := next(filter(is_pipe, named_files(replace(config, admin=None))), ""):
+        why = f"{pipe!r} is a pipe, which gives its bytes once: that is for [server] workers = 1"
+    if why:
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
         return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)

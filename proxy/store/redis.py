@@ -121,8 +121,8 @@ class RedisStore:
             return {as_bytes(field): as_bytes(value) for field, value in found.items()}
 
         await self._time.known()
+        now = self.now()  # before anything is waited for: it may jump meanwhile
         found = await self._calls.ask(fields)
-        now = self.now()
         ended = []
         entries = []
         for ident, text in found.items():

@@ -30,6 +30,10 @@ T = TypeVar("T")
 WRITE_TIMEOUT: Final = 2.0
 """Seconds at least for what nobody waits for, such as a reply that is written, and for the rest of
 a reply whose head has been sent."""
+_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 0.32
+"""Seconds between two attempts for such a rest. The second one follows at once: perhaps it was only
+a connection that had ended."""
 _SILENT: Final = 10.0
 """Seconds between two lines of a kind."""
 _CONNECTIONS: Final = 16
@@ -135,12 +139,19 @@ class RedisCalls:
 
     async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it for a client that would be cut otherwise: twice, with more time, whatever the
-        circuit says. Raises StoreFailed.
+        circuit says; and where nobody listens, as after a restart, for as long as one attempt may
+        take. Raises StoreFailed.
         """
-        try:
-            return await self._try(work, self._patience)
-        except StoreFailed:
-            return await self._try(work, self._patience)
+        until = self.clock() + (self._patience or WRITE_TIMEOUT)
+        pause = 0.0
+        while True:
+            try:
+                return await self._try(work, self._patience)
+            except StoreFailed as error:
+                if pause and (self.clock() >= until or isinstance(error, _Answered)):
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE) or _PAUSE
 
     async def _try(
         self, work: Callable[[], Awaitable[T]], within: float | None, *, even_if: bool = True

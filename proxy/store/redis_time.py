@@ -8,10 +8,14 @@ asks what time it is there, now and then, and goes on by its own clock meanwhile
 from typing import Final
 
 from proxy.core.clock import Clock
+from proxy.core.stored import StoreFailed
 from proxy.store.redis_calls import RedisCalls
 
 _ASKED_EVERY: Final = 60.0
 """Seconds; in these two clocks differ by 30 ms at most (500 ppm)."""
+_WAITED_FOR: Final = 3600.0
+"""Seconds since the last answer after which the next one is waited for: our own time may have
+jumped ahead by any number of days, and what has ended by it is removed for all."""
 _PRECISE: Final = 1.0
 """Seconds that an answer may take which is believed."""
 
@@ -34,13 +38,19 @@ class RedisTime:
         return self._own() + self._ahead
 
     async def known(self) -> None:
-        """Ask for it the first time; later nobody waits for that. Raises StoreFailed.
+        """Ask for it where it is time to: where nothing is known or the last answer is old, that is
+        waited for. Raises StoreFailed.
 
         Our own time may jump ahead: that is seen at once, as so much has passed since.
         """
-        if self._asked_at is None:
+        asked_at = self._asked_at
+        if asked_at is None:
             await self._calls.ask(self._ask)
-        elif self._own() >= self._asked_at + _ASKED_EVERY:
+        elif self._own() >= asked_at + _WAITED_FOR:
+            await self._calls.ask(self._ask)
+            if self._asked_at == asked_at:
+                raise StoreFailed("it is not known what time it is there")
+        elif self._own() >= asked_at + _ASKED_EVERY:
             self._asked_at = self._own()
             self._calls.begin(self._ask)
 

@@ -84,6 +84,31 @@ async def test_the_kernel_is_told_for_how_long_it_may_send_something_again(
         hosts.forget(one)
 
 
+def between_tries(sock: socket.socket) -> int:
+    """Milliseconds between two tries at the most."""
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, lost_hosts._RTO_MAX_MS)
+    except OSError:
+        pytest.skip("TCP_RTO_MAX_MS is of Linux 6.15")
+
+
+async def test_the_last_try_is_shortly_before_the_limit(
+    jumping: JumpingLoop, kernel: dict[Any, TcpInfo]
+) -> None:
+    """Each was after twice the time of the one before, the last one perhaps half way: an outage
+    that was over by then ended the connection all the same."""
+    hosts = LostHosts(jumping, lambda _: PATIENCE)
+    with connected() as (one, _):
+        usual = between_tries(one)
+        hosts.watch(one)
+        await asyncio.sleep(0.1)
+        for info, expected in ((WELL, usual), (SENT_AGAIN, 10_000), (HEARD, usual)):
+            kernel[one] = info
+            await asyncio.sleep(EVERY)
+            assert between_tries(one) == expected
+        hosts.forget(one)
+
+
 async def test_each_has_the_time_that_what_is_known_of_it_gives_it(
     jumping: JumpingLoop, kernel: dict[Any, TcpInfo]
 ) -> None:

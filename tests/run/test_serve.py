@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -135,6 +136,20 @@ async def test_what_is_found_before_anything_is_opened_fails_to_start_too() -> N
     arguments = ("run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
     async with started(*arguments, AIOHTTP_NO_EXTENSIONS="1") as proxy:
         assert "cannot start: aiohttp runs on its pure" in await proxy.line("cannot start")
+        assert await proxy.ended() == (3, "")
+
+
+async def test_a_pipe_is_no_file_for_several_workers(tmp_path: Path) -> None:
+    """Each of them would read a part of it, or nothing."""
+    os.mkfifo(tmp_path / "key")
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[server]\nlisten = "127.0.0.1:0"\nworkers = 2\n[[upstreams]]\nname = "a"\n'
+        'servers = ["http://127.0.0.1:1"]\n[upstreams.credentials]\n'
+        f'value_file = "{tmp_path}/key"\n[[routes]]\nupstream = "a"\n'
+    )
+    async with started("run", str(file)) as proxy:
+        assert "key' is a pipe, which gives its bytes once" in await proxy.line("cannot start")
         assert await proxy.ended() == (3, "")
 
 

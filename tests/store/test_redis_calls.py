@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from proxy.core.clock import monotonic
 from proxy.core.stored import StoreFailed
@@ -84,9 +85,9 @@ async def test_whatever_fails_is_a_miss_and_a_line_in_the_log(
     assert caplog.messages == [
         f"store: Redis has failed ({words}); what it was asked for is a miss"
     ]
+    assert calls.failures == 1
     with pytest.raises(StoreFailed):
         await calls.insist(fail)
-    assert calls.failures == 3
     await calls.close()
 
 
@@ -99,6 +100,50 @@ async def test_what_has_begun_to_go_out_is_worth_a_second_try(jumping: JumpingLo
 
     assert await calls.insist(slow) == "found"
     assert jumping.time() - began == pytest.approx(2 * WRITE_TIMEOUT - 1)
+    await calls.close()
+
+
+async def test_a_redis_that_restarts_meanwhile_is_asked_again_until_it_is_there(
+    jumping: JumpingLoop,
+) -> None:
+    calls, back_at = made(), jumping.time() + WRITE_TIMEOUT - 0.5
+    tries: list[float] = []
+
+    async def restarting() -> str:
+        tries.append(jumping.time())
+        if jumping.time() < back_at:
+            raise ConnectionRefusedError
+        return "found"
+
+    assert await calls.insist(restarting) == "found"
+    assert tries[1] == tries[0]  # its connection may have ended while nobody used it
+    assert tries[-1] - back_at < 0.5
+    assert len(tries) < 12
+    await calls.close()
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.0])
+async def test_one_that_stays_away_is_not_asked_for_longer_than_one_attempt_may_take(
+    jumping: JumpingLoop, limit: float
+) -> None:
+    calls, began = made(limit), jumping.time()
+    with pytest.raises(StoreFailed):
+        await calls.insist(refused)
+    assert WRITE_TIMEOUT <= jumping.time() - began < WRITE_TIMEOUT + 0.5
+    await calls.close()
+
+
+async def test_one_that_refuses_is_asked_twice(jumping: JumpingLoop) -> None:
+    calls, count = made(), 0
+
+    async def may_not() -> None:
+        nonlocal count
+        count += 1
+        raise NoPermissionError("this user may not")
+
+    with pytest.raises(StoreFailed):
+        await calls.insist(may_not)
+    assert count == 2
     await calls.close()
 
 

@@ -16,6 +16,7 @@ from tests.support.stored import FRESH, put
 K, NONE = b"k" * 16, b"o" * 16
 A_MINUTE = 60.0
 """By which all may be off: a machine may be busy. The clocks below differ by much more."""
+A_YEAR = 365 * 24 * 3600.0
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +115,35 @@ async def test_an_answer_that_took_long_says_nothing(
     assert store._time._asked_at is None
     assert store.now() == now
     await store.close()
+
+
+async def test_a_clock_that_jumps_by_days_removes_nothing_for_the_others(
+    server: RedisServer,
+) -> None:
+    """An entry is removed once it cannot be used any more, by the time of whoever looks."""
+    jumps, other = of_machine(server, 0.0), of_machine(server, 0.0)
+    put(jumps, K, b"x")
+    assert await jumps.get(K)
+    jumps._time._own = lambda: wall() + A_YEAR
+    assert await jumps.get(K)
+    await asyncio.gather(*jumps._calls._tasks)
+    assert await other.get(K)
+    for store in (jumps, other):
+        await store.close()
+
+
+async def test_without_the_time_after_such_a_jump_nothing_is_found_and_nothing_removed(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumps, other = of_machine(server, 0.0), of_machine(server, 0.0)
+    put(jumps, K, b"x")
+    assert await jumps.get(K)
+    jumps._time._own = lambda: wall() + A_YEAR
+    monkeypatch.setattr(redis_time, "_PRECISE", -1.0)  # no answer is quick enough
+    assert await jumps.get(K) is UNANSWERED
+    await asyncio.gather(*jumps._calls._tasks)
+    monkeypatch.setattr(redis_time, "_PRECISE", A_MINUTE)
+    assert await other.get(K)
+    assert await jumps.get(K)
+    for store in (jumps, other):
+        await store.close()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from proxy import create_app
+from proxy.run.mounted.mounted import OneRequest
 from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.mounted import served, tables
@@ -108,6 +109,51 @@ async def test_a_client_that_takes_nothing_is_cut_with_its_tunnel(
             assert seen[0].is_closing()
             await client.rest()
             assert client.end == "rst"
+
+
+async def test_nor_does_one_stay_that_takes_nothing_of_what_was_left_by_a_tunnel_that_was_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy loop comes to that only after the cut: then nothing more tells it to end."""
+    monkeypatch.setattr("proxy.edge.tunnel._CLOSING", 0.05)
+    over, lost, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+    receive = loop.sock_recv
+    connection_lost = OneRequest.connection_lost
+
+    async def receive_late(sock: socket.socket, size: int) -> bytes:
+        await lost.wait()
+        return await receive(sock, size)
+
+    def tell(connection: OneRequest, exc: BaseException | None) -> None:
+        connection_lost(connection, exc)
+        lost.set()
+
+    async def flood(opened: Connection, _: Request) -> None:
+        opened.transport.write(SWITCHING % b"other/1" + MUCH)
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Any) -> Any:
+        assert request.transport is not None
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 12)
+        request.transport.set_write_buffer_limits(high=1 << 12)
+        reply = await handler(request)
+        over.set()
+        return reply
+
+    parent = web.Application(middlewares=[watch])
+    async with RawUpstream([flood, "hold"]) as upstream:
+        clocks = {"tunnel_idle": "50ms"}
+        parent.add_subapp("/chat", create_app(tables(upstream, timeouts=clocks)))
+        async with (
+            served(parent) as address,
+            await RawClient.connect(address, receive_buffer=4096) as client,
+        ):
+            monkeypatch.setattr(OneRequest, "connection_lost", tell)
+            monkeypatch.setattr(loop, "sock_recv", receive_late)
+            await client.send(OFFER % b"other/1")
+            async with asyncio.timeout(PATIENCE):
+                await over.wait()
 
 
 async def test_a_tunnel_that_the_application_ends_is_reset_at_both_ends() -> None:
