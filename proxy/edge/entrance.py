@@ -181,8 +181,11 @@ class Entrance:
 
 
 def _address(client: socket.socket) -> str:
-    """Empty on a unix socket."""
-    name = client.getpeername()
+    """Empty on a unix socket. Raises _Left where the client has reset its connection."""
+    try:
+        name = client.getpeername()
+    except OSError:  # ENOTCONN, which is no ConnectionError
+        raise _Left from None
     return name[0] if isinstance(name, tuple) else ""
 
 

@@ -16,8 +16,9 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _KNOWN: Final = 64
 """Bytes of a line that tell what it is: no name of an event that means anything here is longer."""
 _PING: Final = b"ping"
-_BLANK: Final = (b"\n\n", b"\n\r\n", b"\r\r")
-"""A line's end, and an empty line behind it."""
+_BLANK: Final = (b"\n\n", b"\n\r", b"\n\r\n", b"\r\r")
+"""A line's end, and an empty line behind it. What follows a CR may still be its LF: an empty line
+more, which means nothing."""
 _SEAM: Final = 2
 _NUL: Final = b"\0"
 _ID: Final = re.compile(rb"[\r\n]id(?::\x20?([^\r\n]*))?(?=[\r\n])")

@@ -150,4 +150,5 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
         password = secret_content(file) if file else b""
         with readable(cert) as shown, readable(key) as own:
             load_pair(context, cert, key, password, file, read_from=(shown, own))
+        context.post_handshake_auth = True  # some servers of TLS 1.3 ask once they know the path
     return context

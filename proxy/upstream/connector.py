@@ -104,9 +104,11 @@ class Connector(TCPConnector):
         """In two steps: what a lost connection holds is read below TLS, see ``net/below_tls``."""
         tcp, _ = await super()._wrap_create_connection(asyncio.Protocol, req=req, **kwargs)
         protocol = factory()
-        if first_words:
+        if first_words and not tcp.is_closing():
             tcp.write(first_words)
         try:
+            if tcp.is_closing():  # a handshake on it fails in a callback: nobody learns of it
+                raise ConnectionResetError("the server ended the connection at once")
             shaking = self._loop.start_tls(tcp, protocol, context, server_hostname=server_hostname)
             transport = await shaking
         except ssl.CertificateError as error:

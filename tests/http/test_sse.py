@@ -173,7 +173,7 @@ def last_blank(stream: bytes) -> int:
         (
             at + len(blank)
             for at in range(len(stream))
-            for blank in (b"\n\n", b"\n\r\n", b"\r\r")
+            for blank in (b"\n\n", b"\n\r", b"\n\r\n", b"\r\r")
             if stream.startswith(blank, at)
         ),
         default=0,
@@ -187,6 +187,7 @@ def last_blank(stream: bytes) -> int:
         b"data: 1\r\n\r\ndata: 2\r\n",
         b"data: 1\r\rdata: 2\r",
         b"data: 1\n\r\ndata: 2\n\n",
+        b"data: 1\n\rdata: 2\r\n\rdata: 3",
         b"data: 1",
         b"\n\n\n",
     ],

@@ -1,23 +1,27 @@
 """A server of TLS 1.3 refuses our certificate after the handshake is over for us.
 
 It was taken for a server that hangs up: GETs were sent again and again, and no answer named the
-cause.
+cause. curl/curl#3026, m-click/requests_pkcs12#17: one that asks for it once it knows the path
+(RFC 8446 4.6.2; Apache's SSLVerifyClient in a Location) has to be told that it may.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.message import get, post
+from tests.support.message import get, length, post
 from tests.support.proxy import fronted
 from tests.support.upstream import PATIENCE
+
+Serves: TypeAlias = Callable[[socket.socket, ssl.SSLContext], None]
 
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -40,11 +44,32 @@ def _refuse(client: socket.socket, context: ssl.SSLContext) -> None:
             pass
 
 
+def _ask_late(client: socket.socket, context: ssl.SSLContext) -> None:
+    """Ask for the certificate behind the first bytes of a request, and answer with its subject."""
+    client.settimeout(PATIENCE)
+    with context.wrap_socket(client, server_side=True) as tls, contextlib.suppress(OSError):
+        tls.recv(1 << 16)
+        tls.verify_client_post_handshake()
+        tls.do_handshake()  # sends the request
+        tls.setblocking(False)
+        while not (shown := tls.getpeercert()):
+            readable, _, _ = select.select([tls], [], [], PATIENCE)
+            if not readable:
+                return
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.recv(1 << 16)
+        subject = str(shown["subject"]).encode()
+        tls.sendall(length(subject))
+
+
 @contextlib.contextmanager
-def picky(authority: Authority, version: ssl.TLSVersion) -> Iterator[tuple[int, list[str]]]:
+def picky(
+    authority: Authority, version: ssl.TLSVersion, serves: Serves = _refuse
+) -> Iterator[tuple[int, list[str]]]:
     """A server that takes certificates of an authority only: its port, and who has connected."""
     context = authority.server(demands=True)
     context.maximum_version = version
+    context.post_handshake_auth = serves is _ask_late
     seen: list[str] = []
 
     def serve() -> None:
@@ -52,7 +77,7 @@ def picky(authority: Authority, version: ssl.TLSVersion) -> Iterator[tuple[int, 
             while True:
                 client, peer = listener.accept()
                 seen.append(str(peer))
-                _refuse(client, context)
+                serves(client, context)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
@@ -97,4 +122,20 @@ async def test_a_server_that_refuses_our_certificate_is_asked_once(
     }
     with picky(authority, version) as (port, seen):
         assert b"the certificate of [upstreams.tls] cert_file" in await refused(get(), port, tls)
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("asked", [get(), post(b"x" * 10)], ids=["GET", "POST"])
+async def test_a_server_that_asks_behind_the_head_is_shown_it(
+    asked: bytes, authority: Authority
+) -> None:
+    pair = {"cert_file": authority.path("client.pem"), "key_file": authority.path("client.key")}
+    with picky(authority, TLS_1_3, _ask_late) as (port, seen):
+        options = {
+            "servers": [f"https://127.0.0.1:{port}"],
+            "tls": {"ca_file": authority.path("ca.pem"), **pair},
+        }
+        async with fronted(upstream_options=options) as (_, proxy):
+            answer = await proxy.ask(asked)
+        assert (answer.status, b"commonName" in answer.body) == (200, True)
         assert len(seen) == 1

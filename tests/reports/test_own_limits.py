@@ -1,7 +1,8 @@
 """What this process or machine has no more of is not the upstream's fault.
 
 Eljaja/BibaVPN#123, genotrance/px#272: without descriptors a healthy server was taken for a broken
-one, and clients were closed without an answer or a line in the log.
+one, and clients were closed without an answer or a line in the log. Azure/DotNetty#470,
+benoitc/gunicorn#1913: balancers look whether a server lives with connections that they reset.
 """
 
 import asyncio
@@ -23,11 +24,12 @@ from proxy.core.local_limits import WORDS, Complaints
 from proxy.net.accepted import connect
 from proxy.run.sockets.acceptor import Acceptor, Bounds
 from proxy.upstream.connector import Connector
+from tests.support.authority import Authority
 from tests.support.client import RawClient
 from tests.support.message import OK
 from tests.support.process import PATIENCE, started
 from tests.support.proxy import dialled, fronted, proxied
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import RESET, RawUpstream
 
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 TOKEN = b"sidecar-proxy; error=connection_limit_reached"
@@ -160,6 +162,28 @@ async def test_accepting_waits_for_descriptors_and_does_not_spin(complaints: lis
         await answered.wait()
     acceptor.close()
     client.close()
+
+
+@pytest.mark.parametrize("kind", ["plain", "introduced", "encrypted"])
+async def test_a_client_that_is_gone_before_it_is_looked_at_met_no_limit(
+    kind: str, authority: Authority, complaints: list[str]
+) -> None:
+    pair = {"cert_file": authority.path("server.pem"), "key_file": authority.path("server.key")}
+    server: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "introduced": {"proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]},
+        "encrypted": {"tls": {"certificates": [pair]}},
+    }
+    async with fronted(server=server[kind]) as (_, proxy):
+        for _ in range(3):
+            looking = socket.socket()
+            looking.connect(proxy.address)  # nothing else runs meanwhile
+            looking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            looking.close()
+        async with await proxy.connect() as client:  # accepted behind them
+            await client.send(b"neither a header nor TLS\r\n\r\n")
+            await client.rest()
+    assert complaints == []
 
 
 CONFIG = """

@@ -12,8 +12,11 @@ class Pieces:
 
     buffered = None
 
-    def __init__(self, *pieces: bytes, error: Exception | None = None) -> None:
+    def __init__(
+        self, *pieces: bytes, error: Exception | None = None, first_after: float = 1
+    ) -> None:
         self._pieces = list(pieces)
+        self._first_after = first_after
         self._error = error
         self.reads = 0
         self.ending: Ending | None = None
@@ -21,7 +24,7 @@ class Pieces:
     async def read(self) -> bytes:
         """The next one."""
         self.reads += 1
-        await asyncio.sleep(1)
+        await asyncio.sleep(1 if self.reads > 1 else self._first_after)
         if self._pieces:
             return self._pieces.pop(0)
         if self._error is not None:

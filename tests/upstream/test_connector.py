@@ -17,8 +17,10 @@ from aiohttp import (
 )
 from yarl import URL
 
+from proxy.core.errors import TlsFailed
 from proxy.upstream.connector import Connector, UnixConnector, install
 from proxy.upstream.http1.protocol import UpstreamProtocol
+from proxy.upstream.translate import connect_error
 from tests.support.garbage import collector_off
 from tests.support.message import OK
 from tests.support.upstream import PATIENCE, RawUpstream, closed_port
@@ -88,6 +90,39 @@ async def test_what_the_loop_says_of_a_connection_is_an_error_of_aiohttps() -> N
         with pytest.raises(ClientConnectorError) as caught:
             await connector.connect(request, [], ClientTimeout())
     assert isinstance(caught.value.os_error, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("end", ["rst", "fin"])
+async def test_a_connection_that_ends_before_tls_begins_is_given_up_at_once(
+    end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MagicStack/uvloop#506: a transport that is closed may not be written to.
+
+    A handshake on it was told to the log as an error of the loop.
+    """
+    connect = TCPConnector._wrap_create_connection
+
+    async def ends(*args: Any, **kwargs: Any) -> Any:
+        tcp, protocol = await connect(*args, **kwargs)
+        async with asyncio.timeout(PATIENCE):
+            while not tcp.is_closing():  # noqa: ASYNC110 - nobody notifies
+                await asyncio.sleep(0.001)
+        return tcp, protocol
+
+    monkeypatch.setattr(TCPConnector, "_wrap_create_connection", ends)
+    async with RawUpstream(greeting=[end]) as upstream:
+        connector = Connector(force_close=True)
+        install(connector)
+        url = URL(upstream.url).with_scheme("https")
+        template = ClientRequest("GET", url, loop=asyncio.get_running_loop(), ssl=False)
+        with pytest.raises(ClientConnectorError) as caught:
+            async with asyncio.timeout(PATIENCE):
+                await connector.connect(template, [], ClientTimeout())
+        failed = connect_error(caught.value, tls=True, looking_up=False)
+        assert isinstance(failed, TlsFailed)
+        assert failed.detail.endswith("failed: the server ended the connection at once")
+        await connector.close()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("way", ["plain", "unix", "tls"])

@@ -141,6 +141,18 @@ async def test_a_byte_order_mark_does_not_spoil_the_first_event(pieces: int) -> 
         assert body.startswith(b": heartbeat")
 
 
+async def test_a_byte_order_mark_that_waits_for_its_event_does_not_spoil_it() -> None:
+    go = asyncio.Event()
+    begun = [EVENTS, said(b"\xef\xbb\xbfid: 7\n"), go, said(b"data: 1\n\n")]
+    options = {"stream": {"heartbeat": "30ms", "on_error": "event"}}
+    async with dialled(["wait-body", *begun, b"0\r\n\r\n"], **options) as (_, _, client):
+        await client.send(get())
+        await client.read_until(b": heartbeat\n\n")
+        go.set()
+        rest = await client.read_until(b"0\r\n\r\n")
+    assert rest.endswith(b"\r\nid: 7\ndata: 1\n\n\r\n0\r\n\r\n")
+
+
 @pytest.mark.parametrize("cors", [{}, {"cors": {"allow_origins": ["https://page.test"]}}])
 async def test_a_page_of_another_origin_gets_a_head_that_lets_it_read(cors: Any) -> None:
     """Without ``[cors]`` only the API's own head does."""

@@ -52,6 +52,7 @@ class KeepAliveBody:
         "_exchange",
         "_held",
         "_held_size",
+        "_marked",
         "_next_read",
         "_reply",
         "_scanner",
@@ -77,6 +78,8 @@ class KeepAliveBody:
         """Whether any byte of the upstream's has come."""
         self._spoken = False
         """Whether something of ours has been given out."""
+        self._marked = False
+        """Whether what is held may begin with a byte order mark."""
         self._ended = False
         self._came: ProxyError | Reply | None = None
         """What came instead of a stream of events."""
@@ -144,6 +147,10 @@ class KeepAliveBody:
         self._held = [data[cut:]] if cut < len(data) else []
         self._held_size = len(data) - cut
         self._event_open = not self._held and not scanner.between
+        if self._marked:
+            self._marked = False
+            if self._spoken:  # while it was held
+                return out.removeprefix(BOM_UTF8)
         return out
 
     @property
@@ -184,6 +191,7 @@ class KeepAliveBody:
         data = await self._reply.read()
         if not self._begun:
             self._begun = True
+            self._marked = not self._spoken
             if self._spoken:
                 data = await _without_bom(data, self._reply)
         return data

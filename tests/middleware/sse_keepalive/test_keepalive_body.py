@@ -54,6 +54,7 @@ async def all_of(body: KeepAliveBody) -> list[bytes]:
         # half an event is kept back until the rest of it has come
         ([b"data: 1\n\ndata:", b" 2\n\n"], [b"data: 1\n\n", b"data: 2\n\n"]),
         ([b"da", b"ta: 1", b"\n\n"], [b"data: 1\n\n"]),
+        ([b"data: 1\r\n", b"\rdata:", b" 2\n\n"], [b"data: 1\r\n\r", b"data: 2\n\n"]),
         # what the upstream never ended is given out at its end
         ([b"data: 1\n\n", b"data: 2"], [b"data: 1\n\n", b"data: 2"]),
         ([b": c\n", b"\n"], [b": c\n", b"\n"]),  # a comment is no event: nothing is begun by it
@@ -156,6 +157,20 @@ async def test_a_bom_behind_a_heartbeat_is_dropped(
     found = await all_of(KeepAliveBody(words(heartbeat=0.4, sends=sends), get(), source))
     assert found[0] == HEARTBEAT
     assert b"".join(data for data in found if data != HEARTBEAT) == given
+
+
+@pytest.mark.parametrize("first", [b"\xef", b"\xef\xbb\xbf", b"\xef\xbb\xbfid: 7\n"])
+async def test_a_bom_that_a_heartbeat_overtakes_is_dropped(
+    jumping: JumpingLoop, first: bytes
+) -> None:
+    """What has come of the first event is kept back until the rest of it is there."""
+    whole = b"\xef\xbb\xbfid: 7\ndata: x\n\n"
+    rest = (whole.removeprefix(first), b"\xef\xbb\xbfdata: y\n\n")
+    source = streaming(Pieces(first, *rest, first_after=0), SSE)
+    found = await all_of(KeepAliveBody(words(heartbeat=0.4), get(), source))
+    assert found[0] == HEARTBEAT
+    said = b"".join(data for data in found if data != HEARTBEAT)
+    assert said == b"id: 7\ndata: x\n\n\xef\xbb\xbfdata: y\n\n"
 
 
 async def test_a_bom_with_which_a_stream_begins_is_kept(jumping: JumpingLoop) -> None:
