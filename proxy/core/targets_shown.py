@@ -10,6 +10,8 @@ from proxy.http.bounded_cache import Memo
 
 _USUAL: Final = re.compile(rb"/[^;?#]*\?[^/?#]*")
 """A target whose only parameters stand behind its one question mark."""
+_ALL_USUAL: Final = re.compile(rb"(?:/[^;?#@\n]*+(?:\?[^/?#@\n]*+)?+\n)*+")
+"""Lines that are each such a target, or one without parameters; nobody is named in any."""
 _PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
 _AUTHORITY: Final = re.compile(rb"(?i)((?::|%3a)(?:/|%2f){2})((?:(?!%2f|%3f|%23)[^/?#&;])*)")
@@ -42,6 +44,14 @@ class Targets:
     def hides(self, name: bytes) -> bool:
         """Whether the value of this parameter is never shown."""
         return self._hidden[name]
+
+    def leaves(self, targets: Iterable[bytes]) -> bool:
+        """Whether ``show`` leaves them all as they are, by one look at all; False where unsure."""
+        text = b"\n".join((*targets, b""))
+        if _ALL_USUAL.fullmatch(text) is None or b"%40" in text or _ESCAPED.search(text):
+            return False
+        hidden = self._hidden
+        return True not in [hidden[name] for name in {*_PARAMETER.findall(text)}]
 
     def show(self, target: bytes) -> bytes:
         """The target as it may be shown."""

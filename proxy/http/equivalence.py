@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Final
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import LOWER, RawHeaders
 
 TRACING_FIELDS: Final = frozenset(
     b"""via forwarded x-forwarded-for x-request-id x-correlation-id x-request-start traceparent
@@ -15,7 +15,6 @@ TRACING_FIELDS: Final = frozenset(
 )
 """Fields that tell requests apart, but give no right to anything and choose nothing."""
 
-_LOWER: Final = Memo(bytes.lower, 2048)
 _NAME: Final = itemgetter(0)
 _FORWARDED: Final = b"forwarded"
 _ASKED: Final = re.compile(rb'(?i)\b(?:host|proto)=(?:"[^"]*"|[^;,"]*)')
@@ -41,7 +40,7 @@ def comparable_fields(
     compared = [
         (low, _ADDRESS[value] if low in ignored else value)
         for name, value in fields
-        if (low := _LOWER[name]) not in ignored or low == _FORWARDED
+        if (low := LOWER[name]) not in ignored or low == _FORWARDED
     ]
     compared.sort(key=_NAME)
     return tuple(compared)

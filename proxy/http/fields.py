@@ -5,8 +5,8 @@ the path of every request, so what is done with them are functions.
 """
 
 import re
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Container, Sequence
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,20 @@ DASHED: Final = Memo(_dashed, 4096)
 """A name as what runs behind CGI or WSGI tells it from others: ``X_Api_Key`` is ``x-api-key``."""
 
 
+LOWER: Final = Memo(bytes.lower, 4096)
+"""A name in lower case: to look for some in each request costs less so."""
+
+
+class Alike(Protocol):
+    """What is known of heads that have their fields in the same order."""
+
+    def places(self, fields: RawHeaders, names: Container[bytes]) -> Sequence[int] | None:
+        """Where those with these names stand in such ``fields``; None where it does not know.
+
+        ``names`` have a hash, and are always the same.
+        """
+
+
 class Encoded(msgspec.Struct, frozen=True, gc=False):
     """The lines of ``fields``, line breaks included.
 
@@ -57,6 +71,8 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     """User-Agent of a request, empty for none; None where nobody has looked."""
     trace: bytes = b""
     """Its traceparent, where ``agent`` is known; empty where its id is that of its trace too."""
+    alike: Alike | None = None
+    """What is known of others like it, see ``placed``."""
 
 
 def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
@@ -64,6 +80,19 @@ def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
     if known is not None and known.fields is fields:
         return known.lines
     return b"".join([LINE % field for field in fields])
+
+
+def placed(fields: RawHeaders, known: Encoded | None, names: Container[bytes]) -> Sequence[int]:
+    """The numbers of all fields with one of these names, which are in lower case.
+
+    ``known``: as for ``encode``. Heads like this one were looked through before, as a rule; so
+    ``names`` have a hash, and are always the same.
+    """
+    if known is not None and known.fields is fields and known.alike is not None:
+        found = known.alike.places(fields, names)
+        if found is not None:
+            return found
+    return [number for number, (name, _) in enumerate(fields) if LOWER[name] in names]
 
 
 def values(fields: RawHeaders, name: bytes) -> list[bytes]:

@@ -6,14 +6,18 @@ by line has to read only those of the next. Where they differ is found out by co
 (`HeadTemplate.widened`), so a template is made anew a few times at the most.
 """
 
-from collections.abc import Collection, Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Container, Sequence
+from typing import Final, TypeAlias
 
-from proxy.http.fields import Fields
+from proxy.http.fields import LOWER, Fields, RawHeaders
 from proxy.http.framing import CRLF
+from proxy.http.request_id import ID_FIELDS
 
 Line: TypeAlias = tuple[int, tuple[bytes, bytes], bytes]
 """What kind of line it is, as its reader tells them apart; its field; the line as it goes on."""
+
+_LOOKS: Final = 16
+"""Sets of names whose places are kept; who looks for some is told by the configuration."""
 
 
 class HeadTemplate:
@@ -62,7 +66,7 @@ class HeadTemplate:
 class TemplateFields:
     """What goes on of a head that fits a template."""
 
-    __slots__ = ("_lines", "_places", "fields", "lines")
+    __slots__ = ("_found", "_lines", "_named", "_places", "fields", "lines")
 
     def __init__(
         self,
@@ -92,6 +96,9 @@ class TemplateFields:
         self._lines[-1] += behind_lines
         self.lines = b"".join(self._lines)
         """Their lines, where none differs."""
+        self._named = [(place, self.fields[place][0]) for place in self._places if place >= 0]
+        """Where a field differs, and what it was called in that head."""
+        self._found: dict[Container[bytes], tuple[int, ...] | None] = {}
 
     def with_lines(self, read: Sequence[Line]) -> tuple[Fields, list[bytes]]:
         """The fields, and the parts of their lines, of a head in which these lines differ."""
@@ -103,3 +110,23 @@ class TemplateFields:
                 lines[at] = line
             at += 2
         return fields, lines
+
+    def places(self, fields: RawHeaders, names: Container[bytes]) -> tuple[int, ...] | None:
+        """Where those with these names stand, which are in lower case, see ``http/fields.placed``.
+
+        ``fields``: of ``with_lines``, or those of here, with such of ``ID_FIELDS`` behind them as
+        they lack. None where it has to be looked for in them.
+        """
+        for place, name in self._named:
+            if fields[place][0] != name:
+                return None
+        if names not in self._found:
+            if len(self._found) >= _LOOKS:
+                self._found.clear()
+            self._found[names] = self._look(names)
+        return self._found[names]
+
+    def _look(self, names: Container[bytes]) -> tuple[int, ...] | None:
+        if any(name in names for name in ID_FIELDS):
+            return None
+        return tuple([n for n, (name, _) in enumerate(self.fields) if LOWER[name] in names])

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from proxy.http.bounded_cache import Memo
-from proxy.http.fields import RawHeaders, values
+from proxy.http.fields import LOWER, Encoded, RawHeaders, placed, values
 
 _NAME: Final = 64
 """Bytes of the name of a limit."""
@@ -47,11 +46,21 @@ def _parser() -> Callable[..., Any]:
     return http_sf.parse
 
 
-_LIMITS: Final = Memo(lambda name: low if b"limit" in (low := name.lower()) else b"", 2048)
-"""A name in lower case where it may say something of a limit, else nothing."""
+class _Limits:
+    """The names, in lower case, of fields that may say something of a limit."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, bytes) and b"limit" in name
 
 
-def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] | None:
+_LIMITS: Final = _Limits()
+
+
+def quota(
+    fields: RawHeaders, wall: float | None = None, *, known: Encoded | None = None
+) -> tuple[float, float] | None:
     """Requests that are left, and seconds until there are more; None where nothing is said.
 
     Of several limits that with the least left counts. What is not counted in requests (tokens,
@@ -61,14 +70,15 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     Knows ``RateLimit`` with ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers, structured
     fields of RFC 9651) and the pairs ``-Remaining`` and ``-Reset`` that most APIs have, their words
     in any order: ``x-ratelimit-remaining-requests``, ``anthropic-ratelimit-tokens-reset``.
-    ``wall``: seconds since the epoch.
+    ``wall``: seconds since the epoch; ``known``: as for ``placed``.
     """
-    lines: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        if low := _LIMITS[name]:
-            lines.setdefault(low, []).append(value)
-    if not lines or any(value.strip(b" \t0") for value in values(fields, b"age")):
+    places = placed(fields, known, _LIMITS)
+    if not places or any(value.strip(b" \t0") for value in values(fields, b"age")):
         return None
+    lines: dict[bytes, list[bytes]] = {}
+    for number in places:
+        name, value = fields[number]
+        lines.setdefault(LOWER[name], []).append(value)
     # Several lines are one list (RFC 9110 5.3).
     found = {k.decode("latin-1"): b", ".join(v).decode("latin-1") for k, v in lines.items()}
     now = time.time() if wall is None else wall

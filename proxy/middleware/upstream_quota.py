@@ -19,7 +19,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
-from proxy.http.bounded_cache import Memo
+from proxy.http.fields import placed
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
@@ -28,9 +28,6 @@ from proxy.policy.quota import LONGEST, ONLY, SOON, Quota, Quotas
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
 _LIMITED: Final = OVERLOADED | {_FORBIDDEN}
-
-_SHOWN: Final = Memo(lambda name: low if (low := name.lower()) in CREDENTIALS else b"", 2048)
-"""A name in lower case where it is of credentials, else nothing."""
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
@@ -65,7 +62,8 @@ class UpstreamQuota:
         "_endpoint",
         "_inner",
         "_max_wait",
-        "_own_field",
+        "_names",
+        "_own_credentials",
         "counts_quotas",
     )
 
@@ -84,7 +82,8 @@ class UpstreamQuota:
         Without ``counts_quotas`` somebody else does: only what concerns a path is learned here.
         """
         self.counts_quotas = counts_quotas
-        self._own_field = own_credentials.lower()
+        self._own_credentials = bool(own_credentials)
+        self._names = CREDENTIALS - {own_credentials.lower()}
         self._inner = inner
         self._endpoint = endpoint
         self._max_wait = max_wait
@@ -96,12 +95,14 @@ class UpstreamQuota:
         quotas = self._endpoint.quotas
         assert quotas is not None
         if self.counts_quotas:
-            named = quotas.budget(path_of(exchange)) if quotas.has_budgets else b""
-            own = self._own(exchange, named)
+            key = self._quota_key(exchange)
+            if quotas.budgets and (named := quotas.budget(path_of(exchange))):
+                key = key, named
+            own = quotas.of(key)
         else:
             own = Quota()
         # Neither, for nearly all.
-        if (own.limited or quotas.paths_paused) and (soon := self._admit(exchange, own)):
+        if (own.limited or quotas.paths) and (soon := self._admit(exchange, own)):
             await asyncio.sleep(soon)
         reply = await self._inner(exchange)
         self._learn(exchange, reply, own)
@@ -138,21 +139,15 @@ class UpstreamQuota:
         error.server = self._endpoint.name
         return error
 
-    def _own(self, exchange: Exchange, named: bytes) -> Quota:
-        """The quota of whom the request is from; ``named``: of several limits that one."""
-        key = self._quota_key(exchange)
-        return self._quotas.of((key, named) if named else key)
-
     def _quota_key(self, exchange: Exchange) -> Hashable:
         """Whose quota a request is counted to; of credentials a number, see ``asked_for``."""
-        own = self._own_field
-        shown = [value for name, value in exchange.headers if (low := _SHOWN[name]) and low != own]
-        if shown:
-            return hash(tuple(shown))
-        return "" if own else exchange.client
+        fields = exchange.headers
+        if shown := placed(fields, exchange.encoded, self._names):
+            return hash(tuple([fields[number][1] for number in shown]))
+        return "" if self._own_credentials else exchange.client
 
     def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
-        found = quota(reply.headers) if self.counts_quotas else None
+        found = quota(reply.headers, known=reply.encoded) if self.counts_quotas else None
         refused = reply.status in _LIMITED
         if found is None and not refused:
             return
@@ -160,7 +155,7 @@ class UpstreamQuota:
         named = budget(reply.headers) if self.counts_quotas else b""
         if is_other := named not in ONLY:
             self._quotas.name_budget(path_of(exchange), named)
-            own = self._own(exchange, named)
+            own = self._quotas.of((self._quota_key(exchange), named))
         asked = retry_after(reply.headers) if refused else None
         of_client = reply.status in (TOO_MANY, _FORBIDDEN)
         if found is not None and not (of_client and asked is not None):

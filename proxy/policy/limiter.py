@@ -112,7 +112,8 @@ class ConcurrencyLimiter:
         """The request that had it is over."""
         self._returned(key)
         self._finished.add(now)
-        self.wake_waiters()
+        if self._queue is not None and self._queue.waiting:
+            self.wake_waiters()
 
     def _returned(self, key: Hashable) -> None:
         self.in_flight -= 1

@@ -158,11 +158,13 @@ def at_once() -> Turn:
 class Quotas:
     """Those of one server: for each client, and when each of its paths may be asked again."""
 
-    __slots__ = ("_budgets", "_by_key", "_paths")
+    __slots__ = ("_by_key", "budgets", "paths")
 
     def __init__(self) -> None:
-        self._budgets: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._paths: OrderedDict[Hashable, float] = OrderedDict()
+        self.budgets: OrderedDict[Hashable, bytes] = OrderedDict()
+        """Which of several limits a path counts to; empty where there is only one."""
+        self.paths: OrderedDict[Hashable, float] = OrderedDict()
+        """Until when each of those is left alone that have asked for that."""
         self._by_key: OrderedDict[Hashable, Quota] = OrderedDict()
 
     def of(self, key: Hashable) -> Quota:
@@ -177,49 +179,39 @@ class Quotas:
 
     def budget(self, path: Hashable) -> bytes:
         """Which of several limits a path counts to; empty for the main one, or where unknown."""
-        return self._budgets.get(path, b"")
-
-    @property
-    def has_budgets(self) -> bool:
-        """Whether there is more than one limit."""
-        return bool(self._budgets)
+        return self.budgets.get(path, b"")
 
     def name_budget(self, path: Hashable, budget: bytes) -> None:
         """A path counts to this one."""
-        self._budgets[path] = budget
-        self._budgets.move_to_end(path)
-        if len(self._budgets) > KEYS:
-            self._budgets.popitem(last=False)
-
-    @property
-    def paths_paused(self) -> bool:
-        """Whether any path may have to wait."""
-        return bool(self._paths)
+        self.budgets[path] = budget
+        self.budgets.move_to_end(path)
+        if len(self.budgets) > KEYS:
+            self.budgets.popitem(last=False)
 
     def pause_path(self, path: Hashable, until: float) -> None:
         """One path asked to be left alone."""
-        until = max(until, self._paths.pop(path, 0.0))
-        self._paths[path] = until
-        if len(self._paths) > KEYS:
-            self._paths.popitem(last=False)
+        until = max(until, self.paths.pop(path, 0.0))
+        self.paths[path] = until
+        if len(self.paths) > KEYS:
+            self.paths.popitem(last=False)
 
     def path_wait(self, path: Hashable, now: float) -> float:
         """Seconds until a path may be asked."""
-        until = self._paths.get(path)
+        until = self.paths.get(path)
         if until is None:
             return 0.0
         if until <= now:
-            del self._paths[path]
+            del self.paths[path]
             return 0.0
         return until - now
 
     def state(self, now: float) -> QuotasState:
         """How things stand with the paths, and with the client that waits longest."""
         worst = max(self._by_key.values(), key=lambda each: each.blocked_for(now), default=Quota())
-        longest = max(self._paths.values(), default=now)
+        longest = max(self.paths.values(), default=now)
         return QuotasState(
             max(0.0, longest - now),
-            sum(until > now for until in self._paths.values()),
+            sum(until > now for until in self.paths.values()),
             len(self._by_key),
             worst.state(now),
         )

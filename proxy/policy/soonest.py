@@ -17,7 +17,7 @@ ENOUGH: Final = 20
 class _Times:
     """The quickest answer of each of the last buckets, and how many there were; newest first.
 
-    None of what was before the first one: most keys are targets that come once.
+    None of what was before the first one.
     """
 
     __slots__ = ("bucket", "counts", "least")
@@ -47,17 +47,20 @@ class Soonest:
 
     def __init__(self, keys: int = KEYS) -> None:
         self._most = keys
-        self._known: OrderedDict[Hashable, _Times] = OrderedDict()
+        self._known: OrderedDict[Hashable, _Times | tuple[int, float]] = OrderedDict()
+        """Of a key that came once, as most targets do, its bucket and its seconds."""
 
     def observe(self, key: Hashable, seconds: float, now: float) -> None:
         """It took so long."""
         known, bucket = self._known, int(now / BUCKET)
         times = known.get(key)
         if times is None:
-            known[key] = _Times(bucket, seconds)
+            known[key] = bucket, seconds
             if len(known) > self._most:
                 known.popitem(last=False)
             return
+        if isinstance(times, tuple):
+            times = known[key] = _Times(*times)
         known.move_to_end(key)
         if bucket != times.bucket:
             times.turn(bucket)
@@ -67,7 +70,7 @@ class Soonest:
     def value(self, key: Hashable, now: float) -> float | None:
         """Seconds that it took at the least; None where too little is known."""
         times = self._known.get(key)
-        if times is None:
+        if times is None or isinstance(times, tuple):
             return None
         bucket = int(now / BUCKET)
         if bucket != times.bucket:

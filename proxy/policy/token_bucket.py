@@ -49,17 +49,19 @@ class TokenBuckets:
 
         One that counts in no more than ``patience`` seconds is taken now.
         """
-        full_at = self._full_at.get(key, now)
-        full_at = max(full_at, now)
+        known = self._full_at
+        full_at = known.get(key, now)
+        if full_at < now:  # noqa: PLR1730 - each request comes here, and max() is a call
+            full_at = now
         wait = full_at - now + (1.0 - self._burst) * self._pace
         if wait <= 0.0:
             wait = 0.0
         elif wait > patience + 1e-9:
             return False, wait
-        self._full_at[key] = full_at + self._pace
-        self._full_at.move_to_end(key)
-        if len(self._full_at) > self._keys:
-            self._full_at.popitem(last=False)
+        known[key] = full_at + self._pace
+        known.move_to_end(key)
+        if len(known) > self._keys:
+            known.popitem(last=False)
         return True, wait
 
     def give_back(self, key: Hashable) -> None:

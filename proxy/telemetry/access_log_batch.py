@@ -38,11 +38,12 @@ _SLASH, _QUESTION, _SEMICOLON, _HASH, _AT, _BACKSLASH, _DELETE = b"/?;#@\\\x7f"
 class Lines:
     """Makes them."""
 
-    __slots__ = ("_hidden", "_second", "_second_text", "_show")
+    __slots__ = ("_hidden", "_leaves", "_second", "_second_text", "_show")
 
     def __init__(self, redact: Sequence[str]) -> None:
         """``redact``: ``[log] redact``."""
-        self._show = Targets(redact).show
+        targets = Targets(redact)
+        self._show, self._leaves = targets.show, targets.leaves
         self._hidden = hidden_keys(redact)
         self._second = -1
         self._second_text = ""
@@ -61,10 +62,11 @@ class Lines:
         """``plain``: whether what clients have sent may be taken as it is."""
         lines: list[Line] = []
         second = self._second
+        as_sent = plain and self._leaves([exchange.raw_target for exchange, _ in ended])
         for exchange, now in ended:
             asked = exchange.raw_target
             # Where credentials could stand:
-            if (
+            if not as_sent and (
                 not asked
                 or asked[0] != _SLASH
                 or _QUESTION in asked

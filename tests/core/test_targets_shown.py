@@ -87,3 +87,19 @@ def test_a_credential_in_a_fragment_or_in_a_url_within_a_parameter_is_hidden(
     target: bytes, shown: bytes
 ) -> None:
     assert SHOWN.show(target) == shown
+
+
+@given(st.lists(st.lists(pieces | st.sampled_from([b"\n", b"@", b"%40", b"%3D"]), max_size=8)))
+def test_what_is_left_as_it_is_would_be_shown_so(parts: list[list[bytes]]) -> None:
+    targets = [b"/" + b"".join(each) for each in parts]
+    if SHOWN.leaves(targets):
+        assert [SHOWN.show(target) for target in targets] == targets
+
+
+def test_usual_targets_are_left_at_one_look() -> None:
+    usual = [b"/", b"/a%20b", b"/a?page=2&limit=3", b"/a?", b"/a?page"]
+    assert SHOWN.leaves(usual)
+    assert SHOWN.leaves([])
+    for odd in (b"", b"*", b"a:443", b"/a?token=1", b"/a;b=1", b"/a?u=http://x", b"/@", b"/?a%3db"):
+        assert not SHOWN.leaves([*usual, odd])
+        assert not SHOWN.leaves([odd, *usual])

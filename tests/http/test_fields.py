@@ -1,16 +1,20 @@
 """Field lines, and looking things up among fields."""
 
+from collections.abc import Container
+
 import pytest
 
 from proxy.http.fields import (
     DASHED,
     Encoded,
+    RawHeaders,
     check_lines,
     cookie,
     encode,
     has,
     media_type,
     of_name,
+    placed,
     read_fields,
     replaced,
     values,
@@ -92,3 +96,26 @@ def test_a_value_is_replaced_in_its_place() -> None:
 def test_fields_of_a_name_come_as_they_were_sent() -> None:
     fields = [(b"uPgrade", b"a"), (b"Upgraded", b"b"), (b"Upgrade", b"")]
     assert of_name(fields, b"upgrade") == [(b"uPgrade", b"a"), (b"Upgrade", b"")]
+
+
+class AllAtOne:
+    """Heads that are alike: all that is looked for stands at 1."""
+
+    def __init__(self, told: list[int] | None) -> None:
+        self.told = told
+
+    def places(self, fields: RawHeaders, names: Container[bytes]) -> list[int] | None:
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("fields_of_it", "told", "found"),
+    [(True, [1], [1]), (True, None, [0, 2]), (False, [1], [0, 2])],
+)
+def test_what_heads_alike_have_is_taken_for_the_very_same_fields_only(
+    fields_of_it: bool, told: list[int] | None, found: list[int]
+) -> None:
+    fields = [(b"Cookie", b"a"), (b"Via", b"b"), (b"AUTHORIZATION", b"c")]
+    known = Encoded(fields if fields_of_it else [*fields], b"", alike=AllAtOne(told))
+    assert placed(fields, known, frozenset((b"authorization", b"cookie"))) == found
+    assert placed(fields, None, frozenset((b"authorization", b"cookie"))) == [0, 2]

@@ -66,3 +66,33 @@ def test_a_head_that_ends_early_or_goes_on_does_not_fit() -> None:
     assert differing(template, [b"A: 1", b"B: 3"]) == [b"B: 3"]
     for lines in ([b"A: 1"], [b"A: 1", b"B: 1", b"C:"], [b"B: 1"], [b"A: 1B: 1"], [b"A: 2", b"B:"]):
         assert differing(template, lines) is None
+
+
+@given(HEADS, st.frozensets(st.sampled_from([b"a", b"b", b"c", b"d", b"via", b"traceparent"])))
+@settings(max_examples=200, deadline=None)
+def test_where_fields_stand_is_told_as_looking_for_them_would(
+    heads: list[list[bytes]], names: frozenset[bytes]
+) -> None:
+    first, last = heads[0], heads[-1]
+    template = HeadTemplate(first).widened(last)
+    passed = [number % 3 != 1 for number in range(len(first))]
+    behind = [(b"Via", b"us")]
+    fields = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    for lines in (last, first, last):
+        told, _ = fields.with_lines([read(lines[number]) for number in template.varying])
+        told += [(b"traceparent", b"00-1-2-01")]
+        places = fields.places(told, names)
+        looked_for = [n for n, (name, _) in enumerate(told) if name.lower() in names]
+        if places is not None:
+            assert [*places] == looked_for
+        elif b"traceparent" not in names:  # a line that differs has another name
+            before = [read(line)[1][0] for line in first]
+            assert before != [read(line)[1][0] for line in lines]
+
+
+def test_only_so_many_sets_of_names_are_kept() -> None:
+    lines = [b"A: 1", b"B: 2"]
+    fields = TemplateFields([*map(read, lines)], [True, True], [], [], b"")
+    for number in range(100):
+        assert fields.places(fields.fields, frozenset((b"b", b"%d" % number))) == (1,)
+    assert len(fields._found) <= 16

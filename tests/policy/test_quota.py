@@ -89,7 +89,7 @@ def test_of_few_paths_it_is_known_which_limit_they_count_to() -> None:
     quotas = Quotas()
     for number in range(KEYS + 1):
         quotas.name_budget(number, b"search")
-    assert quotas.has_budgets
+    assert quotas.budgets
     assert (quotas.budget(0), quotas.budget(KEYS)) == (b"", b"search")
 
 

@@ -209,7 +209,7 @@ class FastHeadReader:
             scheme=shape.scheme,
             request_id=names.request_id,
             started_at=monotonic(),
-            encoded=Encoded(fields, encoded, None, (), told, names.trace),
+            encoded=Encoded(fields, encoded, None, (), told, names.trace, further),
         )
         if length:
             exchange.body = BytesBody(data[end:], LENGTH_LINE % length, length)

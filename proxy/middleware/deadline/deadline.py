@@ -1,6 +1,7 @@
 """The time that a client gives a request, on its way through all that waits."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 from proxy.core.clock import Clock
@@ -9,8 +10,8 @@ from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.time_over import FixedInstead, answer_at_hand
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.http.fields import RawHeaders
-from proxy.middleware.deadline.fields import LOWER, notation
+from proxy.http.fields import LOWER, placed
+from proxy.middleware.deadline.fields import notation
 from proxy.middleware.deadline.options import DeadlineOptions
 
 _NEVER: Final = float("inf")
@@ -29,7 +30,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 class Deadline:
     """Bounds the whole exchange by what the client says, and by ``total``."""
 
-    __slots__ = ("_accept", "_clock", "_fixed", "_inner", "_max", "_total")
+    __slots__ = ("_accept", "_clock", "_fixed", "_inner", "_max", "_names", "_total")
 
     def __init__(
         self,
@@ -47,15 +48,17 @@ class Deadline:
         self._inner = inner
         self._fixed = fixed
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
+        self._names = frozenset(self._accept)
         self._max = options.max or _NEVER
         self._total = total or _NEVER
         self._clock = clock
 
-    async def handle(self, exchange: Exchange) -> Reply:
+    def handle(self, exchange: Exchange) -> Awaitable[Reply]:
         """Raises ResponseTimeout when the time is up, where no other answer is at hand."""
-        asked = self._asked(exchange.headers)
-        if asked is None:
-            return await self._inner(exchange)
+        asked = self._asked(exchange)
+        return self._inner(exchange) if asked is None else self._bounded(exchange, asked)
+
+    async def _bounded(self, exchange: Exchange, asked: float) -> Reply:
         left = min(asked, self._max, self._total)
         until = exchange.deadline = self._clock() + left
         name, words = "total" if left >= self._total else "deadline", self._bound(asked)
@@ -74,12 +77,11 @@ class Deadline:
             return "the client's deadline"
         return "total" if self._total <= self._max else "[deadline] max"
 
-    def _asked(self, fields: RawHeaders) -> float | None:
+    def _asked(self, exchange: Exchange) -> float | None:
         """Seconds, by the shortest of the fields that can be read."""
-        shortest = None
-        accept = self._accept
-        for name, value in fields:
-            low = LOWER[name]
-            if low in accept and (asked := accept[low](value)) is not None:
+        shortest, fields = None, exchange.headers
+        for number in placed(fields, exchange.encoded, self._names):
+            name, value = fields[number]
+            if (asked := self._accept[LOWER[name]](value)) is not None:
                 shortest = asked if shortest is None else min(shortest, asked)
         return shortest

@@ -5,10 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.duration import Duration
-from proxy.http.bounded_cache import Memo
 
-LOWER: Final = Memo(bytes.lower, 2048)
-"""Names of fields in lower case: to look for some in each request costs less so."""
 _MILLISECONDS: Final = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
 _SECONDS: Final = re.compile(rb"\d{1,9}(?:\.\d{1,9})?")
 _GRPC: Final = re.compile(rb"(\d{1,8})([HMSmun])")

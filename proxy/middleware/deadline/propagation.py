@@ -11,8 +11,8 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
-from proxy.http.fields import LINE, Encoded
-from proxy.middleware.deadline.fields import LOWER, notation
+from proxy.http.fields import LINE, LOWER, Encoded, placed
+from proxy.middleware.deadline.fields import notation
 from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.policy.soonest import KEYS, Soonest
 
@@ -45,6 +45,7 @@ class DeadlinePropagation:
         "_forward",
         "_forward_low",
         "_inner",
+        "_names",
         "_probed",
         "_quickest",
         "_reserve",
@@ -58,6 +59,7 @@ class DeadlinePropagation:
         self._forward_low = self._forward.lower()
         if options.forward:
             self._fields[self._forward_low] = notation(options.forward)[1]
+        self._names = frozenset(self._fields)
         self._quickest = Soonest()
         self._probed: dict[Hashable, float] = {}
         """When a request that seemed too late was sent last, by method and target."""
@@ -110,20 +112,16 @@ class DeadlinePropagation:
 
     def _tell_remaining(self, exchange: Exchange, remaining: float) -> None:
         """Say the remaining time in each field that says it, and in ours."""
-        known, fields = self._fields, exchange.headers
-        told = [
-            (number, low)
-            for number, (name, _) in enumerate(fields)
-            if (low := LOWER[name]) in known
-        ]
+        known, fields, encoded = self._fields, exchange.headers, exchange.encoded
+        told = placed(fields, encoded, self._names)
         found = [*fields]
-        for number, low in told:
-            found[number] = (fields[number][0], known[low](remaining))
+        for number in told:
+            name = fields[number][0]
+            found[number] = (name, known[LOWER[name]](remaining))
         ours = self._forward_low
-        if not told or all(low != ours for _, low in told):
+        if not told or all(LOWER[fields[number][0]] != ours for number in told):
             field = (self._forward, known[ours](remaining))
             found.append(field)
-            encoded = exchange.encoded
             if not told and encoded is not None and encoded.fields is fields:  # one line more
                 lines = encoded.lines + LINE % field
                 exchange.encoded = Encoded(found, lines, agent=encoded.agent, trace=encoded.trace)

@@ -182,7 +182,9 @@ class Hedge:
         if delay is None:
             reply = await self._inner(exchange)
         else:
-            reply = await HedgedCall(self, exchange, delay, started_at).run(self._inner)
+            task = asyncio.current_task(self.loop)
+            assert task is not None
+            reply = await HedgedCall(self, exchange, delay, started_at, task).run(self._inner)
         if self._quantile and acceptable(reply):
             now = self.clock()
             # Where a copy has won, the request itself would have taken longer still. What a client

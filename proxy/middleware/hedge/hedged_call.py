@@ -1,7 +1,11 @@
 """One request and its copies: the first good answer wins. ``hedge.py`` says how."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
@@ -18,55 +22,38 @@ def acceptable(reply: Reply) -> bool:
     return reply.status not in NEEDS_VERDICT
 
 
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
+"""Nearly every request is answered before it has a copy, and then keeps nothing of any."""
 _GROWTH: Final = 0.5
 """Of the time that it has waited: so much later a copy is asked for again."""
 
 
-class HedgedCall:
-    """A request and its copies."""
+class HedgedCall(msgspec.Struct, eq=False):
+    """A request and its copies. A struct, as ``Exchange`` is: one is made for each request."""
 
-    __slots__ = (
-        "_asked",
-        "_copy_done",
-        "_delay",
-        "_ends",
-        "_exchange",
-        "_finished",
-        "_launched",
-        "_running",
-        "_source",
-        "_started_at",
-        "_task",
-        "_winner",
-    )
-
-    def __init__(
-        self, source: "Hedge", exchange: Exchange, delay: float, started_at: float
-    ) -> None:
-        self._source = source
-        self._exchange = exchange
-        self._delay = delay
-        self._started_at = started_at
-        self._asked = False
-        """Whether the next copy was asked for already, in vain."""
-        self._running: dict[asyncio.Task[Reply], tuple[Exchange, float]] = {}
-        """The copies under way, by their tasks: each copy, and when it was launched."""
-        self._launched: list[tuple[Exchange, float]] = []
-        """All copies in their order, also those that have ended."""
-        self._ends: dict[Exchange, tuple[str, float]] = {}
-        """What came of those that were no good answer before the call was decided, and when."""
-        self._winner: tuple[Exchange, Reply] | None = None
-        """The copy that was answered well first, until its reply has been handed on."""
-        self._copy_done: asyncio.Future[None] | None = None
-        """Set once the request itself has failed: done when the next copy has ended."""
-        self._finished = False
-        task = asyncio.current_task(source.loop)
-        assert task is not None
-        self._task: asyncio.Task[Any] = task
-        source.delays.enter(self, started_at + delay)
+    _source: "Hedge"
+    _exchange: Exchange
+    _delay: float
+    _started_at: float
+    _task: asyncio.Task[Any]
+    """That of the request itself, which runs it."""
+    _asked: bool = False
+    """Whether the next copy was asked for already, in vain."""
+    _running: Mapping[asyncio.Task[Reply], tuple[Exchange, float]] = _NONE
+    """The copies under way, by their tasks: each copy, and when it was launched."""
+    _launched: tuple[tuple[Exchange, float], ...] = ()
+    """All copies in their order, also those that have ended."""
+    _ends: Mapping[Exchange, tuple[str, float]] = _NONE
+    """What came of those that were no good answer before the call was decided, and when."""
+    _winner: tuple[Exchange, Reply] | None = None
+    """The copy that was answered well first, until its reply has been handed on."""
+    _copy_done: asyncio.Future[None] | None = None
+    """Set once the request itself has failed: done when the next copy has ended."""
+    _finished: bool = False
 
     async def run(self, inner: Handler) -> Reply:
         """Send the request, and copies after each delay, until there is an answer."""
+        self._source.delays.enter(self, self._started_at + self._delay)
         own: Reply | UpstreamError
         try:
             own = await inner(self._exchange)
@@ -91,7 +78,7 @@ class HedgedCall:
                 return own
         self._source.delays.leave(self)
         failed_at = self._source.clock()
-        self._ends[self._exchange] = attempt_outcome(own), failed_at
+        self._ends = {**self._ends, self._exchange: (attempt_outcome(own), failed_at)}
         try:
             await self._wait_for_copies()
         except BaseException:
@@ -138,14 +125,15 @@ class HedgedCall:
         )
         twin.record.inherited = len(twin.record.attempt_log)
         task = source.launch(twin)
-        self._running[task] = (twin, now)
-        self._launched.append((twin, now))
+        self._running = {**self._running, task: (twin, now)}
+        self._launched += ((twin, now),)
         task.add_done_callback(self._on_copy_done)
         source.delays.enter_apart(self, now + self._delay)
 
     def _on_copy_done(self, task: "asyncio.Task[Reply]") -> None:
         """A copy has been answered, has failed or was cancelled."""
-        twin, _ = self._running.pop(task)
+        twin, _ = self._running[task]
+        self._running = {each: of for each, of in self._running.items() if each is not task}
         if not task.cancelled():
             self._judge(twin, task.exception() or task.result())
         if self._copy_done is not None and not self._copy_done.done():
@@ -160,7 +148,7 @@ class HedgedCall:
                 return
         else:
             outcome = attempt_outcome(came) if isinstance(came, Reply | UpstreamError) else FAILED
-            self._ends[twin] = outcome, self._source.clock()
+            self._ends = {**self._ends, twin: (outcome, self._source.clock())}
         if isinstance(came, Reply):
             came.drop()
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from proxy.http.bounded_cache import Memo
-from proxy.http.fields import DASHED, RawHeaders
+from proxy.http.fields import DASHED, LOWER, RawHeaders
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 from proxy.middleware.rewrite.options import HeaderRules
@@ -16,7 +15,6 @@ VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 _Part: TypeAlias = bytes | str
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _OURS: Final = HOP_BY_HOP | FRAMING
-_LOWER: Final = Memo(bytes.lower, 2048)
 
 
 class Template:
@@ -84,7 +82,7 @@ class FieldRules:
                 raise ValueError(f"{name!r} is not the name of a field")
             if name.lower().encode() in _OURS:
                 raise ValueError(f"{name} belongs to the connection, which is the proxy's own")
-        self._plain = DASHED if of_requests else _LOWER
+        self._plain = DASHED if of_requests else LOWER
         self._remove = frozenset(self._plain[name.encode()] for name in rules.remove)
         self._set = {
             self._plain[name.encode()]: (name.encode(), Template(value))

@@ -139,7 +139,7 @@ class FastHeadParser:
                 length = int(each[1][1])
             read.append(each)
         fields, passed = further.with_lines(read)
-        encoded = Encoded(fields, b"".join(passed), dated, ids)
+        encoded = Encoded(fields, b"".join(passed), dated, ids, alike=further)
         return FastHead(code, reason, fields, encoded, length, len(text) + len(CRLF))
 
     def _by_line(self, lines: list[bytes]) -> _KnownHead | None:

@@ -8,6 +8,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHead, FastHeadParser
@@ -105,7 +106,10 @@ def test_one_head_after_another_is_read_as_the_parser_reads_it(some: list[bytes]
         found = known.parse(head + b"ok")
         if found is not None:
             same(found, head + b"ok")
-            assert found == reader().parse(head + b"ok")  # what came before changes nothing
+            alone = reader().parse(head + b"ok")  # what came before changes nothing
+            assert alone is not None
+            known_of_others = replace(alone.encoded, alike=found.encoded.alike)
+            assert found == replace(alone, encoded=known_of_others)
 
 
 VARIED = (
