@@ -119,6 +119,14 @@ def test_the_unit_lets_the_proxy_do_what_it_does() -> None:
     assert stored == [f"/var/lib/{state[1]}"]
 
 
+def test_the_unit_tries_again_what_may_pass_and_not_a_wrong_configuration() -> None:
+    """systemd asks the status of ExecStart= alone: a check before it was tried five more times."""
+    unit = (DEPLOY / UNITS[0]).read_text().splitlines()
+    assert {"Restart=on-failure", "RestartPreventExitStatus=2"} <= set(unit)
+    assert not [line for line in unit if line.startswith(("ExecStartPre=", "ExecCondition="))]
+    assert unit.index("StartLimitIntervalSec=0") < unit.index("[Service]")  # 3 is tried for ever
+
+
 @pytest.mark.parametrize("name", ["kubernetes.yaml", "compose.yaml"])
 def test_the_image_has_the_version_of_the_package(name: str) -> None:
     assert f"sidecar-proxy:{__version__}" in (DEPLOY / name).read_text()

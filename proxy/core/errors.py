@@ -47,6 +47,10 @@ class BadRequest(ClientError):
     """Malformed or ambiguous."""
 
 
+class TlsExpected(BadRequest):
+    """Plain HTTP, to an address of ``[server] listen`` with ``[server.tls]``."""
+
+
 class RequestTimeout(ClientError):
     """The head or the body of the request came too slowly."""
 

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from proxy.core.errors import BadRequest
+from proxy.core.errors import TlsExpected
 from proxy.core.words import in_seconds
 from proxy.edge.certificates import ListenerTls
 from proxy.edge.forwarded import Forwarding
@@ -116,7 +116,7 @@ class Entrance:
         connection.introduced = told
         if self._tls is None or not encrypted:
             if self._tls is not None:
-                connection.refusal = BadRequest("this address speaks TLS: use https:// to ask it")
+                connection.refusal = TlsExpected("this address speaks TLS: use https:// to ask it")
             await connect(lambda: connection, client)
             return
         try:

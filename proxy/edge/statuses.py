@@ -11,6 +11,7 @@ HEAD_SIZE: Final = "http_response_header_section_size"
 FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     # error                 status                              proxy-status token (RFC 9209)
     e.BadRequest:              (S.BAD_REQUEST,                     "http_request_error"),
+    e.TlsExpected:             (S.BAD_REQUEST,                     "http_request_error"),
     e.RequestTimeout:          (S.REQUEST_TIMEOUT,                 "http_request_error"),
     e.BodyTooLarge:            (S.REQUEST_ENTITY_TOO_LARGE,        "http_request_error"),
     e.HeadTooLarge:            (S.REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error"),
@@ -54,6 +55,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
 
 SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.BadRequest: "The request is malformed or ambiguous.",
+    e.TlsExpected: "This address speaks TLS: ask it by https.",
     e.RequestTimeout: "The request came too slowly.",
     e.BodyTooLarge: "The body of the request is larger than this proxy takes.",
     e.HeadTooLarge: "The fields of the request are larger than this proxy takes.",

@@ -126,6 +126,7 @@ async def test_a_client_that_speaks_plain_http_is_told_so(authority: Authority) 
         response = await client.ask(get())
         assert (response.status, response.ended) == (400, "complete")
         assert response.value("Connection") == b"close"
+        assert b"This address speaks TLS: ask it by https." in response.body  # without `details`
         assert (await proxy.record()).error == "http_request_error"
     assert upstream.requests == []
 
