@@ -22,6 +22,7 @@ from aiohttp import (
 
 from proxy.core.clock import monotonic, wall
 from proxy.net.look_ups import LOOK_UPS
+from proxy.net.trust import same_on_every_python
 from proxy.telemetry.options import LogOptions, TracingOptions
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Collector:
     def _session(self) -> ClientSession:
         timeout = ClientTimeout(total=PATIENCE)
         # Where the command runs, aiohttp's own context has no certificates (``run/loading``).
-        context = ssl.create_default_context() if self._url.startswith("https:") else True
+        context: ssl.SSLContext | bool = True
+        if self._url.startswith("https:"):
+            context = same_on_every_python(ssl.create_default_context())
         return ClientSession(
             timeout=timeout,
             cookie_jar=DummyCookieJar(),

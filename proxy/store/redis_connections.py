@@ -9,6 +9,7 @@ from typing import Any, Final
 import redis.asyncio
 
 from proxy.net.look_ups import connected
+from proxy.net.trust import same_on_every_python
 
 
 class _Living(redis.asyncio.connection.AbstractConnection):
@@ -57,7 +58,7 @@ class TlsConnection(Connection, redis.asyncio.SSLConnection):
     """The same, over TLS."""
 
     def _connection_arguments(self) -> Mapping[str, Any]:
-        context = self.ssl_context.get()
+        context = same_on_every_python(self.ssl_context.get())
         return {**super()._connection_arguments(), "ssl": context, "server_hostname": self.host}
 
 

@@ -12,6 +12,7 @@ from proxy.core.pipes import readable
 from proxy.net.addresses import is_ip
 from proxy.net.half_tls import can_half_close
 from proxy.net.pem import authorities_fault, load_pair, use_revocations
+from proxy.net.trust import same_on_every_python
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 _UNIX: Final = "http://localhost"
@@ -137,9 +138,10 @@ def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
 def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
     try:
         with readable(options.ca_file) as authorities:
-            context = can_half_close(ssl.create_default_context(cafile=authorities or None))
+            context = ssl.create_default_context(cafile=authorities or None)
     except ssl.SSLError as error:
         raise authorities_fault(options.ca_file, "ca_file", error) from None
+    same_on_every_python(can_half_close(context))
     if options.ca_file:
         use_revocations(context, options.ca_file, "ca_file")
     if not options.verify:

@@ -5,6 +5,7 @@ import ssl
 from typing import Any, Final
 
 from proxy.net.look_ups import connected
+from proxy.net.trust import same_on_every_python
 
 _PATIENCE: Final = 2.0
 """Seconds: it is for a sentence only."""
@@ -47,4 +48,4 @@ def _unnamed(context: ssl.SSLContext | None) -> ssl.SSLContext:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.load_verify_locations(cadata=b"".join(trusted))
     made.check_hostname = False
-    return made
+    return same_on_every_python(made)

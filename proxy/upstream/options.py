@@ -43,8 +43,9 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
     ca_file: Annotated[
         str,
         described(
-            "PEM file of the authorities to trust instead of the system's. Lists of revoked "
-            "certificates (CRLs) in it are enforced: then each authority needs one."
+            "PEM file of the authorities to trust instead of the system's; a server's own "
+            "certificate is enough. Lists of revoked certificates (CRLs) in it are enforced: then "
+            "each authority needs one."
         ),
     ] = ""
     server_name: Annotated[

@@ -52,6 +52,19 @@ async def test_over_tls_the_certificate_has_to_be_for_that_name(tmp_path: Path) 
                 await other._connect()
 
 
+@pytest.mark.parametrize("trusted", ["ca", "server"])
+async def test_over_tls_the_same_is_trusted_on_every_python(tmp_path: Path, trusted: str) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("server", "DNS:api.test", also="authorityKeyIdentifier=none")
+    with system_names(api=["127.0.0.1"]):
+        async with redis(authority.server()) as port:
+            trust = authority.path(f"{trusted}.pem")
+            made = TlsConnection(host="api.test", port=port, ssl_ca_certs=trust)
+            await made._connect()
+            assert made.is_connected
+            await made.disconnect()
+
+
 async def test_a_look_up_has_the_time_of_a_connect_and_holds_no_exit_up() -> None:
     with system_names() as names:
         names.hang("api.test")

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.client import RawClient
 from tests.support.proxy import proxied
+from tests.support.upstream import PATIENCE
 
 Heard: TypeAlias = list[Any]
 Handler: TypeAlias = Callable[[ServerConnection, Heard], Awaitable[None]]
@@ -121,7 +122,7 @@ async def alike(handler: Handler, scenario: Scenario, **options: Any) -> Seen:
             if through:
                 proxy = await stack.enter_async_context(proxied(f"http://127.0.0.1:{port}"))
                 port = int(proxy.runtime.http[0].rpartition(":")[2])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 client_saw = await scenario(f"ws://127.0.0.1:{port}/chat")
                 seen.append(Seen(client_saw, await heard()))
     assert seen[0] == seen[1]

@@ -74,6 +74,13 @@ def test_certificates_are_checked_unless_told_otherwise() -> None:
     assert context(UpstreamTlsOptions(verify=False)).verify_mode is ssl.CERT_NONE
 
 
+def test_what_is_trusted_does_not_depend_on_the_version_of_python() -> None:
+    context = tls_context(UpstreamOptions(name="api", servers=("https://b",)))
+    assert context is not None
+    assert ssl.VERIFY_X509_PARTIAL_CHAIN in context.verify_flags
+    assert ssl.VERIFY_X509_STRICT not in context.verify_flags
+
+
 def test_without_https_there_is_no_context() -> None:
     assert tls_context(UpstreamOptions(name="api", servers=("http://a", "unix:/b"))) is None
 
