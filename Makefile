@@ -1,4 +1,4 @@
-# `make` lists everything. Needs python3 (3.11 or later, with venv) and the package index.
+# `make` lists everything. Needs python3 (3.11 to 3.14, with venv) and the package index.
 PYTHON ?= python3
 CONFIG ?= config.toml
 # Tests wait more than they work: one process more than there are cores.
@@ -132,7 +132,8 @@ clean: ## remove what was installed and cached here
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(MADE):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@# google-re2 has no wheels for 3.15 yet: pip would try to build it.
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "Python 3.11 to 3.14 is needed: make PYTHON=python3.13 ...")'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
