@@ -67,6 +67,7 @@ def main(control: int, work: Work) -> None:
         if parent in ready:
             asked, descriptors, _, _ = socket.recv_fds(parent, _LONGEST, _MOST)
             if not asked:
+                signal.set_wakeup_fd(-1)  # a worker may end after waker has been closed
                 return  # the workers' links have closed too: they end by themselves
             slot: int = json.loads(asked)["fork"]
             try:

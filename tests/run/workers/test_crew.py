@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -171,6 +173,21 @@ async def test_a_nursery_that_dies_is_replaced(tmp_path: Path) -> None:
         after = await replaced(proxy, pids, 1)
         assert after[0] == pids[0]
         assert (await stopped(proxy))[0] == 0
+
+
+def test_a_worker_may_end_while_the_nursery_does() -> None:
+    source = """
+import signal
+import socket
+from proxy.run.workers import nursery
+
+ours, theirs = socket.socketpair()
+ours.close()
+nursery.main(theirs.detach(), None)
+signal.raise_signal(signal.SIGCHLD)
+"""
+    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True)
+    assert ended.stderr == b""
 
 
 async def test_a_nursery_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
