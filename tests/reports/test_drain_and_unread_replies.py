@@ -8,6 +8,8 @@ away what the client has not taken.
 
 import asyncio
 import contextlib
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,38 @@ async def test_one_that_is_still_being_read_is_in_flight() -> None:
         assert await client.closed() == "fin"
         await over(proxy)
         assert await proxy.runtime.drain()
+
+
+async def test_one_that_waits_in_a_unix_socket_is_in_flight_no_more(tmp_path: Path) -> None:
+    """What is in it can be read after the end of the process: a stop waited, and ended with 1."""
+    path = f"{tmp_path}/proxy.sock"
+    tables = {"server": {"listen": f"unix:{path}"}, "shutdown": {"grace_period": "100s"}}
+    async with fronted([length(b"ok")], **tables) as (_, proxy):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.send(LAST)
+            assert (await proxy.record()).status == 200
+            await over(proxy)
+            async with asyncio.timeout(PATIENCE):
+                assert await proxy.runtime.drain()
+            assert client.recv(10_000).endswith(b"\r\n\r\nok")
+
+
+async def test_one_that_finds_no_room_in_a_unix_socket_is_in_flight(tmp_path: Path) -> None:
+    path = f"{tmp_path}/proxy.sock"
+    whole = BODY * 20
+    tables = {"server": {"listen": f"unix:{path}"}, "shutdown": {"grace_period": "30s"}}
+    async with (
+        fronted([length(whole)], **tables) as (_, proxy),
+        await RawClient.connect(path) as client,
+    ):
+        await client.send(LAST)
+        async with asyncio.timeout(PATIENCE):
+            while not proxy.runtime.under_way.requests:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.001)
+        drain = asyncio.ensure_future(proxy.runtime.drain())
+        assert (await client.receive()).body == whole
+        assert await drain
 
 
 @pytest.mark.usefixtures("open_ended")

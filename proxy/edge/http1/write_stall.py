@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from socket import AF_UNIX
 from typing import Any, Final
 
 from proxy.net.sockets import unsent
@@ -98,7 +99,7 @@ class WriteStallTimer:
         if transport.is_closing() and not encrypted:
             return
         now = self._loop.time()
-        left = unsent(transport, self._socket, lasts=encrypted)
+        left = _owed(transport, self._socket, lasts=encrypted)
         if left < last:
             since = now
         uploading = ignored() >= UPLOADING and now < end
@@ -128,7 +129,14 @@ def being_read(transport: asyncio.Transport | None, socket: Any) -> bool:
     encrypted = not transport.can_write_eof()
     if transport.is_closing() and not encrypted:
         return False
-    return unsent(transport, socket, lasts=encrypted) > _FIN
+    return _owed(transport, socket, lasts=encrypted) > _FIN
+
+
+def _owed(transport: asyncio.Transport, socket: Any, *, lasts: bool) -> int:
+    """Bytes that the client would lose if its connection ended now."""
+    if getattr(socket, "family", None) == AF_UNIX:  # what is in it outlives this end
+        return transport.get_write_buffer_size()
+    return unsent(transport, socket, lasts=lasts)
 
 
 def _nobody() -> None:
