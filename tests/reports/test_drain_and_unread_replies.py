@@ -106,7 +106,6 @@ async def test_one_that_waits_in_a_unix_socket_is_in_flight_no_more(tmp_path: Pa
             assert client.recv(10_000).endswith(b"\r\n\r\nok")
 
 
-@pytest.mark.usefixtures("open_ended")
 async def test_one_that_finds_no_room_in_a_unix_socket_is_in_flight(tmp_path: Path) -> None:
     path = f"{tmp_path}/proxy.sock"
     whole = BODY * 20
