@@ -10,7 +10,7 @@ from proxy.http.bounded_cache import Memo
 
 _USUAL: Final = re.compile(rb"/[^;?#]*\?[^/?#]*")
 """A target whose only parameters stand behind its one question mark."""
-_ALL_USUAL: Final = re.compile(rb"(?:/[^;?#@\n]*+(?:\?[^/?#@\n]*+)?+\n)*+")
+_ALL_USUAL: Final = re.compile(rb"(?:/[^;?#@\n]*+(?:\?[^/?#@\n]*+)?\n)*")
 """Lines that are each such a target, or one without parameters; nobody is named in any."""
 _PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
