@@ -52,7 +52,7 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
         bool,
         described(
             "Whether a request that `[cache]` answers without asking anybody counts too. false: it "
-            "takes nothing, and a client that has nothing left gets what is stored."
+            "gives back what it took; a client that has nothing left is refused all the same."
         ),
     ] = True
     learn: Annotated[

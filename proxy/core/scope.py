@@ -8,7 +8,6 @@ its scope for those above it:
 - ``hold``: by commit, for retry, which waits until a reply is good enough;
 - ``sends_copies``: by hedge, for retry, which then ends no attempt that has stalled;
 - ``sharing``: by coalesce, for cache, whose misses are shared;
-- ``before_asking``: by cache, for rate_limit, which lets it charge only what is not stored;
 - ``others``: by ``run/tree``, for fallback: the upstreams that take over;
 - ``fixed``: by fallback, for deadline and total, which answer with it when the time is over;
 - ``own_fields``: by cors, for the edge, which gives them to answers that no chain has made.
@@ -99,8 +98,6 @@ class Scope:
     """``has_server_left`` of each upstream that the route asks, in their order."""
     sharing: Sharing | None = None
     """How equal requests share one call; left by the coalescer for the cache above it."""
-    before_asking: list[Callable[[Exchange], Awaitable[object]]] | None = None
-    """What is called for each request that nothing stored answers; None where nothing is stored."""
     fixed: Callable[[Exchange, ProxyError], Reply] | None = None
     """Gives the fixed reply of ``fallback`` in the place of a failure."""
     own_fields: Callable[[RawHeaders], RawHeaders] | None = None

@@ -6,7 +6,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import RateLimited
@@ -24,6 +24,8 @@ from proxy.policy.token_bucket import TokenBuckets
 
 _EARLY: Final = 0.001
 """Seconds by which the timer of a loop may be early."""
+_HIT: Final = "hit"
+"""How Cache-Status begins where nobody was asked (RFC 9211 2.1)."""
 _LONGEST: Final = 3600
 """Seconds of a window that is told to clients, where the period of the option will not do."""
 _RAREST: Final = 366 * 86400
@@ -43,18 +45,9 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         lambda before: before.tokens.follow(rate, burst, clock()),
     )
     show = shown(options.key, shared.show_keys)
-    asking = None if options.count_hits else scope.before_asking
-    own = inner if asking is None else _nothing_more
-    limit = RateLimit(own, options, show, known=known, clock=clock)
+    limit = RateLimit(inner, options, show, known=known, clock=clock)
     shared.watch(limit, route=scope.route)
-    if asking is None:
-        return limit.handle
-    asking.append(limit.handle)
-    return inner
-
-
-async def _nothing_more(_: Exchange) -> Any:
-    """Below a limit that the cache asks: it goes on by itself."""
+    return limit.handle if options.count_hits else limit.handle_sparing_hits
 
 
 def problems(written: Written) -> Iterator[Finding]:
@@ -205,6 +198,14 @@ class RateLimit:
             with exchange.record.waiting(TOKEN, self._clock):
                 await line.wait(now + wait)
         return await self._inner(exchange)
+
+    async def handle_sparing_hits(self, exchange: Exchange) -> Reply:
+        """Likewise; what the cache has answered without asking anybody does not count."""
+        key = self._key(exchange)
+        reply = await self.handle(exchange)
+        if exchange.record.cache.startswith(_HIT):
+            self._tokens.give_back(key)
+        return reply
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators; of keys the ten that have the least left."""

@@ -97,8 +97,7 @@ ROUTE: Final = (
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),
     Link(
-        rate_limit,
-        "each request of a client counts, whoever answers it, unless the cache has it count",
+        rate_limit, "each request of a client counts, whoever answers it, unless hits give it back"
     ),
     Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
     Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),

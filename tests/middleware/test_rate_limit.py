@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.core.duration import Duration
 from proxy.core.errors import RateLimited
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.record import TOKEN, Wait
 from proxy.core.reply import Reply
@@ -231,52 +232,48 @@ async def test_the_policy_never_says_more_than_the_limit(
     assert caught.value.policy == f'"default";{told}'
 
 
-STORED = length(b"kept", fields=b"Cache-Control: max-age=60\r\n")
+def storing(cache: str) -> Handler:
+    """What stands below: a cache that says this of each request."""
+
+    async def answer(exchange: Exchange) -> Reply:
+        exchange.record.cache = cache
+        return reply()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("cache", "left"),
+    [
+        ("hit; ttl=9", 2.0),
+        ("hit; ttl=-9; detail=stale-while-revalidate", 2.0),
+        ("fwd=stale; fwd-status=304", 1.0),
+        ("fwd=uri-miss; collapsed", 1.0),
+        ("", 1.0),
+    ],
+)
+async def test_a_hit_gives_back_what_it_took_where_hits_do_not_count(
+    cache: str, left: float, jumping: JumpingLoop
+) -> None:
+    inner = RateLimit(storing(cache), RateLimitOptions(average=2.0), clock=loop_clock())
+    await inner.handle_sparing_hits(get())
+    assert told(inner)["rate_limit_left "] == left
+
+
+async def test_who_has_nothing_left_is_refused_hits_too(jumping: JumpingLoop) -> None:
+    options = RateLimitOptions(average=1.0)
+    inner = RateLimit(storing("hit; ttl=9"), options, clock=loop_clock())
+    await inner.handle(get())
+    with pytest.raises(RateLimited):
+        await inner.handle_sparing_hits(get())
+    assert told(inner)["rate_limit_left "] == 0.0
 
 
 @pytest.mark.parametrize(("count_hits", "status"), [(True, 429), (False, 200)])
 async def test_the_option_says_whether_hits_count(count_hits: bool, status: int) -> None:
+    stored = length(b"kept", fields=b"Cache-Control: max-age=60\r\n")
     limit = {"average": 2, "period": "1h", "count_hits": count_hits}
-    async with fronted([STORED], cache={}, rate_limit=limit) as (upstream, proxy):
+    async with fronted([stored], cache={}, rate_limit=limit) as (upstream, proxy):
         for _ in range(3):
             answer = await proxy.ask(get_bytes())
         assert (answer.status, len(upstream.requests)) == (status, 1)
-
-
-NO_CACHE = b"GET /c HTTP/1.1\r\nHost: a\r\nCache-Control: no-cache\r\n\r\n"
-POST = b"POST /d HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
-RANGE = b'GET /e HTTP/1.1\r\nHost: a\r\nIf-Match: "x"\r\n\r\n'
-WITH_BODY = b"GET /f HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
-HEAD = b"HEAD /g HTTP/1.1\r\nHost: a\r\n\r\n"
-UPGRADE = b"GET /h HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x/1\r\n\r\n"
-
-
-@pytest.mark.parametrize("asks", [NO_CACHE, POST, RANGE, WITH_BODY, HEAD, UPGRADE])
-async def test_who_has_nothing_left_gets_what_is_stored_and_nothing_else(asks: bytes) -> None:
-    """Hits cost the API nothing: that is why they are not to count."""
-    limit = {"average": 1, "period": "1h", "count_hits": False}
-    async with fronted([STORED], cache={}, rate_limit=limit) as (upstream, proxy):
-        answers = [await proxy.ask(each) for each in (get_bytes(), get_bytes(), asks, get_bytes())]
-        assert [each.status for each in answers] == [200, 200, 429, 200]
-        assert len(upstream.requests) == 1
-
-
-async def test_each_of_a_crowd_counts_and_whom_the_limit_refuses_refuses_nobody_else() -> None:
-    limit = {"average": 1, "period": "1h", "count_hits": False, "key": "header:X-User"}
-    go = asyncio.Event()
-    async with fronted([go, STORED], cache={}, rate_limit=limit) as (upstream, proxy):
-        of = [b"GET /c HTTP/1.1\r\nHost: a\r\nX-User: %b\r\n\r\n" % name for name in (b"1", b"2")]
-        first = asyncio.ensure_future(proxy.ask(of[0]))
-        await upstream.until(lambda: upstream.requests)
-        assert (await proxy.ask(of[0])).status == 429
-        second = asyncio.ensure_future(proxy.ask(of[1]))
-        go.set()
-        assert [(await each).status for each in (first, second)] == [200, 200]
-
-
-async def test_without_a_cache_no_hit_is_spared() -> None:
-    limit = {"average": 1, "period": "1h", "count_hits": False}
-    async with fronted([STORED], rate_limit=limit) as (upstream, proxy):
-        answers = [await proxy.ask(get_bytes()) for _ in range(2)]
-        assert [each.status for each in answers] == [200, 429]
-        assert len(upstream.requests) == 1

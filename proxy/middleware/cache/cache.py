@@ -86,7 +86,6 @@ class Cache:
     """Answers from the store where it may."""
 
     __slots__ = (
-        "_before",
         "_clock",
         "_covered",
         "_failing",
@@ -113,7 +112,6 @@ class Cache:
         clock: Clock,
         time_of_day: Clock | None = None,
     ) -> None:
-        self._before = scope.before_asking = []
         self._sharing = sharing
         self._inner = sharing.inner
         self._clock, self._covered = clock, scope.covered
@@ -132,7 +130,6 @@ class Cache:
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
         if exchange.upgrade or exchange.bound:
-            await self._charge(exchange)
             return await self._writes.handle(exchange)
         content: bytes | None = None
         if exchange.method not in LOOKED_UP or exchange.body.length != 0:
@@ -141,7 +138,6 @@ class Cache:
                 return await self._other(exchange)
         asked = Asked(exchange, self._keys.of, content)
         if asked.for_origin and not asked.wanted.only_if_cached:
-            await self._charge(exchange)
             reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
         entry: Entry | None = None
@@ -171,14 +167,7 @@ class Cache:
         if asked.wanted.only_if_cached:
             self.counts["misses"] += 1
             raise NotCached("no stored reply may be used, and the client takes no other")
-        if self._before:
-            await self._charge(exchange)
         return await self._ask(asked, entry, reason)
-
-    async def _charge(self, exchange: Exchange) -> None:
-        """It goes below: whoever counts such requests may refuse it."""
-        for charge in self._before:
-            await charge(exchange)
 
     def _from_store(self, asked: Asked, entry: Entry) -> tuple[Reply, str] | None:
         """The answer from an entry, and as what it counts if its body is there.
@@ -365,7 +354,6 @@ class Cache:
             controls = cache_directives(values(exchange.headers, b"cache-control"))
             if b"only-if-cached" in controls:
                 raise NotCached("replies to requests with a body are not stored")
-        await self._charge(exchange)
         return self._noted(exchange, told(await self._writes.handle(exchange), words))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
