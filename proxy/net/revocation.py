@@ -40,9 +40,19 @@ class _List(NamedTuple):
 
 
 def enforce(context: ssl.SSLContext) -> None:
-    """Refuse what the lists that were loaded name, and what no list speaks of; see above."""
+    """Refuse what the lists that were loaded name, and what no list speaks of; see above.
+
+    A chain has to end with a certificate that is signed by itself then. If one in between could be
+    its end (``net/trust``), OpenSSL would check the list of the next authority by the wrong key.
+    """
     if context.cert_store_stats()["crl"]:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+        context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+def holds_lists(path: str) -> bool:
+    """Whether there are lists in a file. Raises OSError."""
+    return _LIST.search(Path(path).read_bytes()) is not None
 
 
 def refusal(error: ssl.SSLCertVerificationError) -> str:

@@ -8,7 +8,7 @@ means:
   themselves. OpenSSL takes them unless it is told otherwise, and so does curl. Signatures, names,
   times and lists are checked in any case.
 - VERIFY_X509_PARTIAL_CHAIN trusts any certificate in a file of authorities, such as a server's own
-  or one in between, as curl does.
+  or one in between, as curl does. Not where the file has lists of revoked ones (``revocation``).
 """
 
 import ssl

@@ -44,9 +44,7 @@ class RedisTime:
         Our own time may jump ahead: that is seen at once, as so much has passed since.
         """
         asked_at = self._asked_at
-        if asked_at is None:
-            await self._calls.ask(self._ask)
-        elif self._own() >= asked_at + _WAITED_FOR:
+        if asked_at is None or self._own() >= asked_at + _WAITED_FOR:
             await self._calls.ask(self._ask)
             if self._asked_at == asked_at:
                 raise StoreFailed("it is not known what time it is there")

@@ -45,7 +45,7 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
         described(
             "PEM file of the authorities to trust instead of the system's; a server's own "
             "certificate is enough. Lists of revoked certificates (CRLs) in it are enforced: then "
-            "each authority needs one."
+            "each authority needs one, and the file the authority that has signed itself."
         ),
     ] = ""
     server_name: Annotated[

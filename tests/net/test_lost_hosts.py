@@ -109,6 +109,29 @@ async def test_the_last_try_is_shortly_before_the_limit(
         hosts.forget(one)
 
 
+@pytest.mark.parametrize("usual", [5_000, 60_000])
+async def test_the_time_between_tries_of_the_host_itself_comes_back(
+    jumping: JumpingLoop, kernel: dict[Any, TcpInfo], usual: int
+) -> None:
+    """Also where a limit was moved meanwhile; and a shorter one stays."""
+    patience = PATIENCE
+    hosts = LostHosts(jumping, lambda _: patience)
+    with connected() as (one, _):
+        between_tries(one)
+        one.setsockopt(socket.IPPROTO_TCP, lost_hosts._RTO_MAX_MS, usual)
+        hosts.watch(one)
+        await asyncio.sleep(0.1)
+        for patience in (PATIENCE, 2 * PATIENCE):
+            kernel[one] = SENT_AGAIN
+            await asyncio.sleep(EVERY)
+            assert limit(one) >= patience * 1000
+            assert between_tries(one) == min(usual, 10_000)
+        kernel[one] = HEARD
+        await asyncio.sleep(EVERY)
+        assert (limit(one), between_tries(one)) == (0, usual)
+        hosts.forget(one)
+
+
 async def test_each_has_the_time_that_what_is_known_of_it_gives_it(
     jumping: JumpingLoop, kernel: dict[Any, TcpInfo]
 ) -> None:

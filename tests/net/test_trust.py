@@ -1,9 +1,13 @@
 """What certificates of servers have to be like."""
 
+import contextlib
+import shutil
 import ssl
+from pathlib import Path
 
 import pytest
 
+from proxy.net.revocation import enforce
 from proxy.net.trust import same_on_every_python
 from tests.support.authority import Authority
 
@@ -70,3 +74,42 @@ def test_a_certificate_that_is_trusted_itself_has_to_be_valid(authority: Authori
     client = trusting(authority.path("expired.pem"))
     with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
         shake_hands(client, server(authority, "expired"), "api.test")
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Authority]:
+    """An authority, and one that it has signed, which signs the servers."""
+    root = Authority(tmp_path_factory.mktemp("root"), "root")
+    can_sign = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign"
+    root.issue("middle", "DNS:middle.test", also=can_sign)
+    home = tmp_path_factory.mktemp("middle")
+    middle = Authority(home, "middle")
+    for kind in ("pem", "key"):
+        shutil.copy(root.path(f"middle.{kind}"), home / f"ca.{kind}")
+    middle.issue("server", "DNS:api.test")
+    return root, middle
+
+
+@pytest.mark.parametrize(
+    ("revoked", "why"),
+    [
+        ((), ""),
+        (("middle",), "certificate revoked"),
+        (("server",), "certificate revoked"),
+    ],
+)
+def test_lists_of_all_authorities_of_a_chain_are_read(
+    chain: tuple[Authority, Authority], tmp_path: Path, revoked: tuple[str, ...], why: str
+) -> None:
+    """OpenSSL checks the list of the root by the key of the one below, if that may be the end."""
+    root, middle = chain
+    lists = [
+        root.revoke(*(name for name in revoked if name == "middle")),
+        middle.revoke(*(name for name in revoked if name == "server")),
+    ]
+    file = tmp_path / "all.pem"
+    file.write_text("".join(Path(each).read_text() for each in lists))
+    client = trusting(str(file))
+    enforce(client)
+    with pytest.raises(ssl.SSLError, match=why) if why else contextlib.nullcontext():
+        shake_hands(client, server(middle, "server"), "api.test")

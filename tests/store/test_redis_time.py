@@ -147,3 +147,20 @@ async def test_without_the_time_after_such_a_jump_nothing_is_found_and_nothing_r
     assert await jumps.get(K)
     for store in (jumps, other):
         await store.close()
+
+
+async def test_without_a_first_answer_nothing_is_found_and_nothing_removed(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clock is a year ahead from the start: all that is stored would have ended."""
+    other, ahead = of_machine(server, 0.0), of_machine(server, A_YEAR)
+    put(other, K, b"x")
+    assert await other.get(K)
+    monkeypatch.setattr(redis_time, "_PRECISE", -1.0)
+    assert await ahead.get(K) is UNANSWERED
+    await asyncio.gather(*ahead._calls._tasks)
+    monkeypatch.setattr(redis_time, "_PRECISE", A_MINUTE)
+    assert await other.get(K)
+    assert await ahead.get(K)
+    for store in (other, ahead):
+        await store.close()

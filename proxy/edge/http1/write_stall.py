@@ -134,7 +134,8 @@ def being_read(transport: asyncio.Transport | None, socket: Any) -> bool:
 
 def _owed(transport: asyncio.Transport, socket: Any, *, lasts: bool) -> int:
     """Bytes that the client would lose if its connection ended now."""
-    if getattr(socket, "family", None) == AF_UNIX:  # what is in it outlives this end
+    plain = not lasts  # over TLS the transport does not say what waits below it
+    if plain and getattr(socket, "family", None) == AF_UNIX:  # what is in it outlives this end
         return transport.get_write_buffer_size()
     return unsent(transport, socket, lasts=lasts)
 

@@ -1,11 +1,18 @@
 """Clients that take their reply slowly, not at all, or to the end."""
 
 import asyncio
+import socket
 from typing import cast
 
 import pytest
 
-from proxy.edge.http1.write_stall import LINGER, LONGEST, UPLOADING, WriteStallTimer
+from proxy.edge.http1.write_stall import (
+    LINGER,
+    LONGEST,
+    UPLOADING,
+    WriteStallTimer,
+    being_read,
+)
 from tests.support.loop import JumpingLoop
 
 
@@ -165,3 +172,24 @@ async def test_who_is_gone_is_not_looked_at(jumping: JumpingLoop) -> None:
     side.close()
     await asyncio.sleep(2 * LINGER)
     assert not transport.is_closing()
+
+
+class Encrypted(Transport):
+    """One of TLS: it does not say what waits in the transport below it."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize(("kind", "read"), [(Transport, False), (Encrypted, True)])
+def test_what_is_in_a_unix_socket_is_the_clients_unless_more_may_wait_below_tls(
+    kind: type[Transport], read: bool
+) -> None:
+    near, far = socket.socketpair(socket.AF_UNIX)
+    with near, far:
+        near.send(b"x" * 10_000)
+        assert being_read(cast(asyncio.Transport, kind(0)), near) is read
+        assert being_read(cast(asyncio.Transport, kind(100)), near)
