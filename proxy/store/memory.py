@@ -278,8 +278,10 @@ class MemoryStore:
             del self._trial[entry.ident]
             self._trial_cost -= entry.cost
         entries = self._keys[entry.key]
-        if isinstance(entries, list) and len(entries) > 1:
+        if isinstance(entries, list):
             entries.remove(entry)
+            if len(entries) == 1:
+                self._keys[entry.key] = entries[0]
         else:
             del self._keys[entry.key]
         for label in entry.meta.labels:

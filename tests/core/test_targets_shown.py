@@ -100,6 +100,8 @@ def test_usual_targets_are_left_at_one_look() -> None:
     usual = [b"/", b"/a%20b", b"/a?page=2&limit=3", b"/a?", b"/a?page"]
     assert SHOWN.leaves(usual)
     assert SHOWN.leaves([])
-    for odd in (b"", b"*", b"a:443", b"/a?token=1", b"/a;b=1", b"/a?u=http://x", b"/@", b"/?a%3db"):
+    odds = [b"", b"*", b"a:443", b"/a?token=1", b"/a;b=1", b"/a?u=http://x", b"/@", b"/?a%3db"]
+    odds += [b"/a?u=https%3A%2F%2Fuser:pw%40h", b"/a?u=https%3A%2F%2Fuser:pw@h", b"/a?x=1#token=pw"]
+    for odd in odds:
         assert not SHOWN.leaves([*usual, odd])
         assert not SHOWN.leaves([odd, *usual])

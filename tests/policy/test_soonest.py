@@ -15,6 +15,10 @@ def test_it_is_the_quickest_answer() -> None:
     assert learnt(*[5.0] * 30, 0.1).value(b"a", 1000.0) == 0.1
 
 
+def test_the_first_one_counts_too() -> None:
+    assert learnt(0.1, *[5.0] * 30).value(b"a", 1000.0) == 0.1
+
+
 def test_few_answers_say_nothing() -> None:
     assert learnt(*[1.0] * 19).value(b"a", 1000.0) is None
     assert learnt(*[1.0] * 20).value(b"a", 1000.0) == 1.0

@@ -132,6 +132,8 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
         entries = [each for key in list(store._keys) for each in store._under(key)]
         assert told(store)["store_bytes"] == sum(each.cost for each in entries)
         assert told(store)["store_entries"] == len(entries)
+        several = [each for each in store._keys.values() if isinstance(each, list)]
+        assert all(len(each) > 1 for each in several)
     for number in range(10):
         await store.delete(b"%d" % number)
     assert not store._labels

@@ -280,8 +280,7 @@ class SharedCall:
         if self._leader_reply is not None:
             exchange.stalled = self._taking
             twin.committed = True
-            if self._leader_reply.buffered is None:
-                self._leader_task = asyncio.current_task()
+            self._leader_task = asyncio.current_task()
             return self._leader_reply
         if self._buffered is not None:
             reply, whole = self._buffered

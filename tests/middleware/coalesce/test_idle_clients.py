@@ -59,16 +59,31 @@ async def cut(exchange: Exchange, task: "asyncio.Task[None] | None") -> None:
     await asyncio.wait([task])
 
 
-@pytest.mark.parametrize("headers", [PRIVATE, ()], ids=["one client's", "shared"])
+class Hasty(Pieces):
+    """All of it is there when its client first looks, but not when the call did."""
+
+    buffered: bytes | None = None  # type: ignore[assignment]
+
+    def comes(self) -> None:
+        self.buffered = BIG
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [(PRIVATE, Pieces), (PRIVATE, Hasty), ((), Pieces)],
+    ids=["one client's", "one client's, which comes meanwhile", "shared"],
+)
 async def test_the_end_of_the_call_is_the_end_of_its_reply(
-    jumping: JumpingLoop, headers: RawHeaders
+    jumping: JumpingLoop, headers: RawHeaders, kind: type[Pieces]
 ) -> None:
-    pieces = Pieces(*[BIG] * 9)
+    pieces = kind(*[BIG] * 9)
     call: asyncio.Task[None] | None = None
 
     async def asking(exchange: Exchange) -> Reply:
         nonlocal call
         call = asyncio.current_task()
+        if isinstance(pieces, Hasty):
+            jumping.call_soon(pieces.comes)
         return streaming(pieces, headers)
 
     script, leader = Script(asking), get()
