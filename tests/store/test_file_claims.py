@@ -2,12 +2,14 @@
 
 import math
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from proxy.core.stored import Claim
+from proxy.store import file_claims
 from proxy.store.sqlite import SqliteStore
 from tests.support.sqlite_files import set_up, stands
 from tests.support.stored import meta, put
@@ -113,3 +115,37 @@ async def test_a_lease_that_cannot_be_given_back_holds_up_nobody_here(
     second = await store.claims.take(LEASE)
     assert second.token
     assert await store.claims.holder(LEASE) == second.token
+
+
+async def test_who_cannot_write_waits_for_nobody_for_a_second(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_claims, "monotonic", lambda: 100.0)
+    assert not await store.claims.holder(LEASE)
+    await store._file.change(lambda _: None)
+    assert (store._claims._can_write, store._claims._try_at) == (True, 100.2)
+    await set_up(store, "busy_timeout = 0")
+    locking = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    store._file.begin(store._claims._try_to_write)
+    await store._file.change(lambda _: None)
+    assert (store._claims._can_write, store._claims._try_at) == (False, 101.0)
+    locking.close()
+
+
+async def test_a_disk_that_is_slow_after_that_is_no_reason_not_to_wait(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    other = SqliteStore(tmp_path / "store.db", 64 << 20, 0.0)
+    token = (await other.claims.take(LEASE)).token
+    assert token == await store.claims.holder(LEASE)
+    await store._file.change(lambda _: None)
+    store._claims._can_write, store._claims._try_at = False, 0.0  # the second is over
+    go_on = threading.Event()
+    store._file.begin(go_on.wait)
+    try:
+        for _ in range(2):  # it is tried, and is under way
+            assert token == await store.claims.holder(LEASE)
+    finally:
+        go_on.set()
+        await other.close()
