@@ -51,7 +51,7 @@ class Alike(Protocol):
     def places(self, fields: RawHeaders, names: Container[bytes]) -> Sequence[int] | None:
         """Where those with these names stand in such ``fields``; None where it does not know.
 
-        ``names`` have a hash, and are always the same.
+        What is found is kept by ``names``: they have a hash, and never change.
         """
 
 
@@ -85,8 +85,8 @@ def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
 def placed(fields: RawHeaders, known: Encoded | None, names: Container[bytes]) -> Sequence[int]:
     """The numbers of all fields with one of these names, which are in lower case.
 
-    ``known``: as for ``encode``. Heads like this one were looked through before, as a rule; so
-    ``names`` have a hash, and are always the same.
+    ``known``: as for ``encode``. Heads like this one were looked through before, as a rule, and
+    what was found is kept by ``names``: they have a hash, and never change.
     """
     if known is not None and known.fields is fields and known.alike is not None:
         found = known.alike.places(fields, names)

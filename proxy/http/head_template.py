@@ -114,8 +114,8 @@ class TemplateFields:
     def places(self, fields: RawHeaders, names: Container[bytes]) -> tuple[int, ...] | None:
         """Where those with these names stand, which are in lower case, see ``http/fields.placed``.
 
-        ``fields``: of ``with_lines``, or those of here, with such of ``ID_FIELDS`` behind them as
-        they lack. None where it has to be looked for in them.
+        ``fields``: what ``with_lines`` gave, or the ``fields`` of this head. Some of ``ID_FIELDS``
+        may have been added behind them. None where it has to be looked for in them.
         """
         for place, name in self._named:
             if fields[place][0] != name:
