@@ -10,7 +10,7 @@ from proxy.http.fields import RawHeaders
 class Pieces:
     """A body that comes in pieces, a second apart; it may break at its end."""
 
-    buffered = None
+    buffered: bytes | None = None
 
     def __init__(
         self, *pieces: bytes, error: Exception | None = None, first_after: float = 1

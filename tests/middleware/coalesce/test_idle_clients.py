@@ -62,8 +62,6 @@ async def cut(exchange: Exchange, task: "asyncio.Task[None] | None") -> None:
 class Hasty(Pieces):
     """All of it is there when its client first looks, but not when the call did."""
 
-    buffered: bytes | None = None  # type: ignore[assignment]
-
     def comes(self) -> None:
         self.buffered = BIG
 
