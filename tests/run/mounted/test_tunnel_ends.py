@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -74,13 +75,16 @@ async def test_the_upstream_is_told_how_the_client_has_ended_behind_its_last_wor
         assert opened.ended == end
 
 
-async def test_a_client_that_takes_nothing_is_cut_with_its_tunnel(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Else its connection, and the handler of its request, stayed until it left."""
-    monkeypatch.setattr("proxy.edge.tunnel._CLOSING", 0.05)
-    over = asyncio.Event()
-    seen: list[asyncio.Transport] = []
+@contextlib.asynccontextmanager
+async def narrow(
+    over: asyncio.Event,
+    seen: list[asyncio.Transport],
+    *,
+    room: int = 1 << 15,
+    held: int | None = None,
+) -> AsyncIterator[RawClient]:
+    """A client that reads little of a tunnel that brings much, through ``room`` bytes of the kernel
+    and ``held`` of its transport; ``over``: when the handler of its request has ended."""
 
     async def flood(opened: Connection, _: Request) -> None:
         opened.transport.write(SWITCHING % b"other/1" + MUCH)
@@ -89,7 +93,9 @@ async def test_a_client_that_takes_nothing_is_cut_with_its_tunnel(
     async def watch(request: web.Request, handler: Any) -> Any:
         assert request.transport is not None
         sock = request.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+        if held is not None:
+            request.transport.set_write_buffer_limits(high=held)
         seen.append(request.transport)
         reply = await handler(request)
         over.set()
@@ -102,13 +108,24 @@ async def test_a_client_that_takes_nothing_is_cut_with_its_tunnel(
         async with (
             served(parent) as address,
             await RawClient.connect(address, receive_buffer=4096) as client,
-            asyncio.timeout(PATIENCE),
         ):
-            await client.send(OFFER % b"other/1")
-            await over.wait()
-            assert seen[0].is_closing()
-            await client.rest()
-            assert client.end == "rst"
+            yield client
+
+
+async def test_a_client_that_takes_nothing_is_cut_with_its_tunnel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else its connection, and the handler of its request, stayed until it left."""
+    monkeypatch.setattr("proxy.edge.tunnel._CLOSING", 0.05)
+    over = asyncio.Event()
+    seen: list[asyncio.Transport] = []
+
+    async with narrow(over, seen) as client, asyncio.timeout(PATIENCE):
+        await client.send(OFFER % b"other/1")
+        await over.wait()
+        assert seen[0].is_closing()
+        await client.rest()
+        assert client.end == "rst"
 
 
 async def test_nor_does_one_stay_that_takes_nothing_of_what_was_left_by_a_tunnel_that_was_cut(
@@ -128,32 +145,12 @@ async def test_nor_does_one_stay_that_takes_nothing_of_what_was_left_by_a_tunnel
         connection_lost(connection, exc)
         lost.set()
 
-    async def flood(opened: Connection, _: Request) -> None:
-        opened.transport.write(SWITCHING % b"other/1" + MUCH)
-
-    @web.middleware
-    async def watch(request: web.Request, handler: Any) -> Any:
-        assert request.transport is not None
-        sock = request.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 12)
-        request.transport.set_write_buffer_limits(high=1 << 12)
-        reply = await handler(request)
-        over.set()
-        return reply
-
-    parent = web.Application(middlewares=[watch])
-    async with RawUpstream([flood, "hold"]) as upstream:
-        clocks = {"tunnel_idle": "50ms"}
-        parent.add_subapp("/chat", create_app(tables(upstream, timeouts=clocks)))
-        async with (
-            served(parent) as address,
-            await RawClient.connect(address, receive_buffer=4096) as client,
-        ):
-            monkeypatch.setattr(OneRequest, "connection_lost", tell)
-            monkeypatch.setattr(loop, "sock_recv", receive_late)
-            await client.send(OFFER % b"other/1")
-            async with asyncio.timeout(PATIENCE):
-                await over.wait()
+    async with narrow(over, [], room=1 << 12, held=1 << 12) as client:
+        monkeypatch.setattr(OneRequest, "connection_lost", tell)
+        monkeypatch.setattr(loop, "sock_recv", receive_late)
+        await client.send(OFFER % b"other/1")
+        async with asyncio.timeout(PATIENCE):
+            await over.wait()
 
 
 async def test_a_tunnel_that_the_application_ends_is_reset_at_both_ends() -> None:
