@@ -1,6 +1,7 @@
 """Machines whose clocks differ, and one Redis."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -163,4 +164,26 @@ async def test_without_a_first_answer_nothing_is_found_and_nothing_removed(
     assert await other.get(K)
     assert await ahead.get(K)
     for store in (other, ahead):
+        await store.close()
+
+
+async def test_a_clock_that_jumps_while_redis_is_asked_removes_nothing(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has ended is told by the time from before the look."""
+    jumps, other = of_machine(server, 0.0), of_machine(server, 0.0)
+    put(jumps, K, b"x")
+    assert await jumps.get(K)
+    look = jumps._client.hgetall
+
+    async def late(name: bytes) -> Any:
+        found = await look(name)
+        jumps._time._own = lambda: wall() + A_YEAR
+        return found
+
+    monkeypatch.setattr(jumps._client, "hgetall", late)
+    assert await jumps.get(K)
+    await asyncio.gather(*jumps._calls._tasks)
+    assert await other.get(K)
+    for store in (jumps, other):
         await store.close()
