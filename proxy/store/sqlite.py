@@ -216,7 +216,7 @@ class SqliteStore:
         except TimeoutError:
             self._note_late()
         except StoreFailed:
-            pass  # what stays as it was is no fault of the request
+            pass  # the file has said so; what stays as it was is no fault of the request
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""
