@@ -115,6 +115,17 @@ async def test_what_may_not_be_shared_is_known_of_a_few_requests(
     assert inner.counts["calls"] == 4
 
 
+async def test_what_was_seen_again_is_the_last_to_give_way(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls for one key may be under way: of the first one nothing had come."""
+    monkeypatch.setattr(coalesce, "_MAX_REMEMBERED", 2)
+    inner = shared(Script())
+    for key in ("a", "b", "a", "c"):
+        inner._remember((key,))
+    assert list(inner._unshareable) == [hash(("a",)), hash(("c",))]
+
+
 async def test_trailers_of_a_reply_that_is_here_as_a_whole_are_each_ones(
     jumping: JumpingLoop,
 ) -> None:
