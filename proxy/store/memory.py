@@ -117,9 +117,9 @@ class MemoryStore:
 
     async def get(self, key: bytes) -> Sequence[MemoryEntry]:
         """The replies under this key; what is asked for counts as used."""
-        found = self._keys.get(key)
-        if found is None:
+        if key not in self._keys:  # without a call, which each hit would pay for
             return ()
+        found = self._keys[key]
         entries = found if isinstance(found, list) else (found,)
         for entry in entries:
             if entry.kept:
