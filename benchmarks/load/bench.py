@@ -2,7 +2,8 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,6 +19,11 @@ Runs: TypeAlias = dict[str, list[Figures]]
 Results: TypeAlias = dict[str, Runs]
 
 _NICE: Final = 0o755
+_LOOK: Final = 0.1
+"""Seconds between two looks at who is still busy."""
+_IDLE: Final = 0.1
+"""Of a core: what is used below that is housekeeping."""
+_PATIENCE: Final = 60.0
 
 
 class Bench:
@@ -79,6 +85,7 @@ class Bench:
                         if scenario.fresh:
                             figures = self._fresh(scenario, name, upstream)
                         else:
+                            self._rest(kept)
                             figures = scenario.measure(kept[name], self._effort)
                     except (DidNotStart, NotMeasured, OSError) as error:
                         self._note(f"{scenario.name}: {name}: {error}")
@@ -107,6 +114,13 @@ class Bench:
                 warm[name] = target
         return warm
 
+    def _rest(self, running: Mapping[str, Process]) -> None:
+        """Wait until nobody works on what clients have left behind: all share one core."""
+        given_up = time.monotonic() + _PATIENCE
+        while busy := busy_of(running, _LOOK):
+            if time.monotonic() > given_up:
+                raise NotMeasured(f"still busy before it: {', '.join(busy)}")
+
     def _fresh(self, scenario: Scenario, name: str, upstream: Process) -> Figures:
         if name == DIRECT:
             figures = scenario.measure(upstream, self._effort)
@@ -118,6 +132,15 @@ class Bench:
     def _note(self, text: str) -> None:
         self.notes.append(text)
         _say(text)
+
+
+def busy_of(running: Mapping[str, Process], seconds: float) -> list[str]:
+    """Who of them uses more than a tenth of a core within these seconds."""
+    before = {name: process.cpu() for name, process in running.items()}
+    time.sleep(seconds)
+    # Processor time is told in ticks of 10 ms: one of them may be the end of something earlier.
+    allowed = max(_IDLE * seconds, 0.015)
+    return [name for name, process in running.items() if process.cpu() - before[name] > allowed]
 
 
 def _say(text: str) -> None:

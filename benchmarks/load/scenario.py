@@ -15,6 +15,8 @@ MIB: Final = 1 << 20
 FILES: Final = {"64k": 64 << 10, "10m": 10 * MIB}
 SHARE: Final = 0.3
 """Of what the first of them serves in a second: the rate of all in the open loop."""
+ENOUGH: Final = 0.8
+"""Of what one serves in a second: with more than that, it is queues that are measured."""
 
 _SETTLE: Final = 1.0
 """Seconds of load before the first that count: connections are made, code is warm."""
@@ -115,16 +117,23 @@ def _volume(path: str, connections: int, size: int, *, up: bool = False) -> Meas
 class _OpenLoop:
     """Requests at one rate for all, whatever the answers take, on the clock of when they were due.
 
-    So a stall counts for every request that should have been sent meanwhile.
+    So a stall counts for every request that should have been sent meanwhile. Whoever cannot serve
+    that rate is left out: the length of its queue says only how long it was measured.
     """
 
     def __init__(self) -> None:
         self._rate = 0.0
+        self._capable: dict[int, float] = {}
+        """What each of them serves in a second, by its port."""
 
     def __call__(self, target: Process, effort: Effort) -> Figures:
-        if not self._rate:
+        able = self._capable.get(target.port)
+        if able is None:
             found = tool.wrk(target, "/small", 64, 1)
-            self._rate = max(1.0, round(SHARE * found["requests"] / found["seconds"]))
+            able = self._capable[target.port] = found["requests"] / found["seconds"]
+        self._rate = self._rate or max(1.0, round(SHARE * able))
+        if self._rate > ENOUGH * able:
+            raise tool.NotMeasured(f"serves {able:,.0f} requests/s, and is asked {self._rate:,.0f}")
         figures = tool.client("latency", target.port, self._rate, effort.seconds * 0.6)
         return {**figures, "rate": self._rate}
 
