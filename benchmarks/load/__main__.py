@@ -16,6 +16,7 @@ from benchmarks.growth import __main__ as growth
 from benchmarks.load import machine
 from benchmarks.load.bench import Bench
 from benchmarks.load.chart import draw
+from benchmarks.load.glance import aims, glance
 from benchmarks.load.peer import DIRECT, OURS, OURS_LOGGED, PEERS
 from benchmarks.load.report import markdown
 from benchmarks.load.scenario import QUICK, SCENARIOS, Effort
@@ -90,7 +91,8 @@ def main() -> int:
         f"{machine.described()}; load before: {busy:.2f}; "
         f"medians of {chosen.rounds} rounds of {chosen.seconds:g} s; took {taken / 60:.1f} min"
     )
-    print(f"{about}\n\n{markdown(results)}")
+    tables = filter(None, (about, aims(results), glance(results), markdown(results)))
+    print("\n\n".join(tables))
     for note in bench.notes:
         print(f"\n{note}")
     # Only a whole run may take the place of one that is committed.
