@@ -5,6 +5,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from proxy.core.errors import ProxyError, ReplyBroken
 from proxy.http.fields import LINE, Encoded, RawHeaders
 
@@ -93,70 +95,44 @@ class UpgradedConnection(RawConnection, Protocol):
 Listener: TypeAlias = Callable[["Reply", Ending], None]
 
 
-class Reply:
+class Reply(msgspec.Struct, eq=False):
     """Status, end-to-end header fields and the source of the body.
 
-    Who holds a reply either returns it or closes it.
+    Who holds a reply either returns it or closes it. It is a struct, as an exchange is.
     """
 
-    __slots__ = (
-        "_complete",
-        "_held",
-        "_listeners",
-        "_source",
-        "alternative_ready",
-        "closed",
-        "encoded",
-        "headers",
-        "length",
-        "reason",
-        "status",
-        "trailers",
-        "until_close",
-        "upgraded",
-        "version",
-    )
-
-    def __init__(
-        self,
-        status: int,
-        headers: RawHeaders,
-        source: Source,
-        *,
-        reason: bytes = b"",
-        length: int | None = None,
-        version: tuple[int, int] = (1, 1),
-        buffered: bytes | None = None,
-    ) -> None:
-        """``buffered``: the body where it is here already; ``source`` has nothing to add."""
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self.encoded: Encoded | None = None
-        self.length = length
-        """Bytes of the body that will follow, None where only the end will tell."""
-        self.version = version
-        self.alternative_ready = False
-        """Whether another endpoint could be asked at once, where this one does not answer."""
-        self.closed = False
-        self.until_close = False
-        """Whether only the end of the connection ends its body: it may have been cut."""
-        self.upgraded: UpgradedConnection | None = None
-        """The connection itself, after a 101."""
-        self.trailers: Callable[[], RawHeaders] | None = None
-        """Gives the fields behind the body, once that has been read; None where there are none."""
-        self._source = source
-        self._held = buffered
-        self._complete = buffered is not None
-        self._listeners: tuple[Listener, ...] = ()
+    status: int
+    headers: RawHeaders
+    source: Source
+    """What has its bytes, but for those that are here already: `read` gives all of them."""
+    reason: bytes = b""
+    length: int | None = None
+    """Bytes of the body that will follow, None where only the end will tell."""
+    version: tuple[int, int] = (1, 1)
+    whole: bytes | None = None
+    """The body, where all of it is here and has not been read; ``source`` has nothing to add."""
+    encoded: Encoded | None = None
+    alternative_ready: bool = False
+    """Whether another endpoint could be asked at once, where this one does not answer."""
+    closed: bool = False
+    until_close: bool = False
+    """Whether only the end of the connection ends its body: it may have been cut."""
+    upgraded: UpgradedConnection | None = None
+    """The connection itself, after a 101."""
+    trailers: Callable[[], RawHeaders] | None = None
+    """Gives the fields behind the body, once that has been read; None where there are none."""
+    _begun: bytes | None = None
+    """What was read from the start, and put back."""
+    _complete: bool = False
+    """Whether ``whole`` has been read."""
+    _listeners: tuple[Listener, ...] = ()
 
     @property
     def buffered(self) -> bytes | None:
         """The whole body where it has already arrived, else None."""
-        held = self._held
-        if held is not None:
-            return held if self._complete else None
-        return self._source.buffered
+        if self.whole is not None:
+            return self.whole
+        return None if self._begun is not None else self.source.buffered
 
     def add(self, field: tuple[bytes, bytes]) -> None:
         """Put a field behind the others; no Date, and none that names the request.
@@ -171,17 +147,19 @@ class Reply:
 
     def put_back(self, data: bytes, *, complete: bool) -> None:
         """Take back what was read from the start; ``complete`` where the body ends with it."""
-        self._held = data
-        self._complete = complete
+        self.whole, self._begun = (data, None) if complete else (None, data)
+        self._complete = False
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken."""
-        if self._held is not None:
-            data, self._held = self._held, None
+        if self.whole is not None:
+            data, self.whole = self.whole, None
+            self._complete = True
             return data
-        if self._complete:
-            return b""
-        return await self._source.read()
+        if self._begun is not None:
+            data, self._begun = self._begun, None
+            return data
+        return b"" if self._complete else await self.source.read()
 
     def with_body(
         self, source: Source, length: int | None, buffered: bytes | None = None
@@ -194,13 +172,13 @@ class Reply:
             self.status,
             self.headers,
             source,
-            reason=self.reason,
-            length=length,
-            version=self.version,
-            buffered=buffered,
+            self.reason,
+            length,
+            self.version,
+            buffered,
+            self.encoded,
+            until_close=self.until_close,
         )
-        shown.encoded = self.encoded
-        shown.until_close = self.until_close
         if self.trailers is not None:
             shown.trailers = self.last_trailers
         return shown
@@ -217,7 +195,7 @@ class Reply:
 
     def pause(self, *, paused: bool) -> None:
         """While nobody takes what was read nothing is to come behind it, where that can be told."""
-        pause = getattr(self._source, "pause", None)
+        pause = getattr(self.source, "pause", None)
         if pause is not None:
             pause(paused=paused)
 
@@ -226,8 +204,8 @@ class Reply:
 
         False where its bytes have to pass through here.
         """
-        splice = getattr(self._source, "splice", None)
-        if splice is None or self._held is not None or self._complete:
+        splice = getattr(self.source, "splice", None)
+        if splice is None or self.whole is not None or self._begun is not None or self._complete:
             return False
         return bool(splice(sink))
 
@@ -236,7 +214,7 @@ class Reply:
 
         Nothing is needed behind the last event of a stream; None where nothing may be said.
         """
-        last_words = getattr(self._source, "last_words", None)
+        last_words = getattr(self.source, "last_words", None)
         words: bytes | None = None if last_words is None else last_words(error)
         return words
 
@@ -257,4 +235,4 @@ class Reply:
             for listener in self._listeners:
                 listener(self, ending)
         finally:
-            self._source.close(ending)
+            self.source.close(ending)

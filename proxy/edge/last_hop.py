@@ -37,9 +37,9 @@ def reply_here(exchange: Exchange, raw: RawHeaders, allow: tuple[str, ...]) -> R
     """
     if exchange.method == "OPTIONS":
         fields = [(b"Allow", ", ".join(allow).encode())]
-        return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=0, buffered=b"")
+        return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=0, whole=b"")
     shown = encode([field for field in raw if not _SECRET.search(field[0])], None)
     line = b"TRACE %b HTTP/%d.%d\r\n" % (exchange.raw_target, *exchange.version)
     echo = line + shown + CRLF
     fields = [(b"Content-Type", b"message/http")]
-    return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=len(echo), buffered=echo)
+    return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=len(echo), whole=echo)

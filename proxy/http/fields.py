@@ -5,8 +5,8 @@ the path of every request, so what is done with them are functions.
 """
 
 import re
-from collections.abc import Container, Sequence
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable, Container, Sequence
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from proxy.http.grammar import TCHAR, VCHAR, Malformed
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+Found = TypeVar("Found")
 
 LINE: Final = b"%b: %b\r\n"
 """A field as it is sent: wants its name and value. A format, since many fields pass it."""
@@ -53,6 +54,11 @@ class Alike(Protocol):
 
         What is found is kept by ``names``: they have a hash, and never change.
         """
+
+    def once(
+        self, fields: RawHeaders, names: Container[bytes], look: Callable[..., Found], *given: str
+    ) -> Found | None:
+        """What ``look`` has found in such ``fields``, see ``once``; None: it has to look again."""
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +99,25 @@ def placed(fields: RawHeaders, known: Encoded | None, names: Container[bytes]) -
         if found is not None:
             return found
     return [number for number, (name, _) in enumerate(fields) if LOWER[name] in names]
+
+
+def once(
+    fields: RawHeaders,
+    known: Encoded | None,
+    names: Container[bytes],
+    look: Callable[..., Found],
+    *given: str,
+) -> Found:
+    """What ``look`` finds in the fields: kept for heads like this one, as for ``placed``.
+
+    ``look`` reads no fields but those with one of these ``names``. It is given ``fields``, and
+    ``given``, which do not differ between heads like this one.
+    """
+    if known is not None and known.fields is fields and known.alike is not None:
+        found = known.alike.once(fields, names, look, *given)
+        if found is not None:
+            return found
+    return look(fields, *given)
 
 
 def values(fields: RawHeaders, name: bytes) -> list[bytes]:

@@ -6,10 +6,10 @@ by line has to read only those of the next. Where they differ is found out by co
 (`HeadTemplate.widened`), so a template is made anew a few times at the most.
 """
 
-from collections.abc import Collection, Container, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Container, Sequence
+from typing import Any, Final, TypeAlias
 
-from proxy.http.fields import LOWER, Fields, RawHeaders
+from proxy.http.fields import LOWER, Fields, Found, RawHeaders
 from proxy.http.framing import CRLF
 from proxy.http.request_id import ID_FIELDS
 
@@ -66,7 +66,7 @@ class HeadTemplate:
 class TemplateFields:
     """What goes on of a head that fits a template."""
 
-    __slots__ = ("_found", "_lines", "_named", "_places", "fields", "lines")
+    __slots__ = ("_differ", "_found", "_lines", "_named", "_once", "_places", "fields", "lines")
 
     def __init__(
         self,
@@ -98,7 +98,9 @@ class TemplateFields:
         """Their lines, where none differs."""
         self._named = [(place, self.fields[place][0]) for place in self._places if place >= 0]
         """Where a field differs, and what it was called in that head."""
+        self._differ = {place for place, _ in self._named}
         self._found: dict[Container[bytes], tuple[int, ...] | None] = {}
+        self._once: dict[Container[bytes], Any] = {}
 
     def with_lines(self, read: Sequence[Line]) -> tuple[Fields, list[bytes]]:
         """The fields, and the parts of their lines, of a head in which these lines differ."""
@@ -125,6 +127,25 @@ class TemplateFields:
                 self._found.clear()
             self._found[names] = self._look(names)
         return self._found[names]
+
+    def once(
+        self, fields: RawHeaders, names: Container[bytes], look: Callable[..., Found], *given: str
+    ) -> Found | None:
+        """What ``look`` finds in ``fields``, see ``http/fields.once``: once for all heads that fit.
+
+        None where a field that differs is one of those with these names.
+        """
+        for place, name in self._named:
+            if fields[place][0] != name:
+                return None
+        if names not in self._once:
+            if len(self._once) >= _LOOKS:
+                self._once.clear()
+            places = self._look(names)
+            differ = places is None or not self._differ.isdisjoint(places)
+            self._once[names] = None if differ else look(fields, *given)
+        found: Found | None = self._once[names]
+        return found
 
     def _look(self, names: Container[bytes]) -> tuple[int, ...] | None:
         if any(name in names for name in ID_FIELDS):

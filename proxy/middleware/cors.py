@@ -165,7 +165,7 @@ class Cors:
                 fields.append((b"Access-Control-Max-Age", b"%d" % options.max_age))
         vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"
         fields.append((_VARY, vary if self._any else b"Origin, " + vary))
-        return Reply(204, fields, NoMoreBytes(), reason=b"No Content", length=0, buffered=b"")
+        return Reply(204, fields, NoMoreBytes(), reason=b"No Content", length=0, whole=b"")
 
 
 def _origin(headers: RawHeaders) -> bytes:

@@ -185,7 +185,7 @@ class Fallback:
 def _said(reply: Reply) -> Reply:
     """What is kept of a reply that is dropped, for whoever tells of it."""
     kept = NoMoreBytes()
-    return Reply(reply.status, reply.headers, kept, reason=reply.reason, buffered=reply.buffered)
+    return Reply(reply.status, reply.headers, kept, reason=reply.reason, whole=reply.buffered)
 
 
 class Fixed:
@@ -212,5 +212,5 @@ class Fixed:
             NoMoreBytes(),
             reason=responses.get(self._status, "").encode(),
             length=len(self._data),
-            buffered=self._data,
+            whole=self._data,
         )

@@ -129,22 +129,21 @@ class Forward:
             if isinstance(message, FastHead):
                 if exchange.login:
                     connection.bind(ties, address.name)
-                whole: Source
+                source: Source
                 if upload is None:
                     protocol.timer.disarm()
-                    whole = WholeBody(connection)
+                    source = WholeBody(connection)
                 else:
-                    whole = ReplyBody(connection, payload, upload, self._timeouts.idle)
-                reply = Reply(
+                    source = ReplyBody(connection, payload, upload, self._timeouts.idle)
+                return Reply(
                     message.code,
                     message.fields,
-                    whole,
-                    reason=message.reason,
-                    length=message.length,
-                    buffered=protocol.buffered,
+                    source,
+                    message.reason,
+                    message.length,
+                    whole=protocol.buffered,
+                    encoded=message.encoded,
                 )
-                reply.encoded = message.encoded
-                return reply
             stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
@@ -249,9 +248,7 @@ class Forward:
             raise ProtocolViolation(f"101 to {shown(answer)!r}, which was not offered")
         source = UpgradedReply(connection, answer, self._timeouts.tunnel_idle)
         fields = self._filter(message.fields)
-        reply = Reply(SWITCHING, fields, source, reason=message.reason, length=0)
-        reply.upgraded = source
-        return reply
+        return Reply(SWITCHING, fields, source, message.reason, 0, upgraded=source)
 
     def _reply(
         self, exchange: Exchange, message: ReplyHead, stream: ReplyBody, whole: bytes | None
@@ -270,10 +267,9 @@ class Forward:
             reason=message.reason,
             length=None if chunked else message.declared,
             version=message.version,
-            buffered=whole,
+            whole=whole,
+            until_close=message.length == UNTIL_CLOSE,
         )
-        if message.length == UNTIL_CLOSE:
-            reply.until_close = True
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers
         return reply

@@ -28,7 +28,7 @@ def data(event: bytes) -> Any:
 def late(status: int, body: bytes = b"", *fields: tuple[bytes, bytes]) -> Reply:
     """A reply that came instead of a stream."""
     reason = b"OK" if status == 200 else b"Too Many Requests"
-    return Reply(status, list(fields), _Nothing(), reason=reason, length=0, buffered=body)
+    return Reply(status, list(fields), _Nothing(), reason=reason, length=0, whole=body)
 
 
 @pytest.mark.parametrize("shape", ["event", "abort"])

@@ -1,6 +1,7 @@
 """Field lines, and looking things up among fields."""
 
 from collections.abc import Container
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from proxy.http.fields import (
     has,
     media_type,
     of_name,
+    once,
     placed,
     read_fields,
     replaced,
@@ -107,6 +109,9 @@ class AllAtOne:
     def places(self, fields: RawHeaders, names: Container[bytes]) -> list[int] | None:
         return self.told
 
+    def once(self, *_: object) -> Any:
+        return self.told
+
 
 @pytest.mark.parametrize(
     ("fields_of_it", "told", "found"),
@@ -119,3 +124,21 @@ def test_what_heads_alike_have_is_taken_for_the_very_same_fields_only(
     known = Encoded(fields if fields_of_it else [*fields], b"", alike=AllAtOne(told))
     assert placed(fields, known, frozenset((b"authorization", b"cookie"))) == found
     assert placed(fields, None, frozenset((b"authorization", b"cookie"))) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields_of_it", "told", "found"),
+    [(True, [1], [1]), (True, None, [2]), (False, [1], [2])],
+)
+def test_what_was_found_in_heads_alike_is_taken_for_the_very_same_fields_only(
+    fields_of_it: bool, told: list[int] | None, found: list[int]
+) -> None:
+    fields = [(b"Cookie", b"a"), (b"Via", b"b")]
+    known = Encoded(fields if fields_of_it else [*fields], b"", alike=AllAtOne(told))
+
+    def look(those: RawHeaders, host: str) -> list[int]:
+        assert (those, host) == (fields, "a")
+        return [len(those)]
+
+    assert once(fields, known, frozenset((b"cookie",)), look, "a") == found
+    assert once(fields, None, frozenset((b"cookie",)), look, "a") == [2]

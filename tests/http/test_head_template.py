@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.http.fields import RawHeaders
 from proxy.http.head_template import HeadTemplate, Line, TemplateFields
 
 LINES = st.sampled_from([b"A: 1", b"A: 2", b"B: 1", b"C:", b"A: 1B: 1", b"D: a b"])
@@ -96,3 +97,35 @@ def test_only_so_many_sets_of_names_are_kept() -> None:
     for number in range(100):
         assert fields.places(fields.fields, frozenset((b"b", b"%d" % number))) == (1,)
     assert len(fields._found) <= 16
+    for number in range(100):
+        names = frozenset((b"b", b"%d" % number))
+        assert fields.once(fields.fields, names, list) == fields.fields
+    assert len(fields._once) <= 16
+
+
+@given(HEADS, st.frozensets(st.sampled_from([b"a", b"b", b"c", b"d", b"via", b"traceparent"])))
+@settings(max_examples=200, deadline=None)
+def test_what_is_found_once_is_what_looking_again_would_find(
+    heads: list[list[bytes]], names: frozenset[bytes]
+) -> None:
+    first, last = heads[0], heads[-1]
+    template = HeadTemplate(first).widened(last)
+    passed = [number % 3 != 1 for number in range(len(first))]
+    behind = [(b"Via", b"us")]
+    fields = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    looks = 0
+
+    def look(told: RawHeaders, given: str) -> tuple[str, RawHeaders]:
+        nonlocal looks
+        looks += 1
+        return given, [field for field in told if field[0].lower() in names]
+
+    for number, lines in enumerate((last, first, last)):
+        told, _ = fields.with_lines([read(lines[number]) for number in template.varying])
+        told += [(b"traceparent", b"00-%d-2-01" % number)]
+        found = fields.once(told, names, look, "it")
+        if found is not None:
+            assert found == ("it", [field for field in told if field[0].lower() in names])
+    assert looks <= 1
+    if b"traceparent" not in names and not template.varying:
+        assert looks == 1

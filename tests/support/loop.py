@@ -87,21 +87,16 @@ class Canned:
 class CannedReply(Reply):
     """A reply that remembers how it was closed."""
 
-    __slots__ = ("_canned",)
-
-    def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        self._canned = Canned(body)
-        super().__init__(status, headers, self._canned, length=len(body))
-
     @property
     def ending(self) -> Ending | None:
         """How it was closed; None where nobody did."""
-        return self._canned.ending
+        assert isinstance(self.source, Canned)
+        return self.source.ending
 
 
 def reply(status: int = 200, headers: RawHeaders = (), body: bytes = b"") -> CannedReply:
     """What an upstream answers."""
-    return CannedReply(status, headers, body)
+    return CannedReply(status, headers, Canned(body), length=len(body))
 
 
 class KeptBody(BytesBody):

@@ -130,10 +130,15 @@ class PacedBody:
         """Nothing is held."""
 
 
-def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
-    """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
+def fresh_answer(
+    asked: Asked, entry: Entry, now: float, clock: Clock, *, as_shown: bool = False
+) -> Reply:
+    """The same for a fresh entry; Cache-Status has nothing special to say, the record has it.
+
+    ``as_shown``: whether what its last answer was made of has not changed since.
+    """
     shown = entry.shown
-    if type(shown) is not Shown or not shown.since <= now < shown.until:
+    if not as_shown or type(shown) is not Shown:
         age = entry.meta.freshness.age(now)
         shown = entry.shown = shown_now(entry, int(age), now - age % 1)
     asked.exchange.record.cache = shown.words
@@ -147,11 +152,15 @@ def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     ):
         return answer(asked, entry, now, shown.words, clock)
     meta = entry.meta
-    reply = Reply(
-        meta.status, shown.fields, _NOTHING, reason=meta.reason, length=entry.size, buffered=whole
+    return Reply(
+        meta.status,
+        shown.fields,
+        _NOTHING,
+        meta.reason,
+        entry.size,
+        whole=whole,
+        encoded=shown.encoded,
     )
-    reply.encoded = shown.encoded
-    return reply
 
 
 def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = monotonic) -> Reply:
@@ -164,7 +173,7 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
         if asked.conditional and not_modified(request, meta.fields, received):
             kept = [field for field in meta.fields if not _OF_CONTENT.match(field[0])]
             return Reply(
-                304, [*kept, *own], NoMoreBytes(), reason=b"Not Modified", length=None, buffered=b""
+                304, [*kept, *own], NoMoreBytes(), reason=b"Not Modified", length=None, whole=b""
             )
         if asked.ranged and asked.exchange.method == "GET" and range_applies(request, meta.fields):
             ranges = byte_ranges(values(request, b"range"), entry.size)
@@ -178,7 +187,7 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
             NoMoreBytes(),
             reason=meta.reason,
             length=entry.size,
-            buffered=b"",
+            whole=b"",
         )
     if meta.pace:
         return Reply(meta.status, fields, PacedBody(entry, clock), reason=meta.reason, length=None)
@@ -189,7 +198,7 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
             NoMoreBytes(),
             reason=meta.reason,
             length=entry.size,
-            buffered=whole,
+            whole=whole,
         )
     body = StoredBody(entry, ((0, entry.size),))
     return Reply(meta.status, fields, body, reason=meta.reason, length=entry.size)
@@ -242,7 +251,7 @@ def _part(entry: Entry, ranges: list[tuple[int, int]], own: Fields) -> Reply:
         fields = [field for field in fields if _IN_416.match(field[0])]
         fields += [(b"Content-Range", unsatisfied(size)), *own]
         return Reply(
-            416, fields, NoMoreBytes(), reason=b"Range Not Satisfiable", length=0, buffered=b""
+            416, fields, NoMoreBytes(), reason=b"Range Not Satisfiable", length=0, whole=b""
         )
     if len(ranges) == 1:
         start, last = ranges[0]

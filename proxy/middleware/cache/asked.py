@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
 from proxy.core.body import read_whole
 from proxy.core.exchange import Exchange
 from proxy.core.stored import Entry, Meta
@@ -12,7 +14,7 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
 from proxy.http.codings import codings
-from proxy.http.fields import RawHeaders, is_json, media_type, values
+from proxy.http.fields import RawHeaders, is_json, media_type, once, values
 from proxy.http.vary import selecting_form, selecting_value
 from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER, PARTS
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
@@ -38,91 +40,89 @@ def _shape(name: bytes) -> bytes:
 _SHAPES: Final = Memo(_shape, 2048)
 
 
-class Asked:
-    """One request as the cache sees it."""
+class Said(msgspec.Struct, frozen=True):
+    """What the fields of a request say that matters for a cache."""
 
-    __slots__ = (
-        "authorized",
-        "conditional",
-        "content",
-        "exchange",
-        "for_origin",
-        "key",
-        "labels",
-        "own_key",
-        "owner",
-        "ranged",
-        "unanswered",
-        "wanted",
-    )
+    wanted: Wanted
+    authorized: bool
+    conditional: bool
+    """Whether 304 may be the answer."""
+    for_origin: bool
+    """Whether it has a condition that only the server can answer."""
+    ranged: bool
+    owner: bytes
+    """Digest of its cookies and the like; empty for none."""
+    named: tuple[bytes, ...]
+    """What they say of the address, beside host and scheme (``meanings.address``)."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        key_of: Callable[[Exchange, Sequence[bytes]], bytes],
-        content: bytes | None = None,
-    ) -> None:
-        """``key_of`` gives what it is stored under, by what its fields say of the address.
 
-        ``content``: its body, if that counts.
-        """
-        self.exchange = exchange
-        self.content = content
-        self.wanted: Wanted = ANYTHING
-        self.authorized = bool(exchange.proxy_credentials)
-        self.conditional = False
-        """Whether 304 may be the answer."""
-        self.for_origin = False
-        """Whether it has a condition that only the server can answer."""
-        self.unanswered = False
-        """Whether the store has failed to say what there is for it."""
-        self.ranged = False
-        self.owner = b""
-        """Digest of its cookies and the like; empty for none."""
-        self.labels: list[bytes] = []
-        """What ``labels_of`` gives for it; empty where nobody has looked."""
-        posted = exchange.method == "POST"
-        owner: list[bytes] = [exchange.proxy_credentials] if posted and self.authorized else []
-        controls: list[bytes] = []
-        named: list[bytes] = []
-        pragma = False
-        host, scheme = exchange.host, exchange.scheme
-        for name, value in exchange.headers:
-            meaning = MEANINGS[name]
-            if not meaning:
-                continue
-            if meaning is ADDRESS:
-                named += PARTS[name, value, host, scheme]
-            elif meaning is OWNER:
-                owner += (name.lower(), value)
-            elif meaning == b"authorization":
-                self.authorized = True
-                if posted:
-                    owner.append(value)
-            elif meaning == b"cache-control":
-                controls.append(value)
-            elif meaning == b"range":
-                self.ranged = True
-            elif meaning is CONDITION:
-                self.conditional = True
-            elif meaning is ORIGIN:
-                self.for_origin = True
-            else:
-                pragma = pragma or b"no-cache" in value.lower()
-        self.key = key_of(exchange, named)
-        if content is not None:
-            self.key = content_key(exchange, self.key, content)
-        if controls or pragma:
-            self.wanted = wanted_by(cache_directives(controls), pragma=pragma)
-        if content is not None:
-            self.conditional = self.ranged = False  # these are for GET and HEAD
-            # What an operator lets be stored of POSTs is for the same credentials only.
-            self.authorized = self.authorized and not posted
-        self.own_key = self.key
-        """What is stored for its owner alone."""
-        if owner:
-            self.owner = stable_digest(*owner)
-            self.own_key = stable_digest(self.key, self.owner)
+class _Mattering:
+    """The names of all fields that are read, in lower case."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, bytes) and bool(MEANINGS[name])
+
+
+_MATTERING: Final = _Mattering()
+
+
+def _said(fields: RawHeaders, host: str, scheme: str, posted_by: bytes | None = None) -> Said:
+    """In one pass over the fields. ``posted_by``: of a POST, its Proxy-Authorization."""
+    authorized = conditional = for_origin = ranged = pragma = False
+    owner: list[bytes] = [posted_by] if posted_by else []
+    controls: list[bytes] = []
+    named: list[bytes] = []
+    for name, value in fields:
+        meaning = MEANINGS[name]
+        if not meaning:
+            continue
+        if meaning is ADDRESS:
+            named += PARTS[name, value, host, scheme]
+        elif meaning is OWNER:
+            owner += (name.lower(), value)
+        elif meaning == b"authorization":
+            authorized = True
+            if posted_by is not None:
+                owner.append(value)
+        elif meaning == b"cache-control":
+            controls.append(value)
+        elif meaning == b"range":
+            ranged = True
+        elif meaning is CONDITION:
+            conditional = True
+        elif meaning is ORIGIN:
+            for_origin = True
+        else:
+            pragma = pragma or b"no-cache" in value.lower()
+    wanted = ANYTHING
+    if controls or pragma:
+        wanted = wanted_by(cache_directives(controls), pragma=pragma)
+    whose = stable_digest(*owner) if owner else b""
+    return Said(wanted, authorized, conditional, for_origin, ranged, whose, tuple(named))
+
+
+class Asked(msgspec.Struct, eq=False):
+    """One request as the cache sees it, see ``asked_by``."""
+
+    exchange: Exchange
+    content: bytes | None
+    """Its body, if that counts."""
+    key: bytes
+    """What it is stored under, where everybody may have it."""
+    own_key: bytes
+    """What is stored for its owner alone."""
+    owner: bytes
+    wanted: Wanted
+    authorized: bool
+    conditional: bool
+    for_origin: bool
+    ranged: bool
+    unanswered: bool = False
+    """Whether the store has failed to say what there is for it."""
+    labels: Sequence[bytes] = ()
+    """What ``labels_of`` gives for it; empty where nobody has looked."""
 
     def key_for(self, meta: Meta) -> bytes:
         """What a reply to it with this head is stored under.
@@ -142,6 +142,45 @@ class Asked:
             return True
         fields = self.exchange.headers
         return all(kept_value(fields, name) == value for name, value in meta.vary)
+
+
+def asked_by(
+    exchange: Exchange,
+    key_of: Callable[[Exchange, Sequence[bytes]], bytes],
+    content: bytes | None = None,
+) -> Asked:
+    """What this request asks for. ``content``: its body, if that counts.
+
+    ``key_of`` gives what it is stored under, by what its fields say of the address.
+    """
+    fields, credentials = exchange.headers, exchange.proxy_credentials
+    if exchange.method == "POST":
+        said = _said(fields, exchange.host, exchange.scheme, credentials)
+    else:
+        known = exchange.encoded
+        said = once(fields, known, _MATTERING, _said, exchange.host, exchange.scheme)
+    key = key_of(exchange, said.named)
+    if content is None:
+        authorized, conditional, ranged = said.authorized, said.conditional, said.ranged
+        authorized = authorized or bool(credentials)
+    else:
+        key = content_key(exchange, key, content)
+        conditional = ranged = False  # these are for GET and HEAD
+        # What an operator lets be stored of POSTs is for the same credentials only.
+        authorized = (said.authorized or bool(credentials)) and exchange.method != "POST"
+    owner = said.owner
+    return Asked(
+        exchange,
+        content,
+        key,
+        stable_digest(key, owner) if owner else key,
+        owner,
+        said.wanted,
+        authorized,
+        conditional,
+        said.for_origin,
+        ranged,
+    )
 
 
 def kept_value(fields: RawHeaders, name: bytes) -> bytes | None:

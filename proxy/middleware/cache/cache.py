@@ -47,7 +47,7 @@ from proxy.middleware.cache.answers import (
     fresh_answer,
     with_own,
 )
-from proxy.middleware.cache.asked import Asked, content_of
+from proxy.middleware.cache.asked import Asked, asked_by, content_of
 from proxy.middleware.cache.awaited import Awaited
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
@@ -129,14 +129,16 @@ class Cache:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
-        if exchange.upgrade or exchange.bound:
+        ties = exchange.ties
+        # As ``exchange.bound`` has it, without a call.
+        if exchange.upgrade or exchange.login or (ties is not None and ties.held):
             return await self._writes.handle(exchange)
         content: bytes | None = None
         if exchange.method not in LOOKED_UP or exchange.body.length != 0:
             content = await content_of(exchange, post=self._post)
             if content is None:
                 return await self._other(exchange)
-        asked = Asked(exchange, self._keys.of, content)
+        asked = asked_by(exchange, self._keys.of, content)
         if asked.for_origin and not asked.wanted.only_if_cached:
             reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
@@ -153,11 +155,12 @@ class Cache:
             elif (found := self._from_store(asked, entry)) is not None:
                 reply, kind = found
                 if entry.whole is not None or await begun(reply, entry):
-                    self.counts[kind] += 1
+                    counts = self.counts
+                    counts[kind] += 1
                     whole = reply.encoded is not None  # the usual hit
-                    self.counts["hit_bytes"] += entry.size if whole else body_size(reply, entry)
+                    counts["hit_bytes"] += entry.size if whole else body_size(reply, entry)
                     if kind == "hits" and type(shown := entry.shown) is Shown:
-                        self.counts["hit_age_seconds"] += shown.age
+                        counts["hit_age_seconds"] += shown.age
                     return reply
                 exchange.record.cache = ""
                 entry, reason = None, LOST
@@ -174,14 +177,14 @@ class Cache:
 
         None where the upstream has to be asked first.
         """
-        now, stored = self._now(), entry.meta.freshness
-        shown = entry.shown
-        if asked.wanted is ANYTHING and type(shown) is Shown and shown.since <= now < shown.until:
-            use = Use.FRESH  # as it was a moment ago
-        else:
-            use = reuse(stored, asked.wanted, now)
+        now, shown = self._now(), entry.shown
+        as_shown = type(shown) is Shown and shown.since <= now < shown.until
+        if as_shown and asked.wanted is ANYTHING:  # as it was a moment ago
+            return fresh_answer(asked, entry, now, self._now, as_shown=True), "hits"
+        stored = entry.meta.freshness
+        use = reuse(stored, asked.wanted, now)
         if use is Use.FRESH:
-            return fresh_answer(asked, entry, now, self._now), "hits"
+            return fresh_answer(asked, entry, now, self._now, as_shown=as_shown), "hits"
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             words += "; detail=max-stale"
@@ -289,7 +292,7 @@ class Cache:
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
-        asked = Asked(exchange, self._keys.of, content)
+        asked = asked_by(exchange, self._keys.of, content)
         exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
         return await self._shared(asked, entry, "stale")
 
@@ -303,7 +306,7 @@ class Cache:
         instead, key_of, content = self._instead, self._keys.of, asked.content
 
         async def late(exchange: Exchange, error: ProxyError) -> Reply | None:
-            return await instead(Asked(exchange, key_of, content), entry, reason, error)
+            return await instead(asked_by(exchange, key_of, content), entry, reason, error)
 
         asked.exchange.record.at_hand = late  # which holds no exchange: it would hold itself
 

@@ -149,7 +149,7 @@ def handed(entry: Entry) -> Reply:
     value = _Pointer()
     value.entry = entry
     fields = [(_HANDED, value)]
-    return Reply(304, fields, NoMoreBytes(), reason=b"", length=None, buffered=b"")
+    return Reply(304, fields, NoMoreBytes(), reason=b"", length=None, whole=b"")
 
 
 def entry_of(reply: Reply) -> Entry | None:

@@ -10,7 +10,7 @@ import pytest
 from proxy.core.errors import ConnectFailed, ReplyBroken
 from proxy.core.stored import Entry
 from proxy.middleware.cache.answers import answer, fresh_answer, with_own
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import asked_by
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
 from tests.support.caching import Answer, Caching, fresh
@@ -40,7 +40,7 @@ async def stored(
 
 async def asked_for(entry: Entry, *fields: tuple[bytes, bytes], method: str = "GET") -> Answer:
     exchange = get(headers=fields, method=method)
-    came = answer(Asked(exchange, lambda *_: b"k"), entry, 7.9, "hit")
+    came = answer(asked_by(exchange, lambda *_: b"k"), entry, 7.9, "hit")
     whole = await body(came)
     if method != "HEAD":
         assert came.length in (None, len(whole))
@@ -82,7 +82,7 @@ async def test_a_304_has_all_but_what_describes_the_content() -> None:
 
 
 async def test_what_confirms_speaks_to_the_client_that_asked() -> None:
-    came = answer(Asked(get(), lambda *_: b"k"), await stored(), 7.9, "hit")
+    came = answer(asked_by(get(), lambda *_: b"k"), await stored(), 7.9, "hit")
     said = [(b"x-other", b"2"), (b"Set-Cookie", b"a=1"), (b"cache-control", b"no-store")]
     passed_over = [(b"ETag", b'W/"a"'), (b"Age", b"900"), (b"Cache-Status", b"theirs; hit")]
     passed_over += [(b"Content-Length", b"0"), (b"content-type", b"text/html")]
@@ -157,7 +157,7 @@ async def test_if_range_decides_whether_a_range_counts() -> None:
 async def test_head_has_the_length_and_no_range() -> None:
     entry = await stored()
     exchange = get(method="HEAD", headers=[(b"Range", b"bytes=0-1")])
-    came = answer(Asked(exchange, lambda *_: b"k"), entry, 0.0, "hit")
+    came = answer(asked_by(exchange, lambda *_: b"k"), entry, 0.0, "hit")
     assert (came.status, came.length, await body(came)) == (200, 10, b"")
 
 
@@ -165,7 +165,7 @@ async def test_what_the_store_has_lost_breaks_and_never_ends_early() -> None:
     store = MemoryStore(0)
     put(store, b"k", b"x" * SHORT * 2)
     [entry] = await store.get(b"k")
-    came = answer(Asked(get(), lambda *_: b"k"), entry, 0.0, "hit")
+    came = answer(asked_by(get(), lambda *_: b"k"), entry, 0.0, "hit")
     assert len(await came.read()) == SHORT
     entry.pieces.pop()
     with pytest.raises(ReplyBroken):
@@ -187,7 +187,7 @@ async def test_the_lines_of_a_hit_know_the_date_and_the_names_of_the_request() -
         store = MemoryStore(0)
         put(store, b"k", b"x", fields=fields)
         [entry] = await store.get(b"k")
-        came = fresh_answer(Asked(get(), lambda *_: b"k"), entry, 7.9, lambda: 7.9)
+        came = fresh_answer(asked_by(get(), lambda *_: b"k"), entry, 7.9, lambda: 7.9)
         assert came.encoded is not None
         assert (came.encoded.dated, list(came.encoded.ids)) == (dated, [named])
 

@@ -6,12 +6,12 @@ import sys
 import pytest
 
 from proxy.core.redaction import CREDENTIALS
-from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.middleware.cache.asked import Asked, asked_by, stable_digest
 from tests.support.loop import get
 
 
 def asked(*fields: tuple[bytes, bytes]) -> Asked:
-    return Asked(get(headers=fields), lambda *_: b"k")
+    return asked_by(get(headers=fields), lambda *_: b"k")
 
 
 @pytest.mark.parametrize("name", sorted(CREDENTIALS - {b"authorization"}))

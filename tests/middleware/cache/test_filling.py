@@ -13,7 +13,7 @@ from proxy.core.size import Size
 from proxy.core.stored import Meta
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, asked_by
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from tests.support.caching import DAY_ZERO, Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
@@ -28,7 +28,7 @@ def rules(**options: Any) -> Rules:
 
 
 def asked() -> Asked:
-    return Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda *_: b"k")
+    return asked_by(get("/a?b", headers=[(b"Accept", b"x")]), lambda *_: b"k")
 
 
 def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
@@ -60,7 +60,7 @@ def test_a_word_says_why_not(fields: Any, options: Any, why: str) -> None:
 
 
 def test_what_a_request_for_a_part_got_may_be_a_part() -> None:
-    ranged = Asked(get("/a", headers=[(b"Range", b"bytes=0-3")]), lambda *_: b"k")
+    ranged = asked_by(get("/a", headers=[(b"Range", b"bytes=0-3")]), lambda *_: b"k")
     part = reply(200, [LIFE, (b"Content-Range", b"bytes 0-3/100")], b"body")
     assert plan(ranged, part, rules(), TIMES) == "status"
     assert isinstance(plan(asked(), part, rules(), TIMES), Meta)
@@ -70,7 +70,7 @@ def test_what_a_request_for_a_part_got_may_be_a_part() -> None:
 def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
     answer = reply(200, [LIFE])
     answer.until_close = True
-    assert plan(Asked(get(), lambda *_: b"k"), answer, rules(), TIMES) == "no-length"
+    assert plan(asked_by(get(), lambda *_: b"k"), answer, rules(), TIMES) == "no-length"
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_what_one_client_is_told_makes_nothing_fresh_for_others(
     first: bytes, second: bytes, credentials: bytes, kept: bool
 ) -> None:
     before = stored((b"Cache-Control", first), (b"ETag", b'"a"'))
-    by = Asked(get("/a?b", headers=[(credentials, b"x")]), lambda *_: b"k")
+    by = asked_by(get("/a?b", headers=[(credentials, b"x")]), lambda *_: b"k")
     found = freshened(before, by, [(b"Cache-Control", second)], rules(), TIMES)
     assert (found is not None) is kept
 

@@ -1,7 +1,7 @@
 """What a target is stored under."""
 
 from proxy.core.exchange import Exchange
-from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.middleware.cache.asked import asked_by, stable_digest
 from proxy.middleware.cache.keying import Keys
 
 
@@ -10,7 +10,7 @@ def asking(*fields: tuple[bytes, bytes], target: bytes = b"/", host: str = "a.te
 
 
 def key_of(keys: Keys, exchange: Exchange) -> bytes:
-    return Asked(exchange, keys.of).key
+    return asked_by(exchange, keys.of).key
 
 
 def test_the_same_address_has_one_key() -> None:

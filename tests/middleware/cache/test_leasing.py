@@ -12,7 +12,7 @@ from proxy.core.duration import Duration
 from proxy.core.record import ELSEWHERE, PERMIT
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.stored import NOT_KNOWN, UNANSWERED, Claim, Entry
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, asked_by
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of, handed
 from proxy.middleware.cache.lookup import LOST, find
@@ -82,7 +82,7 @@ class Waiting:
         self.leases = Leases(self.store, time_of_day(), clock, self.sharing, self.counts)
 
     def asked(self, *fields: tuple[bytes, bytes]) -> Asked:
-        return Asked(get("/a", fields), Keys("api").of)
+        return asked_by(get("/a", fields), Keys("api").of)
 
     def begin(self, asked: Asked, *, alone: bool = False) -> "asyncio.Task[Claim | Entry]":
         begun = self.leases.begin(asked, None, asked.exchange, alone=alone)

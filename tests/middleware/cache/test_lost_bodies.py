@@ -9,7 +9,7 @@ import pytest
 
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
 from proxy.core.stored import StoreFailed
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import asked_by
 from proxy.store.memory_entry import SHORT, MemoryEntry
 from tests.support.caching import Caching, fresh
 from tests.support.loop import get, reply
@@ -108,7 +108,7 @@ async def test_what_another_process_has_stored_counts_as_a_miss_too() -> None:
     caching = await lost(60, fresh(60, b"new"))
     caching.cache.counts.clear()
     exchange = get()
-    asked = Asked(exchange, caching.cache._keys.of)
+    asked = asked_by(exchange, caching.cache._keys.of)
     [entry] = await caching.store.get(asked.key)
     answer = await caching.cache._from_elsewhere(asked, entry, "uri-miss")
     assert await body(answer) == b"new"
@@ -220,7 +220,7 @@ async def test_a_call_that_waits_for_no_other_process_is_none_that_may(
         return await usual(*given)
 
     monkeypatch.setattr(kind, "share", share)
-    asked = Asked(get(), caching.cache._keys.of)
+    asked = asked_by(get(), caching.cache._keys.of)
     for alone in (False, True):
         (await caching.cache._shared(asked, None, "uri-miss", alone=alone)).drop()
     assert len(set(marks)) == 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.stored import Meta
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import asked_by
 from proxy.middleware.cache.filling import Rules, plan
 from proxy.policy.freshness import Use, reuse
 from proxy.policy.storing import is_public
@@ -78,7 +78,7 @@ class Both:
         ours = [(name.encode(), value.encode()) for name, value in asked.items()]
         self.fields = fields
         self.status = status
-        self.asked = Asked(get("/a", ours), lambda *_: b"k")
+        self.asked = asked_by(get("/a", ours), lambda *_: b"k")
         came = reply(status, [(name.encode(), value.encode()) for name, value in fields.items()])
         self.rules = Rules(CacheOptions(), "/", lambda: NOW)
         self.planned = plan(self.asked, came, self.rules, (NOW, NOW))

@@ -12,13 +12,13 @@ from proxy.core.record import TOKEN, Wait
 from proxy.core.reply import Reply
 from proxy.core.shared import Shared
 from proxy.edge.responses import log_covered
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import asked_by
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.refreshing import Refresher
 from tests.support.caching import settled
 from tests.support.loop import CannedReply, JumpingLoop, get, loop_clock, reply
 
-ASKED = Asked(get(), lambda *_: b"k")
+ASKED = asked_by(get(), lambda *_: b"k")
 
 
 async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(

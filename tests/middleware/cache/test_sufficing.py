@@ -11,7 +11,7 @@ from proxy.core.errors import ConnectFailed, ConnectionTerminated, ResponseTimeo
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.stored import Entry
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, asked_by
 from proxy.middleware.cache.expiring_keys import ExpiringKeys
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.sufficing import Suffices
@@ -24,7 +24,7 @@ LIFE = (b"Cache-Control", b"max-age=60")
 def suffices(entry: Entry | None = None, method: str = "GET") -> Suffices:
     now = time_of_day()
     rules = Rules(CacheOptions(stale_if_error=Duration(60)), "/", now)
-    asked = Asked(get(method=method), lambda *_: b"k")
+    asked = asked_by(get(method=method), lambda *_: b"k")
     return Suffices(rules, now, asked, entry, ExpiringKeys(loop_clock(), 10.0))
 
 
