@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from proxy.config.in_force import in_force
 from proxy.config.model import Config
+from proxy.config.piped import piped
 from proxy.core.clock import monotonic
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
@@ -96,6 +97,8 @@ class Parent:
             raise CannotReload("the proxy does not serve now")
         before = self._config
         config, later = possible(before, asked)
+        if pipe := next(piped(config), None):
+            raise CannotReload(pipe.message)
         self._idle.clear()
         try:
             await self._follow(config)
