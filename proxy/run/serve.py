@@ -108,6 +108,9 @@ async def serve(
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
+    except Exception as error:  # Python's 1 would say that a stop has cut requests
+        log.error("cannot start", exc_info=error)
+        return FAILED_TO_START
     sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())

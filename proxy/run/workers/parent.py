@@ -139,6 +139,9 @@ class Parent:
             await self._open()
         except CannotListen as error:
             return await self._give_up(conceal(str(error)))
+        except Exception as error:  # as in run/serve
+            log.error("cannot start", exc_info=error)
+            return await self._give_up(conceal(repr(error)))
         crew = self._crew
         crew.start()
         if not await self._first(crew.started.wait(), stop.asked.wait(), crew.failed):
