@@ -16,7 +16,7 @@ from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.run.admin_listeners import AdminListeners
 from proxy.run.answers import explanation
-from proxy.run.changes import Report, changes, possible
+from proxy.run.changes import Listening, Report, changes, possible
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify, say_ready
 from proxy.run.reasons import CannotListen, CannotReload, reason
@@ -112,7 +112,8 @@ class Parent:
         if config.log.level != before.log.level:
             self._crew.forget("log")
         self._warn(config)
-        return changes(before, config, later)
+        listening = Listening(self._addresses.by_address, self._admin.by_option)
+        return changes(before, config, later, listening)
 
     async def _follow(self, config: Config) -> None:
         """Have the workers and the admin listener use it. Raises, and then all is as it was."""
