@@ -119,6 +119,12 @@ def test_the_unit_lets_the_proxy_do_what_it_does() -> None:
     assert stored == [f"/var/lib/{state[1]}"]
 
 
+def test_a_stop_that_cut_requests_is_not_undone_by_the_unit() -> None:
+    """``sidecar-proxy drain`` was, by its exit status 1 (systemd merges the two lines)."""
+    unit = (DEPLOY / UNITS[0]).read_text().splitlines()
+    assert "RestartPreventExitStatus=1" in unit
+
+
 def test_the_unit_tries_again_what_may_pass_and_not_a_wrong_configuration() -> None:
     """systemd asks the status of ExecStart= alone: a check before it was tried five more times."""
     unit = (DEPLOY / UNITS[0]).read_text().splitlines()

@@ -84,6 +84,9 @@ _BREAKERS: Final = (
     "[circuit_breaker] leaves a server alone that fails"
 )
 _KEPT: Final = 'expected url in [store], as in url = "sqlite:/var/lib/sidecar-proxy/store.db"'
+_TLS_VERSIONS: Final = (
+    "servers are spoken to in TLS 1.2 or 1.3, the newer that both know; it is no option"
+)
 _OWN_KEY: Final = "a reply is kept for its URL and what its Vary names, not for a key of your own"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
@@ -139,6 +142,7 @@ _SENTENCES: Final = {
     "nodelay rate_limit.delay": _BURST,
     "insecure_skip_verify tls_insecure_skip_verify skip_verify insecure": _VERIFY,
     "tls_verify ssl_verify verify_ssl verify_tls proxy_ssl_verify": _VERIFIED,
+    "tls.min_version proxy_ssl_protocols proxy_ssl_ciphers": _TLS_VERSIONS,
     "cors.allow": "expected allow_origins",
     "cors.cookies cors.cookie": "expected credentials",
     "server.server_name routes.server_name server_alias": _NAMES,

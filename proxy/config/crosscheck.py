@@ -16,6 +16,7 @@ from proxy.config.listener import listener_problems
 from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
+from proxy.config.piped import piped
 from proxy.config.problems import fault_of, of_file
 from proxy.config.similar import suggestion
 from proxy.config.tables import table_problems
@@ -66,6 +67,7 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
     written = raw.get("routes") or ()
     for index, table in enumerate(written):
         yield from _route(config.routes[index], table, ("routes", index))
+    yield from piped(config)
     yield from table_problems(config, raw)
     yield from shadowed(config.routes)
     yield from doubts(config, raw, unsettled)

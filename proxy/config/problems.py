@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.config.values import FOR_ONE
 from proxy.core.cache_options import NOT_A_STORE
 from proxy.core.findings import WARNING, Finding, Place
 from proxy.net.pem import UnusableFile
@@ -33,8 +34,11 @@ class Problem:
 
     @property
     def passing(self) -> bool:
-        """A problem for ``check`` only: a proxy runs on, and the file may be mended meanwhile."""
-        return self.place == "store.url" and NOT_A_STORE in self.message
+        """A problem for ``check`` only: a proxy runs on, and the file may be mended meanwhile; or
+        the start says it itself, as what may pass."""
+        return FOR_ONE in self.message or (
+            self.place == "store.url" and NOT_A_STORE in self.message
+        )
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -10,6 +10,8 @@ from typing import Final
 
 from proxy.core.pipes import is_device
 
+FOR_ONE: Final = "is a pipe, which gives its bytes once: that is for [server] workers = 1"
+"""What is said of a pipe that several workers would read."""
 _NAMED: Final = re.compile(r"\.{0,2}/[^\n]*")
 
 

@@ -9,6 +9,7 @@ closed, with a line in the log. Why a socket is looked at before a transport has
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from proxy.edge.certificates import ListenerTls
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
+from proxy.http.grammar import TCHAR
 from proxy.net.accepted import connect
 from proxy.net.proxy_protocol import LONGEST, read_introduction
 from proxy.net.revocation import refusal
@@ -35,6 +37,8 @@ LONGEST_WAIT: Final = 60.0
 CLOSING: Final = 60.0
 """Seconds for what was written, and for the client's close_notify, where ``write_idle_timeout`` is
 off. A client that has all of its reply is not waited for as long: see ``hang_up``."""
+_OF_HTTP: Final = re.compile(rb"[\r\n%b]" % TCHAR)
+"""How a request begins, after an empty line perhaps (RFC 9112 2.2); nothing of TLS does."""
 _TELL_EVERY: Final = 1.0
 """Seconds between two lines about connections that came to nothing: anyone can make them."""
 
@@ -109,7 +113,7 @@ class Entrance:
                     told = await self._introduction(client)
                 if self._tls is not None:
                     step = "the TLS handshake"
-                    encrypted = not (await self._peek(client, 1)).isalpha()
+                    encrypted = not _OF_HTTP.match(await self._peek(client, 1))
         except TimeoutError:
             raise _Refused(f"{step} did not come within {in_seconds(self._patience)}") from None
         connection = self._factory()

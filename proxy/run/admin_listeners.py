@@ -40,6 +40,11 @@ class AdminListeners:
         """Of the listener for probes alone, empty where there is none."""
         return self._operators.probes if self._operators is not None else ""
 
+    @property
+    def by_option(self) -> dict[str, str]:
+        """Both, by the options of ``[admin]``; empty where there is none."""
+        return {"listen": self.address, "probes": self.probes} if self.address else {}
+
     async def prepare(self, options: AdminOptions | None, server: ServerOptions) -> Next:
         """Listen where other options say; ``follow`` or ``abandon`` it.
 

@@ -1,20 +1,31 @@
 """What is other in one configuration than in another, in words for operators."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from proxy.config.model import INHERITED, LISTS, SHARED, Config, Route
 from proxy.core.redaction import conceal
+from proxy.net.addresses import split_listen
 from proxy.run.scopes import identity
 from proxy.upstream.options import UpstreamOptions, entries
 
 STAYS: Final = ("workers",)
 """Options of ``[server]`` that only a restart changes."""
+_NONE: Final[Mapping[str, str]] = {}
 _DEFAULTS: Final = frozenset({*INHERITED, *SHARED, *LISTS} - {"errors"})
 """Tables of the top that routes and upstreams carry, and the lists of these."""
+
+
+class Listening(NamedTuple):
+    """What is listened on after a reload, with real ports where 0 was asked for."""
+
+    http: Mapping[str, Sequence[str]] = {}
+    """By what was asked for."""
+    admin: Mapping[str, str] = {}
+    """By the options of ``[admin]``."""
 
 
 class Report(NamedTuple):
@@ -53,16 +64,27 @@ def possible(before: Config, asked: Config) -> tuple[Config, list[str]]:
     return msgspec.structs.replace(asked, server=server), later
 
 
-def changes(before: Config, after: Config, later: Sequence[str] = ()) -> Report:
-    """From one configuration to the next. Names only, never values, which may be secrets.
+def changes(
+    before: Config,
+    after: Config,
+    later: Sequence[str] = (),
+    listening: Listening = Listening(),  # noqa: B008 - never changed
+) -> Report:
+    """From one configuration to the next. Names only, never values, which may be secrets, but for
+    ports that nobody knows yet.
 
     ``later``: what ``possible`` says of them.
     """
     report = Report([], [], [], [], list(later))
     for name in Config.__struct_fields__:
         if name not in _DEFAULTS:
-            _compare(report, f"[{name}]", getattr(before, name), getattr(after, name))
-    _listeners(report, before, after)
+            one, other = getattr(before, name), getattr(after, name)
+            found = listening.admin if name == "admin" else {}
+            ports = {
+                option: at for option, at in found.items() if _any_port(getattr(other, option))
+            }
+            _compare(report, f"[{name}]", one, other, ports)
+    _listeners(report, before, after, listening)
     known = {upstream.name: upstream for upstream in before.upstreams}
     others = {upstream.name: upstream for upstream in after.upstreams}
     for name in (*known, *(name for name in others if name not in known)):
@@ -72,18 +94,26 @@ def changes(before: Config, after: Config, later: Sequence[str] = ()) -> Report:
     return report
 
 
-def _compare(report: Report, name: str, before: object, after: object) -> None:
+def _compare(
+    report: Report, name: str, before: object, after: object, ports: Mapping[str, str] = _NONE
+) -> None:
+    """``ports``: the real addresses of options, to be told where those are new."""
     if before is None and after is None:
         return
     if before is None:
-        report.added.append(name)
+        told = ", ".join(f"{option} {address}" for option, address in ports.items())
+        report.added.append(f"{name} ({told})" if told else name)
     elif after is None:
         report.removed.append(name)
     elif before == after:
         report.kept.append(name)
     else:
         found = list(differing(before, after))
-        now = [each for each in found if (name, each) != _LISTEN]
+        now = [
+            f"{each} {ports[each]}" if each in ports else each
+            for each in found
+            if (name, each) != _LISTEN
+        ]
         (report.changed if now else report.kept).append(
             f"{name} ({', '.join(now)})" if now else name
         )
@@ -104,8 +134,15 @@ def differing(before: object, after: object) -> Iterator[str]:
             yield name
 
 
-def _listeners(report: Report, before: Config, after: Config) -> None:
+def _listeners(report: Report, before: Config, after: Config, listening: Listening) -> None:
     _sets(report, "listener {}", before.server.addresses, after.server.addresses)
+    for asked, found in listening.http.items():
+        if _any_port(asked) and (name := f"listener {asked}") in report.added:
+            report.added[report.added.index(name)] = f"{name} ({', '.join(found)})"
+
+
+def _any_port(address: str) -> bool:
+    return bool(address) and not address.startswith("unix:") and not split_listen(address)[1]
 
 
 def _servers(

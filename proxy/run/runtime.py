@@ -23,7 +23,7 @@ from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.admin_listeners import AdminListeners, Next
-from proxy.run.changes import Report, changes, possible
+from proxy.run.changes import Listening, Report, changes, possible
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
 from proxy.run.observation import Follow, Observation
@@ -221,7 +221,8 @@ class Runtime:
         self._admin.follow(prepared.admin)
         await self._listeners.follow(prepared.listeners)
         await asyncio.sleep(0)  # to compare hundreds of routes takes a while, and so did the above
-        return changes(before, config)
+        listening = Listening(self._listeners.by_address, self._admin.by_option)
+        return changes(before, config, listening=listening)
 
     async def abandon(self, prepared: Prepared) -> None:
         """It is not wanted after all."""

@@ -7,11 +7,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
-from proxy.config.files import named_files
+from proxy.config.cores import workers
 from proxy.config.model import Config
-from proxy.config.values import is_pipe
+from proxy.config.piped import piped
 from proxy.core.recording_mode import RecordingMode
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
@@ -25,7 +23,6 @@ from proxy.run.sockets.inherited import accept_sockets, sockets
 from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.versions import warn_of_untested
 from proxy.run.watch import Watch
-from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
@@ -53,8 +50,8 @@ def run(
     why = ""
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
-    elif pipe := next(filter(is_pipe, named_files(replace(config, admin=None))), ""):
-        why = f"{pipe!r} is a pipe, which gives its bytes once: that is for [server] workers = 1"
+    elif pipe := next(piped(config), None):
+        why = pipe.message
     if why:
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
         return FAILED_TO_START
@@ -110,6 +107,9 @@ async def serve(
         await runtime.open()
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
+        return FAILED_TO_START
+    except Exception as error:  # Python's 1 would say that a stop has cut requests
+        log.error("cannot start", exc_info=error)
         return FAILED_TO_START
     sockets().tell_unused()
     settle_memory()

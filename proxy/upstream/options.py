@@ -88,7 +88,9 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         Duration,
         # uvicorn and Node close after 5 s, and a POST that meets a closing connection is lost.
         described(
-            'How long an idle connection is kept; below the upstream\'s own limit. "0": none is.'
+            "How long an idle connection is kept; below the upstream's own limit. If a server "
+            "announces less (Keep-Alive: timeout=N), a second less than that. "
+            '"0": none is.'
         ),
     ] = seconds(4)
     max_connection_age: Annotated[

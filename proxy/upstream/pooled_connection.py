@@ -1,5 +1,6 @@
 """A connection to a server, as attempts take it and give it back."""
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp.connector import Connection
@@ -91,8 +92,10 @@ class PooledConnection:
         protocol = self.protocol
         if protocol.should_close or (self._pool.expires and self._pool.expired(self)):
             self.discard()
-        elif self.owner is not None:
+        elif self.owner is not None:  # a login needs it, however soon the server closes it
             self._park_for(*self.owner)
+        elif not protocol.usable:
+            self.discard()
         elif self.introduced is not None:
             self._park_introduced(*self.introduced)
         else:
@@ -103,7 +106,7 @@ class PooledConnection:
         if ties.closed or self._pool in ties.held:
             self.discard()
             return
-        self.protocol.park(0)
+        self.protocol.park(math.inf)
         ties.held[self._pool] = (server, self)
         self._wait()
 

@@ -20,6 +20,8 @@ HASH = 'expected load_balance = { policy = "hash", hash_key = '
     [
         ("http2", (), "put nginx, HAProxy or Caddy in front"),
         ("output", ("log",), "goes to standard output"),
+        ("min_version", ("upstreams", "tls"), "in TLS 1.2 or 1.3"),  # not: put it into server.tls
+        ("proxy_ssl_protocols", ("upstreams",), "in TLS 1.2 or 1.3"),
         ("enabled", ("retry",), "a table is on once it is written"),
         ("ip_allow_list", ("routes",), "no addresses are let in"),
         ("ipallowlist", ("routes",), "no addresses are let in"),

@@ -10,6 +10,7 @@ def exchange() -> Exchange:
     made = Exchange("PUT", b"/a?b", [(b"Accept", b"*/*")], b"/a?b", path="/a", request_id="id")
     made.send_informational = lambda *_: None
     made.record.attempt_count, made.record.queue_s = 1, 0.5
+    made.record.unlogged = 1
     made.record.attempt_log = (Attempt("a", "503", 0.1),)
     return made
 
@@ -46,9 +47,9 @@ def test_a_twin_tells_the_client_nothing_before_it_is_chosen() -> None:
 def test_a_twin_goes_on_from_what_is_known_and_counts_its_own_attempts() -> None:
     first = exchange()
     twin = first.twin(BytesBody())
-    assert (twin.record.queue_s, twin.record.attempt_count) == (0.5, 0)
-    twin.record.attempt_log += (Attempt("b", "200", 0.1),)
+    assert (twin.record.queue_s, twin.record.attempt_count, twin.record.unlogged) == (0.5, 0, 0)
     twin.record.attempt_count += 1
+    twin.record.attempt_log += (Attempt("b", "200", 0.1),)
     assert (len(first.record.attempt_log), first.record.attempt_count) == (1, 1)
 
 

@@ -151,6 +151,19 @@ def test_what_the_last_attempt_of_a_call_came_to_is_known_of_its_request() -> No
     assert other.outcome == ""
 
 
+def test_attempts_of_a_call_that_are_not_in_its_log_are_not_in_that_of_its_request() -> None:
+    """A copy has waited for a server that could be connected to, and then won."""
+    record, made = Record(), Record()
+    made.attempt_count, made.unlogged = 3, 2
+    record.adopt(made)
+    assert (record.attempt_count, record.unlogged, record.is_unlogged) == (3, 2, True)
+    record.log_last("200", 0.0, 1.0)
+    assert not record.is_unlogged
+    other = Record()
+    other.adopt(made, shared=True)
+    assert (other.attempt_count, other.unlogged) == (0, 0)
+
+
 def test_the_next_attempt_begins_where_the_one_before_is_logged() -> None:
     """Where no retry says when it begins: behind a fallback."""
     record, body = Record(), Slow(0.5)

@@ -1,6 +1,8 @@
 """How long a server lets connections rest is learned from those that it closed."""
 
-from proxy.policy.idle_limit import Ends
+import math
+
+from proxy.policy.idle_limit import Ends, usable
 
 
 def test_nothing_is_feared_before_anything_ended() -> None:
@@ -23,3 +25,8 @@ def test_what_was_long_ago_counts_no_more() -> None:
     ends.observe(5.0, 200.0)
     assert ends.shortest(301.0) > 1.0
     assert not ends.known(501.0)
+
+
+def test_of_what_a_server_announces_the_last_second_is_not_used() -> None:
+    assert [usable(each) for each in (5, 2, 1, 0)] == [4.0, 1.0, 0.0, 0.0]
+    assert usable(None) == math.inf

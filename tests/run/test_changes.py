@@ -2,7 +2,7 @@
 
 import msgspec
 
-from proxy.run.changes import Report, changes, possible
+from proxy.run.changes import Listening, Report, changes, possible
 from tests.support.proxy import parsed
 
 BEFORE = """
@@ -66,6 +66,23 @@ def test_tables_upstreams_and_routes_are_compared_by_value() -> None:
 
 def test_a_default_that_is_written_is_no_change() -> None:
     assert compared(("[admin]", "[admin]\nprobes = ''"))[:3] == ([], [], [])
+
+
+def test_a_port_that_nobody_knows_yet_is_named() -> None:
+    moved = BEFORE.replace("127.0.0.1:2", "0.0.0.0:0").replace(
+        "[admin]", "[admin]\nlisten = '0'\nprobes = 'unix:/p'\nquit = true"
+    )
+    listening = Listening(
+        {"127.0.0.1:1": ["127.0.0.1:1"], "0.0.0.0:0": ["0.0.0.0:4711"]},
+        {"listen": "127.0.0.1:4712", "probes": "unix:/p"},
+    )
+    before, after = parsed(BEFORE), parsed(moved)
+    report = changes(before, after, (), listening)
+    assert report.added == ["listener 0.0.0.0:0 (0.0.0.0:4711)"]
+    assert report.changed == ["[admin] (listen 127.0.0.1:4712, probes, quit)"]
+    without = msgspec.structs.replace(before, admin=None)
+    assert "[admin] (listen 127.0.0.1:4712)" in changes(without, after, (), listening).added
+    assert changes(after, after, (), listening)[:3] == ([], [], [])
 
 
 def test_no_value_is_named() -> None:

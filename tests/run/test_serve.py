@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -151,6 +153,45 @@ async def test_a_pipe_is_no_file_for_several_workers(tmp_path: Path) -> None:
     async with started("run", str(file)) as proxy:
         assert "key' is a pipe, which gives its bytes once" in await proxy.line("cannot start")
         assert await proxy.ended() == (3, "")
+
+
+FAILS = """
+import sys
+from {module} import {kind}
+def fails(*_):
+    raise RuntimeError("can't start new thread")
+{kind}.{method} = fails
+from proxy.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "names"),
+    [
+        (1, {"module": "proxy.run.runtime", "kind": "Runtime", "method": "open"}),
+        (2, {"module": "proxy.run.workers.addresses", "kind": "Addresses", "method": "prepare"}),
+    ],
+)
+def test_what_nobody_foresaw_fails_to_start_too(workers: int, names: dict[str, str]) -> None:
+    """Python's own exit status is 1: that a stop has cut requests, after which nothing is tried."""
+    arguments = ["run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0"]
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            FAILS.format(**names),
+            *arguments,
+            "--set",
+            f"server.workers={workers}",
+        ],
+        capture_output=True,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (3, b"")
+    assert b"cannot start" in ended.stderr
+    assert b"can't start new thread" in ended.stderr
 
 
 async def test_a_bad_file_is_told_from_a_failed_start(tmp_path: Path) -> None:

@@ -117,6 +117,19 @@ async def test_what_has_expired_is_closed_when_it_is_released(
         assert pool.connections == kept
 
 
+async def test_what_the_server_closes_at_once_is_not_kept_but_for_a_login() -> None:
+    async with opened() as (pool, _):
+        for owner, kept in ((None, 0), (Ties(), 1)):
+            connection = await pool.acquire(PATIENT)
+            connection.protocol.usable = 0.0
+            if owner is not None:
+                connection.bind(owner, "api")
+            connection.release()
+            assert pool.connections == kept
+            if owner is not None:
+                owner.close()
+
+
 async def test_idle_connections_to_an_address_that_the_name_has_left_are_closed() -> None:
     async with opened() as (pool, _):
         idle, used = await pool.acquire(PATIENT), await pool.acquire(PATIENT)

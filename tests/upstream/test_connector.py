@@ -18,7 +18,7 @@ from aiohttp import (
 from yarl import URL
 
 from proxy.core.errors import TlsFailed
-from proxy.upstream.connector import Connector, UnixConnector, install
+from proxy.upstream.connector import FIRST_WORDS, Connector, UnixConnector, install
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.translate import connect_error
 from tests.support.garbage import collector_off
@@ -92,9 +92,10 @@ async def test_what_the_loop_says_of_a_connection_is_an_error_of_aiohttps() -> N
     assert isinstance(caught.value.os_error, ConnectionRefusedError)
 
 
+@pytest.mark.parametrize("words", [b"", b"PROXY UNKNOWN\r\n"])
 @pytest.mark.parametrize("end", ["rst", "fin"])
 async def test_a_connection_that_ends_before_tls_begins_is_given_up_at_once(
-    end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    end: str, words: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """MagicStack/uvloop#506: a transport that is closed may not be written to.
 
@@ -110,6 +111,7 @@ async def test_a_connection_that_ends_before_tls_begins_is_given_up_at_once(
         return tcp, protocol
 
     monkeypatch.setattr(TCPConnector, "_wrap_create_connection", ends)
+    FIRST_WORDS.set(words)  # for this test's task alone
     async with RawUpstream(greeting=[end]) as upstream:
         connector = Connector(force_close=True)
         install(connector)

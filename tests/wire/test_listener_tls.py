@@ -121,9 +121,13 @@ async def test_a_slow_reader_gets_all_of_its_last_reply(authority: Authority) ->
         assert await client.closed() == "fin"
 
 
-async def test_a_client_that_speaks_plain_http_is_told_so(authority: Authority) -> None:
+@pytest.mark.parametrize("ahead", [b"", b"\r\n", b"\n", b"!"])
+async def test_a_client_that_speaks_plain_http_is_told_so(
+    authority: Authority, ahead: bytes
+) -> None:
+    """Some send an empty line behind a body, which is then ahead of the next request."""
     async with dialled(server=encrypted(authority)) as (upstream, proxy, client):
-        response = await client.ask(get())
+        response = await client.ask(ahead + get())
         assert (response.status, response.ended) == (400, "complete")
         assert response.value("Connection") == b"close"
         assert b"This address speaks TLS: ask it by https." in response.body  # without `details`

@@ -1,16 +1,21 @@
 """Clients that a balancer introduces: the PROXY protocol on the listener."""
 
+import logging
+import socket
 import struct
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
+from proxy.edge.entrance import Entrance
+from proxy.edge.options import ServerOptions
 from proxy.net.proxy_protocol import SIGNATURE
 from tests.support.authority import Authority
 from tests.support.message import get
 from tests.support.proxy import dialled, fronted
 from tests.support.tls_client import TlsClient, trusting
+from tests.support.upstream import RESET
 
 BALANCED: dict[str, Any] = {"proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]}
 LINE = b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n"
@@ -196,3 +201,24 @@ async def test_unix_sockets_are_introduced_where_they_are_trusted(tmp_path: Any)
         await client.send(LINE + get())
         assert (await client.receive()).status == 200
     assert upstream.requests[0].head.value("X-Forwarded-For") == b"192.0.2.7"
+
+
+async def test_a_balancer_that_resets_its_connection_at_once_is_no_stranger(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It has no address any more, and looks so whether we live: nothing is said of it."""
+    caplog.set_level(logging.INFO)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+        accepted, _ = listening.accept()
+    with pytest.raises(OSError, match="not connected"):
+        accepted.getpeername()
+    await Entrance(_nobody, ServerOptions(**BALANCED)).admit(accepted)
+    assert accepted.fileno() == -1
+    assert not caplog.messages
+
+
+def _nobody() -> Any:
+    raise AssertionError("nobody comes in")

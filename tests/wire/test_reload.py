@@ -176,8 +176,10 @@ async def test_only_addresses_that_changed_are_opened_and_closed(tmp_path: Any) 
         assert report.added == [f"listener {socket}"]
         assert proxy.runtime.http == [*before, socket]
         assert (await ask(socket.removeprefix("unix:"), get())).status == 200
+        report = await proxy.reload(server={"listen": ["127.0.0.1:0", "127.0.0.2:0"]})
+        assert report.added == [f"listener 127.0.0.2:0 ({proxy.runtime.http[1]})"]
         report = await proxy.reload(server={"listen": "127.0.0.1:0"})
-        assert report.removed == [f"listener {socket}"]
+        assert report.removed == ["listener 127.0.0.2:0"]
         assert proxy.runtime.http == before
         assert not (tmp_path / "proxy.sock").exists()
         assert (await client.ask(get())).status == 200
@@ -221,8 +223,9 @@ async def test_operators_reload_by_the_admin_listener(quiet: list[str]) -> None:
 
 async def test_the_admin_listener_comes_moves_and_goes() -> None:
     async with fronted(HEALTHY) as (_, proxy):
-        await proxy.reload(admin={"listen": "127.0.0.1:0", "hosts": ["proxy.test"]})
+        report = await proxy.reload(admin={"listen": "127.0.0.1:0", "hosts": ["proxy.test"]})
         first = proxy.admin
+        assert report.added == [f"[admin] (listen {proxy.runtime.admin})"]
         assert (await ask(first, get("/readyz"))).status == 200
         await proxy.reload(admin={"listen": "127.0.0.1:0"})
         assert proxy.admin == first

@@ -70,6 +70,11 @@ class Listeners:
         """As they are, see ``Listener.addresses``."""
         return [each for one in self._by_address.values() for each in one.addresses]
 
+    @property
+    def by_address(self) -> dict[str, list[str]]:
+        """The same, by what was asked for."""
+        return {asked: one.addresses for asked, one in self._by_address.items()}
+
     async def prepare(self, server: ServerOptions) -> Opened:
         """Listen on those addresses that are new.
 

@@ -17,6 +17,11 @@ class Addresses:
         self.bound: tuple[Bound, ...] = ()
         """In the order of ``listen``."""
 
+    @property
+    def by_address(self) -> dict[str, list[str]]:
+        """As they are, by what was asked for."""
+        return {bound.asked: bound.addresses for bound in self.bound}
+
     def prepare(self, server: ServerOptions) -> tuple[Bound, ...]:
         """What there is to be: those that stay, and new ones. ``follow`` or ``abandon`` it.
 

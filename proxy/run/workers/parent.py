@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from proxy.config.in_force import in_force
 from proxy.config.model import Config
+from proxy.config.piped import piped
 from proxy.core.clock import monotonic
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.run.admin_listeners import AdminListeners
 from proxy.run.answers import explanation
-from proxy.run.changes import Report, changes, possible
+from proxy.run.changes import Listening, Report, changes, possible
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify, say_ready
 from proxy.run.reasons import CannotListen, CannotReload, reason
@@ -96,6 +97,8 @@ class Parent:
             raise CannotReload("the proxy does not serve now")
         before = self._config
         config, later = possible(before, asked)
+        if pipe := next(piped(config), None):
+            raise CannotReload(pipe.message)
         self._idle.clear()
         try:
             await self._follow(config)
@@ -109,7 +112,8 @@ class Parent:
         if config.log.level != before.log.level:
             self._crew.forget("log")
         self._warn(config)
-        return changes(before, config, later)
+        listening = Listening(self._addresses.by_address, self._admin.by_option)
+        return changes(before, config, later, listening)
 
     async def _follow(self, config: Config) -> None:
         """Have the workers and the admin listener use it. Raises, and then all is as it was."""
@@ -136,6 +140,9 @@ class Parent:
             await self._open()
         except CannotListen as error:
             return await self._give_up(conceal(str(error)))
+        except Exception as error:  # as in run/serve
+            log.error("cannot start", exc_info=error)
+            return await self._give_up(conceal(repr(error)))
         crew = self._crew
         crew.start()
         if not await self._first(crew.started.wait(), stop.asked.wait(), crew.failed):

@@ -8,6 +8,7 @@ Content-Length, is left to ``reply_head``, which reads every head;
 ``tests/upstream/http1/test_fast_reply_head.py`` holds that aiohttp's parser would read the same.
 """
 
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -19,8 +20,10 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FIELD_LINE, LINE, Encoded, Fields, RawHeaders, encode
 from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
 from proxy.http.head_template import HeadTemplate, Line, TemplateFields
+from proxy.http.keep_alive import announced
 from proxy.http.logins import OF_LOGINS, names_login
 from proxy.http.upstream_request_id import AN_ID
+from proxy.policy.idle_limit import usable
 
 FieldFilter: TypeAlias = Callable[[RawHeaders], RawHeaders]
 
@@ -35,9 +38,9 @@ _STATUSES: Final = 256
 _RECENT: Final = 4
 """Kinds of heads that are kept."""
 
-_PASSED, _DATED, _NAMED, _DROPPED, _MEASURED, _LEFT = range(6)
+_PASSED, _DATED, _NAMED, _DROPPED, _MEASURED, _IDLE, _LEFT = range(7)
 """What a line is: passed on, Date and what may name the request among it; the connection's own; the
-length; what is left to ``reply_head``."""
+length; what is said of idle connections; what is left to ``reply_head``."""
 _NOT_OURS: Final[Line] = (_LEFT, (b"", b""), b"")
 
 
@@ -52,6 +55,8 @@ class FastHead(msgspec.Struct, frozen=True, gc=False):
     """Bytes of the body."""
     size: int
     """Bytes of the head, its empty line included."""
+    usable: float
+    """As that of a ``ReplyHead``."""
 
 
 class _KnownHead(NamedTuple):
@@ -64,6 +69,7 @@ class _KnownHead(NamedTuple):
     """What goes further."""
     length: int
     """Bytes of the body."""
+    usable: float
     dated: bool
 
 
@@ -124,7 +130,7 @@ class FastHeadParser:
                 return None
             known = learnt
             differing = [lines[number] for number in known.template.varying]
-        template, kinds, further, length, dated = known
+        template, kinds, further, length, idle, dated = known
         read = []
         ids: Fields = []
         for number, line in zip(template.varying, differing, strict=True):
@@ -137,16 +143,18 @@ class FastHeadParser:
                 ids = [*ids, each[1]]
             elif kind == _MEASURED:
                 length = int(each[1][1])
+            elif kind == _IDLE:
+                idle = usable(announced(each[1][1]))
             read.append(each)
         fields, passed = further.with_lines(read)
         encoded = Encoded(fields, b"".join(passed), dated, ids, alike=further)
-        return FastHead(code, reason, fields, encoded, length, len(text) + len(CRLF))
+        return FastHead(code, reason, fields, encoded, length, len(text) + len(CRLF), idle)
 
     def _by_line(self, lines: list[bytes]) -> _KnownHead | None:
         """Read the lines behind the first one; None where ``reply_head`` has to look."""
         read = [self._lines[line] for line in lines]
         kinds = tuple([line[0] for line in read])
-        if _LEFT in kinds or kinds.count(_MEASURED) != 1:
+        if _LEFT in kinds or kinds.count(_MEASURED) != 1 or kinds.count(_IDLE) > 1:
             return None
         recent = self._recent
         before = next((known for known in recent if known.kinds == kinds), None)
@@ -159,7 +167,8 @@ class FastHeadParser:
         varying = template.varying
         fields = TemplateFields(read, [kind < _DROPPED for kind in kinds], varying, [], b"")
         length = int(read[kinds.index(_MEASURED)][1][1])
-        known = _KnownHead(template, kinds, fields, length, _DATED in kinds)
+        idle = usable(announced(read[kinds.index(_IDLE)][1][1])) if _IDLE in kinds else math.inf
+        known = _KnownHead(template, kinds, fields, length, idle, _DATED in kinds)
         self._recent = [known, *recent[: _RECENT - 1]]
         return known
 
@@ -187,6 +196,8 @@ def _line(field_filter: FieldFilter, names: Memo[tuple[int, bytes]], line: bytes
     field = (name, value)
     if low == b"content-length":
         return _NOT_OURS if content_length(value) is None else (_MEASURED, field, b"")
+    if low == b"keep-alive":
+        return (_IDLE, field, b"")
     kept = field_filter((field,))
     return (_PASSED, kept[0], encode(kept, None)) if kept else (_DROPPED, field, b"")
 

@@ -99,14 +99,12 @@ class UpstreamProtocol(UpstreamTransport):
         ``fast_parser`` reads the heads that leave no doubt.
         """
         self.any_reply_byte = self.unacknowledged = False
-        self.buffered = None
+        self.buffered = self._head_parser = None
         self.awaiting_head = True
-        self._head_parser = None
         self._fast_parser = None if bodiless else fast_parser
         self._bodiless = bodiless
         self._remaining = UNTIL_CLOSE
-        self._head_seen, self._chunks = 0, None
-        self.trailers = ()
+        self._head_seen, self._chunks, self.trailers = 0, None, ()
 
     def last_chunk(self, trailers: RawHeaders, but: AbstractSet[bytes]) -> bytes:
         """The end of a chunked request, see ``http/trailers``.
@@ -180,6 +178,7 @@ class UpstreamProtocol(UpstreamTransport):
             parser, self._fast_parser = self._fast_parser, None
             if parser is not None and (head := parser.parse(data)) is not None:
                 self.awaiting_head = False
+                self.usable = head.usable
                 self._take_whole(data[head.size :], head.length)
                 self.feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # a head of ours
                 return
@@ -228,6 +227,7 @@ class UpstreamProtocol(UpstreamTransport):
     def _begin_body(self, response: ReplyHead, data: bytes) -> bytes:
         """What of ``data`` the body's stream is to have."""
         left = self._remaining = response.length
+        self.usable = response.usable
         if response.closes:
             self.force_close()
         if 0 <= left <= len(data):

@@ -3,12 +3,15 @@
 ``upstream/http1/fast_reply_head`` reads the usual ones faster; this reads all.
 """
 
+import math
 import re
 from typing import Final, NamedTuple
 
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import BODILESS, CHUNKED, UNTIL_CLOSE, content_length, keeps_alive
 from proxy.http.grammar import VCHAR, Malformed, members, shown
+from proxy.http.keep_alive import announced
+from proxy.policy.idle_limit import usable
 from proxy.upstream.http1.field_section import FieldLines
 
 _STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([%b]*))?" % VCHAR)
@@ -28,6 +31,8 @@ class ReplyHead(NamedTuple):
     """What Content-Length says, also where no body follows."""
     closes: bool
     """Whether the connection takes no other request after it."""
+    usable: float = math.inf
+    """Seconds for which the connection may be idle, and then be used again."""
 
 
 class ReplyHeadParser:
@@ -76,10 +81,15 @@ class ReplyHeadParser:
         codings: list[bytes] = []
         lengths: list[bytes] = []
         options: list[bytes] = []
+        idle = math.inf
         for name, value in fields:
             size = len(name)
-            if size == 10 and name.lower() == b"connection":  # house: one pass
-                options += members(value.lower())
+            if size == 10:
+                low = name.lower()  # house: one pass
+                if low == b"connection":
+                    options += members(value.lower())
+                elif low == b"keep-alive":
+                    idle = min(idle, usable(announced(value)))
             elif size == 14 and name.lower() == b"content-length":  # house: one pass
                 lengths += value.split(b",")  # house: one that is empty is malformed
             elif size == 17 and name.lower() == b"transfer-encoding":  # house: one pass
@@ -97,7 +107,7 @@ class ReplyHeadParser:
         if self._bodiless or code in BODILESS:
             length = 0
         closes = closes or length == UNTIL_CLOSE
-        return ReplyHead(code, status[3] or b"", fields, version, length, declared, closes)
+        return ReplyHead(code, status[3] or b"", fields, version, length, declared, closes, idle)
 
 
 def _length(values: list[bytes]) -> int | None:

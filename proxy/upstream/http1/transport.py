@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import select
 import ssl
@@ -46,6 +47,7 @@ class UpstreamTransport(ResponseHandler):
         "reads",
         "timer",
         "unacknowledged",
+        "usable",
         "uses",
     )
 
@@ -55,6 +57,8 @@ class UpstreamTransport(ResponseHandler):
         self._lost_hosts = lost_hosts
         self._buffer = ShortQueue()  # type: ignore[assignment]
         self.uses = 0
+        self.usable = math.inf
+        """Seconds for which it may be idle now, as its server says; 0: it is not used again."""
         self.any_reply_byte = False
         """Whether one byte of a reply has come since the request was sent."""
         self.on_lost: Callable[[], None] | None = None
@@ -98,14 +102,16 @@ class UpstreamTransport(ResponseHandler):
         return False
 
     def park(self, keepalive: float) -> None:
-        """Wait for the next request, ``keepalive`` seconds at most."""
+        """Wait for the next request, ``keepalive`` seconds at most, and ``usable``."""
         if (reads := self.reads) is not None:
             self.reads = None
             reads.written()
             read_large(self)
         self._parked = True
         self._parked_at = self._loop.time()
-        if keepalive:
+        if 0 < self.usable < keepalive:
+            keepalive = self.usable
+        if keepalive < math.inf:
             self.timer.arm(self._parked_at + keepalive)
 
     def parked_for(self) -> tuple[float, float]:

@@ -70,8 +70,16 @@ def told(exchange: Exchange) -> Told:
             [(1.5, ConnectionTerminated("no")), (1.5, reply(502))],
             [("s2", "502", 1.5), ("s1", "reset", 1.5)],
         ),
+        (
+            [(2.5, reply(503)), (0.25, ConnectFailed("no")), (1.5, reply(200))],
+            [("s1", "503", 2.5), ("s2", "connect-failure", 0.25), ("s3", "200", 1.5)],
+        ),
+        (
+            [(3, reply(200)), (0.25, ConnectFailed("no")), (0.25, reply(502))],
+            [("s2", "connect-failure", 0.25), ("s3", "502", 0.25), ("s1", "200", 3.0)],
+        ),
     ],
-    ids=["the copy fails", "the first fails", "both fail"],
+    ids=["the copy fails", "the first fails", "both fail", "a copy, then the first", "both copies"],
 )
 async def test_what_has_failed_was_not_overtaken(
     jumping: JumpingLoop, script: Any, log: Told

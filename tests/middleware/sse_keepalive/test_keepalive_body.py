@@ -146,6 +146,7 @@ async def test_the_read_that_is_under_way_ends_with_the_body(jumping: JumpingLoo
         ([b"\xef\xbb\xbfdata: x\nid: 7\n\n"], b"data: x\nid: 7\n\n"),
         ([b"\xef", b"\xbb\xbf", b"data: x\n\n"], b"data: x\n\n"),
         ([b"data: x\n\n", b"\xef\xbb\xbfdata: y\n\n"], b"data: x\n\n\xef\xbb\xbfdata: y\n\n"),
+        ([b"\xef\xbb\xbf" * 2 + b"data: x\n\n"], b"\xef\xbb\xbfdata: x\n\n"),  # only the first
     ],
 )
 @pytest.mark.parametrize("sends", [True, False])

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import signal
 import stat
 from pathlib import Path
@@ -133,7 +134,10 @@ async def test_addresses_come_and_go_and_workers_and_their_connections_stay(
             pids = await replaced(proxy, pids, slot)
         await served(path)
         configured(tmp_path, upstream.url, '":0"')
-        await reloaded(proxy, "added listener :0")
+        told = await reloaded(proxy, "added listener :0 (0.0.0.0:")
+        found = re.search(r"\(0\.0\.0\.0:(\d+)", told)
+        assert found is not None
+        await served(("127.0.0.1", int(found[1])))
         await gone(path)
         assert not sockets(tmp_path)
         assert (await stopped(proxy))[0] == 0

@@ -62,6 +62,18 @@ async def test_all_workers_reload_and_cut_nothing(tmp_path: Path) -> None:
         assert (await held.receive()).status == 200
 
 
+async def test_a_pipe_that_each_worker_would_read_changes_nothing(tmp_path: Path) -> None:
+    async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
+        os.mkfifo(tmp_path / "sorry")
+        written(tmp_path, upstream, "2")
+        with (tmp_path / "config.toml").open("a") as file:
+            file.write(f'[routes.fallback]\nstatus = 503\nfile = "{tmp_path}/sorry"\n')
+        proxy.process.send_signal(signal.SIGHUP)
+        assert "gives its bytes once: that is for" in await proxy.line("reload: ")
+        await proxy.line("reload (SIGHUP): refused")
+        assert await versions(proxy) == {None}
+
+
 async def test_a_worker_that_starts_later_has_the_new_configuration(tmp_path: Path) -> None:
     async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
         pids = serving(await state(proxy))

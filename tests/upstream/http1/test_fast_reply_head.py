@@ -1,6 +1,7 @@
 """Heads that need no parser are read as aiohttp's parser reads them."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -204,3 +205,26 @@ def test_another_head_is_not_the_last_one() -> None:
         head = known.parse(data % number)
         assert head is not None
         assert head.fields == [(b"ETag", b"%d" % number)]
+
+
+def test_what_is_said_of_idle_connections_is_read_of_each_head() -> None:
+    known = reader()
+    head = b"HTTP/1.1 200 OK\r\nKeep-Alive: %b\r\nContent-Length: 0\r\n\r\n"
+    for said, usable in [
+        (b"timeout=5, max=100", 4.0),
+        (b"timeout=5, max=99", 4.0),
+        (b"timeout=3, max=98", 2.0),
+        (b"max=97", math.inf),
+        (b"timeout=1", 0.0),
+    ]:
+        found = known.parse(head % said)
+        assert found is not None
+        assert (found.usable, found.fields) == (usable, [])
+    found = known.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert found is not None
+    assert found.usable == math.inf
+
+
+def test_what_is_said_twice_of_idle_connections_is_left_to_the_parser() -> None:
+    twice = b"Keep-Alive: timeout=5\r\nkeep-alive: timeout=3\r\n"
+    assert reader().parse(b"HTTP/1.1 200 OK\r\n" + twice + b"Content-Length: 0\r\n\r\n") is None

@@ -104,3 +104,46 @@ async def test_nothing_is_learned_from_connections_that_we_closed() -> None:
         await client.ask(get())
         await client.ask(post(b"once"))
         assert len(upstream.connections) == 2
+
+
+def announcing(timeout: int, *, chunked: bool = False) -> bytes:
+    """A reply that says how long its connection may be idle."""
+    body = b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    if not chunked:
+        body = b"Content-Length: 2\r\n\r\nok"
+    return b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=%d\r\n%b" % (timeout, body)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_connection_is_closed_before_the_server_does_that_announced_it(
+    *, chunked: bool
+) -> None:
+    """Node sends ``timeout=5`` and closes then: a POST that met the end was lost."""
+    script = [announcing(2, chunked=chunked)]
+    async with dialled(script, upstream_options=LATER) as (upstream, _, client):
+        for _ in range(2):
+            assert (await client.ask(post(b"once"))).body == b"ok"
+        assert len(upstream.connections) == 1
+        async with asyncio.timeout(30):
+            await upstream.connections[0].closed.wait()  # the server leaves it open
+        assert (await client.ask(post(b"once"))).body == b"ok"
+        assert len(upstream.connections) == 2
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_one_that_the_server_closes_within_a_second_is_used_once(*, chunked: bool) -> None:
+    script = [announcing(1, chunked=chunked)]
+    async with dialled(script, upstream_options=LATER) as (upstream, _, client):
+        for _ in range(2):
+            assert (await client.ask(post(b"once"))).body == b"ok"
+        assert len(upstream.connections) == 2
+
+
+async def test_what_a_reply_announces_holds_until_the_next_one() -> None:
+    scripts = [announcing(1000)], [OK], [announcing(1)]
+    async with dialled(*scripts, upstream_options=LATER) as (upstream, _, client):
+        for _ in range(3):
+            await client.ask(get())
+        assert len(upstream.connections) == 1
+        async with asyncio.timeout(30):
+            await upstream.connections[0].closed.wait()

@@ -1,5 +1,7 @@
 """What a head says of its body and its connection (RFC 9112 6.3, 9.3)."""
 
+import math
+
 import pytest
 
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
@@ -32,3 +34,19 @@ def test_the_body_is_delimited(head: bytes, bodiless: bool, length: int, closes:
     assert response is not None
     assert (response.length, response.closes) == (length, closes)
     assert end == len(head) + 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "usable"),
+    [
+        (b"", math.inf),
+        (b"Set-Cookie: timeout=5\r\n", math.inf),
+        (b"Keep-Alive: timeout=5\r\nConnection: keep-alive\r\n", 4.0),
+        (b"keep-alive: timeout=5\r\nKeep-Alive: timeout=3\r\nKeep-Alive: max=1\r\n", 2.0),
+        (b"Keep-Alive: timeout=1\r\n", 0.0),
+    ],
+)
+def test_it_says_for_how_long_its_connection_may_be_idle(fields: bytes, usable: float) -> None:
+    response, _ = ReplyHeadParser(bodiless=False).feed(NEW + fields + CODED + b"\r\n")
+    assert response is not None
+    assert response.usable == usable

@@ -1,6 +1,7 @@
 """What the kernel knows of a connection that the loop has not told yet."""
 
 import asyncio
+import math
 import socket
 
 import pytest
@@ -40,3 +41,24 @@ async def test_a_request_that_crossed_the_end_of_its_connection_was_not_received
         with pytest.raises(ServerDisconnectedError if reads else ClientConnectionError):
             await protocol.read()
         assert protocol.unacknowledged is unacknowledged
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "usable", "seconds"),
+    [(10.0, 4.0, 4.0), (3.0, 4.0, 3.0), (math.inf, 4.0, 4.0), (10.0, math.inf, 10.0)],
+)
+async def test_it_is_idle_for_no_longer_than_the_server_announced(
+    keepalive: float, usable: float, seconds: float
+) -> None:
+    async with connected_pair() as (protocol, _):
+        protocol.usable = usable
+        protocol.park(keepalive)
+        assert protocol.timer._at == protocol._parked_at + seconds
+
+
+@pytest.mark.parametrize("usable", [0.0, math.inf])
+async def test_one_that_belongs_to_a_client_may_be_idle_without_a_limit(usable: float) -> None:
+    async with connected_pair() as (protocol, _):
+        protocol.usable = usable
+        protocol.park(math.inf)
+        assert not protocol.timer.armed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.workers.cores import cores, workers
+from proxy.config.cores import cores, workers
 
 
 def _files(folder: Path, files: dict[str, str]) -> Path:
