@@ -14,7 +14,7 @@ from proxy.telemetry.call import Call
 Test: TypeAlias = Callable[[Call], bool]
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
-_SLOW: Final = re.compile(r"([<>]?)(\d+(?:\.\d+)?)(ms|s|m|)")
+_SLOW: Final = re.compile(r"([<>]?)([0-9]+(?:\.[0-9]+)?)(ms|s|m|)")
 _STATUS: Final = re.compile(r"[1-5][0-9x]{2}|0")
 
 
@@ -25,9 +25,12 @@ def parse(text: str) -> Test:
 
 
 def _word(word: str) -> Test:
-    if word.startswith("-") and len(word) > 1:
-        denied = _word(word[1:])
-        return lambda call: not denied(call)
+    dashes = len(word) - len(word[:-1].lstrip("-")) - 1
+    test = _said(word[dashes:])
+    return (lambda call: not test(call)) if dashes % 2 else test
+
+
+def _said(word: str) -> Test:
     key, colon, value = word.partition(":")
     if colon and key in _KEYS and value:
         return _KEYS[key](value)

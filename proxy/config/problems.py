@@ -42,7 +42,10 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.place}: {self.message}"
+        text = f"{where}: {self.place}: {self.message}"
+        if text.isprintable():
+            return text
+        return "".join([sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text])
 
 
 class ConfigError(Exception):

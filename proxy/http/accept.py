@@ -30,6 +30,8 @@ def weighed(fields: RawHeaders, name: bytes) -> Iterator[tuple[bytes, bytes, flo
     """
     for value in values(fields, name):
         for member in _MEMBER.findall(value):
+            if member.startswith(b";"):  # parameters of nothing
+                continue
             kind, *parameters = _PARAMETER.findall(member)
             kind = kind.strip(b" \t").lower()
             if not kind:

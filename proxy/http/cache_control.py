@@ -27,8 +27,9 @@ _ONE: Final = b"one"
 _CONTROL: Final = b"control"
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
-_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re.DOTALL)
-"""A member of a list; a comma within quotes does not end it."""
+_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))+)', re.DOTALL)
+"""A member of a list; a comma within quotes does not end it. A quoted string that does not end goes
+on to the end: else each quote in it would be tried as the first one of another."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
 _TOKEN: Final = re.compile(rb"[%b]+" % TCHAR)

@@ -8,6 +8,9 @@ from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import members
 
 ANY: Final = b"*"
+MOST: Final = 100
+"""Names that one reply varies on; one with more varies on everything. Each is looked for in each
+request; nginx keeps no reply whose Vary has more than 128 bytes."""
 
 _LISTS: Final = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
 """Lists whose members mean the same in any case. Their order stays: some servers heed it."""
@@ -22,9 +25,13 @@ _CASED: Final = re.compile(rb'(%b|=[^",;]*+)|[^"=]++' % _QUOTED, re.DOTALL)
 
 
 def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
-    """The names in the values of Vary, in lower case, each once; also where a comma is missing."""
+    """The names in the values of Vary, in lower case, each once; also where a comma is missing.
+
+    ANY alone where there are too many.
+    """
     named = [name for line in lines for member in members(line.lower()) for name in member.split()]
-    return list(dict.fromkeys(named))
+    names = list(dict.fromkeys(named))
+    return names if len(names) <= MOST else [ANY]
 
 
 def selecting_value(request: RawHeaders, name: bytes) -> bytes | None:

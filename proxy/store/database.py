@@ -33,6 +33,11 @@ _COUNT_EVERY: Final = 60.0
 process with a larger ``max_size`` may have stored them."""
 _BATCH: Final = 64
 """Entries that give way at a time."""
+_FIND: Final = """
+SELECT id, meta, size, kept, body, key FROM entries
+WHERE id IN (SELECT id FROM entries WHERE key = ?) ORDER BY id DESC
+"""
+"""The key is read from the row: SQLite does not notice an index that leads to another one."""
 
 
 class Row(NamedTuple):
@@ -89,10 +94,7 @@ class Database:
 
     def find(self, key: bytes) -> list[Row]:
         """The entries under a key, the last stored first."""
-        found = self._db.execute(
-            "SELECT id, meta, size, kept, body FROM entries WHERE key = ? ORDER BY id DESC", (key,)
-        )
-        return [_row(*columns) for columns in found]
+        return [_row(*columns, key=key) for columns in self._db.execute(_FIND, (key,))]
 
     def chunk(self, ident: int, place: int) -> bytes | None:
         """One chunk of a body; None where it is not there."""
@@ -289,7 +291,10 @@ class Database:
             self._gone.sweep(self.totals.bytes)
 
 
-def _row(id_: object, meta: object, size_: object, kept: object, body: object) -> Row:
+def _row(*columns: object, key: bytes) -> Row:
+    id_, meta, size_, kept, body, stands = columns
+    if stands != key:
+        raise sqlite3.DatabaseError("its index leads to another entry")
     ident, size = as_number(id_), as_number(size_)
     whole = None if body is None else unsealed(body, ident)
     return Row(ident, unsealed(meta, ident, size), size, bool(kept), whole)

@@ -15,8 +15,6 @@ from functools import partial
 from hashlib import sha1
 from typing import Final
 
-import msgspec
-
 from proxy.core.clock import Clock, monotonic, never_back, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import (
@@ -128,9 +126,8 @@ class RedisStore:
         for ident, text in found.items():
             if ident == GONE:
                 continue
-            try:
-                kept = decode(text)
-            except msgspec.DecodeError:  # of another version of the proxy
+            kept = decode(text, key, ident)
+            if kept is None:
                 continue
             if kept.has_ended(now):
                 ended.append(ident)
@@ -197,7 +194,8 @@ class RedisStore:
             (b"", b"", b"") if claim is None else (claim.name, claim.order, claim.token)
         )
         names = [self._names.entries(key), self._names.lease(lease)]
-        what = [self._names.prefix, order, token, ident, encode(kept), lasts, MOST_VARIANTS]
+        text = encode(kept, key, ident)
+        what = [self._names.prefix, order, token, ident, text, lasts, MOST_VARIANTS]
         what += [key + ident, lasts + SPARE, len(meta.labels), *meta.labels, *replaces]
 
         async def add() -> bool:
@@ -230,14 +228,15 @@ class RedisStore:
         async def change() -> None:
             for _ in range(_TRIES):
                 text = await self._client.hget(name, ident)
-                if text is None:
+                kept = None if text is None else decode(text, key, ident)
+                if kept is None:
                     return
-                kept = decode(text)
                 kept.meta, kept.until = meta, self.now() + lasts
                 if kept.body is None:
                     await self._parts.lengthen(ident, kept.size, lasts)
                 known = sha1(text, usedforsecurity=False).hexdigest()
-                what = [ident, known, encode(kept), lasts, key + ident, lasts + SPARE]
+                new = encode(kept, key, ident)
+                what = [ident, known, new, lasts, key + ident, lasts + SPARE]
                 if await self._run[TOUCH](names, what):
                     return
 

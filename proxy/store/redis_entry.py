@@ -9,6 +9,7 @@ import msgspec
 
 from proxy.core.stored import Meta
 from proxy.store.parts import PartedEntry
+from proxy.store.seals import intact, sealed
 
 ReadAnyPart: TypeAlias = Callable[[bytes, int, bool], Awaitable[bytes]]
 """Gives a part of a body by ident and number; see ``parts.ReadPart``."""
@@ -41,8 +42,22 @@ class Kept(msgspec.Struct, array_like=True):
         return now > (self.until or self.at + lasts_for(self.meta))
 
 
-encode: Final = msgspec.msgpack.Encoder().encode
-decode: Final = msgspec.msgpack.Decoder(Kept).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Kept).decode
+
+
+def encode(kept: Kept, key: bytes, ident: bytes) -> bytes:
+    """What stands under this key, in the field with this ident."""
+    return sealed(_encode(kept), key, ident)
+
+
+def decode(text: bytes, key: bytes, ident: bytes) -> Kept | None:
+    """The same; None of what is damaged, or of another version of the proxy."""
+    try:
+        found = intact(text, key, ident)
+        return None if found is None else _decode(found)
+    except msgspec.DecodeError:
+        return None
 
 
 class RedisEntry(PartedEntry):

@@ -12,6 +12,7 @@ from proxy.store.parts import PIECE
 from proxy.store.redis_calls import RedisCalls, as_bytes
 from proxy.store.redis_entry import SPARE, Names
 from proxy.store.redis_scripts import LENGTHEN
+from proxy.store.seals import intact, sealed
 
 _AT_A_TIME: Final = 16
 """Parts that are written within the time for one write: 1 MiB."""
@@ -31,7 +32,8 @@ class RedisParts:
         self._names = names
 
     async def read(self, ident: bytes, number: int, *, first: bool) -> bytes | None:
-        """One of them; None where it is not there. Raises StoreFailed where Redis fails.
+        """One of them; None where it is not there, or not as it was written. Raises StoreFailed
+        where Redis fails.
 
         ``first``: nothing of the reply has been sent, so that a Redis that is slow means a miss.
         """
@@ -39,7 +41,7 @@ class RedisParts:
 
         async def get() -> bytes | None:
             found = await self._client.get(self._names.part(ident, number))
-            return None if found is None else as_bytes(found)
+            return None if found is None else intact(as_bytes(found), ident, number)
 
         return await ask(get)
 
@@ -49,7 +51,8 @@ class RedisParts:
         async def some(begin: int) -> bool:
             async with self._client.pipeline(transaction=False) as pipe:
                 for number, piece in enumerate(pieces[begin : begin + _AT_A_TIME], begin):
-                    pipe.set(self._names.part(ident, number), piece, ex=lasts + SPARE)
+                    text = sealed(piece, ident, number)
+                    pipe.set(self._names.part(ident, number), text, ex=lasts + SPARE)
                 await pipe.execute()
             return True
 

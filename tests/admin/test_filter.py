@@ -26,9 +26,17 @@ def test_a_filter_accepts_some_calls(row: dict[str, Any]) -> None:
     [
         ("status:9", "status:9: expected a status such as 503 or 5xx"),
         ("slow:>2h", "slow:>2h: expected a duration such as >2s or 500ms"),
+        ("slow:\u0663s", "slow:\u0663s: expected a duration such as >2s or 500ms"),
+        ("is:toString", "is:toString: expected is:failed, is:slow or is:flying"),
         ("route:/v1 is:odd", "is:odd: expected is:failed, is:slow or is:flying"),
     ],
 )
 def test_what_cannot_be_read_is_said(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_a_word_may_be_denied_any_number_of_times() -> None:
+    for number in (7_000, 7_001):
+        accepts = parse("-" * number + "is:failed")
+        assert accepts(CALLS[1]) is (number % 2 == 0)

@@ -26,6 +26,11 @@ def test_a_problem_is_one_line_and_says_whether_it_is_only_a_warning() -> None:
     assert str(ConfigError([wrong, warned])) == f"{wrong}\n{warned}"
 
 
+def test_a_problem_stays_one_line_whatever_it_repeats() -> None:
+    wrong = Problem("a\n.toml", 3, "routes[0]", "nothing of \r\n, \x1b[2J and é is shared")
+    assert str(wrong) == "a\\n.toml:3: routes[0]: nothing of \\r\\n, \\x1b[2J and é is shared"
+
+
 def test_places_of_secrets_are_known_by_their_names() -> None:
     assert secret(("request_headers", "set", "Authorization"))
     assert secret(("upstreams", 0, "credentials", "value"))

@@ -47,6 +47,12 @@ def test_quoted_commas_and_semicolons_separate_nothing() -> None:
     assert list(ranges([(b"Accept", value)])) == [(b"a/b", 0.5), (b"c/d", 1.0)]
 
 
+@pytest.mark.parametrize("value", [b";", b"; ;", b";q=1", b" ;a=b", b";;,;,c/d,;"])
+def test_parameters_of_nothing_name_nothing(value: bytes) -> None:
+    named = [(b"c/d", 1.0)] if b"c/d" in value else []
+    assert list(ranges([(b"Accept", value)])) == named
+
+
 @pytest.mark.parametrize(
     ("value", "taken"),
     [

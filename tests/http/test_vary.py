@@ -2,11 +2,17 @@
 
 import pytest
 
-from proxy.http.vary import selecting_names, selecting_value
+from proxy.http.vary import ANY, MOST, selecting_names, selecting_value
 
 
 def test_names_without_a_comma_between_them_are_names() -> None:
     assert selecting_names([b"Accept X-Foo\tX-Bar, *"]) == [b"accept", b"x-foo", b"x-bar", b"*"]
+
+
+def test_too_many_names_are_everything() -> None:
+    names = [b"x%d" % number for number in range(MOST + 1)]
+    assert selecting_names([b", ".join(names[1:]), names[1]]) == names[1:]
+    assert selecting_names([b", ".join(names)]) == [ANY]
 
 
 def test_names_are_found_once_whatever_their_case() -> None:

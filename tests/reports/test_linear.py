@@ -20,6 +20,7 @@ from proxy.core.words import plain
 from proxy.edge.http1.request_reader import RequestReader
 from proxy.http.accept import prefers_events
 from proxy.http.authority import valid_host
+from proxy.http.cache_control import cache_directives
 from proxy.http.chunked import Chunked
 from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, seen_by
 from proxy.http.request_id import ensure_ids
@@ -271,6 +272,8 @@ LISTS: dict[str, Callable[[int], object]] = {
     "an Accept": lambda n: prefers_events([(b"Accept", b'a/b;x=",";q=0.1,' * n)]),
     "quotes in Accept": lambda n: prefers_events([(b"Accept", b'"\\' * n)]),
     "odd quotes in Accept": lambda n: prefers_events([(b"Accept", b'a;"' * n + b"\\")]),
+    "quotes in Cache-Control": lambda n: cache_directives([b'a="' + b'\\"' * n * 4 + b"\\"]),
+    "odd quotes in Cache-Control": lambda n: cache_directives([b'a;"' * n + b"\\"]),
     "quotes that Vary names": lambda n: selecting_value([(b"a", b'"\\' * n * 10)], b"a"),
     "blanks that Vary names": lambda n: selecting_value(
         [(b"a", b"x" + b" " * n * 20 + b"x")], b"a"

@@ -15,7 +15,8 @@ async def no_part(_ident: bytes, _number: int, _first: object) -> bytes:
 
 
 async def test_a_short_body_comes_with_its_head() -> None:
-    kept = decode(encode(Kept(1.0, meta(), 5, b"short")))
+    kept = decode(encode(Kept(1.0, meta(), 5, b"short"), b"k", b"i"), b"k", b"i")
+    assert kept is not None
     entry = RedisEntry(b"i", kept, no_part)
     assert entry.meta == meta()
     assert await body_of(entry) == b"short"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.store.seals import as_number, sealed, unsealed
+from proxy.store.seals import as_number, intact, sealed, unsealed
 
 
 @given(st.binary(max_size=300), st.data())
@@ -16,8 +16,16 @@ def test_any_changed_bit_is_seen(data: bytes, draw: st.DataObject) -> None:
     broken = bytearray(stored)
     at = draw.draw(st.integers(0, 8 * len(stored) - 1))
     broken[at // 8] ^= 1 << at % 8
+    assert intact(bytes(broken)) is None
     with pytest.raises(sqlite3.DatabaseError):
         unsealed(bytes(broken))
+
+
+def test_a_place_counts_too() -> None:
+    stored = sealed(b"a", b"key", 1)
+    assert intact(stored, b"key", 1) == b"a"
+    for place in ((b"key", 2), (b"other", 1), (b"key",), ()):
+        assert intact(stored, *place) is None
 
 
 @pytest.mark.parametrize("stored", [None, 5, 1.5, "text", b"", b"abc"])

@@ -184,3 +184,21 @@ async def test_what_cannot_be_removed_goes_with_the_file(
     put(store, b"new", b"z")
     assert [await body_of(found) for found in await store.get(b"new")] == [b"z"]
     await store.close()
+
+
+async def test_an_index_that_leads_to_another_entry(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    one, other = b"1" * 16, b"2" * 16
+    store = SqliteStore(path, 64 << 20, 0)
+    put(store, one, b"one")
+    put(store, other, b"other")
+    idents = {key: (await store.get(key))[0].ident for key in (one, other)}
+    await store.close()
+    data = path.read_bytes()
+    cell = one + idents[one]
+    assert data.count(cell) == 1
+    path.write_bytes(data.replace(cell, one + idents[other]))
+    store = SqliteStore(path, 64 << 20, 0)
+    assert not await store.get(one)
+    await store.close()
+    assert set_aside(tmp_path)

@@ -20,7 +20,7 @@ const FILTERS = {
   },
   is: value => {
     const known = { failed: call => call.failed, slow: call => !call.failed && !call.phase, flying: call => !!call.phase };
-    if (!(value in known)) throw new Error(`is:${value}: expected is:failed, is:slow or is:flying`);
+    if (!Object.hasOwn(known, value)) throw new Error(`is:${value}: expected is:failed, is:slow or is:flying`);
     return known[value];
   },
 };

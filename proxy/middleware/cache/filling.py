@@ -19,7 +19,7 @@ from proxy.http.date import date_of, http_date
 from proxy.http.fields import RawHeaders, first, of_name, values, without
 from proxy.http.grammar import members
 from proxy.http.sse import of_events, streams_events
-from proxy.http.vary import ANY, selecting_names
+from proxy.http.vary import ANY, MOST, selecting_names
 from proxy.middleware.cache.asked import Asked, kept_value
 from proxy.middleware.cache.labels import label, labels_of, tag_labels
 from proxy.middleware.cache.succession import may_freshen
@@ -288,7 +288,7 @@ def _selected(
     names = selecting_names(values(fields, b"vary"))
     known = {name for name, _ in meta.vary}
     new = [name for name in names if name not in known]
-    if ANY in new or (new and asked.exchange.method == "HEAD"):
+    if ANY in new or (new and asked.exchange.method == "HEAD") or len(known) + len(new) > MOST:
         return None
     request = asked.exchange.headers
     return (*meta.vary, *((name, kept_value(request, name)) for name in new))

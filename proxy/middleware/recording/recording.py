@@ -17,7 +17,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, read_whole
 from proxy.core.clock import Clock
@@ -28,10 +28,10 @@ from proxy.core.recording_mode import RecordingMode
 from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
-from proxy.http.codings import codings
-from proxy.http.fields import RawHeaders, without
+from proxy.http.fields import without
 from proxy.http.sse import streams_events
 from proxy.middleware.recording.asking import not_found, question_of, secrets_asked
+from proxy.middleware.recording.decoded import decoded
 from proxy.middleware.recording.playback import played
 from proxy.middleware.recording.scrubbing import Scrubber, cookies_set
 
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 Pieces: TypeAlias = list[tuple[float, bytes]]
 """Seconds from the head to each, and its bytes."""
-_READABLE: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -96,7 +95,7 @@ class Recorder:
         elif not ended and not (pieces and streams_events(reply.headers)):
             log.warning("%s is not recorded: its reply was not read to its end", name)
         else:
-            if not _is_readable(reply.headers):
+            if decoded(b"".join([data for _, data in pieces]), reply.headers) is None:
                 log.warning("%s: secrets in its compressed body are not found", name)
             try:
                 self._recording.add(question, self._answer(taken, pieces, ended=ended))
@@ -136,11 +135,6 @@ class _Taken(NamedTuple):
     secrets: list[bytes]
     reply: Reply
     wait: float
-
-
-def _is_readable(fields: RawHeaders) -> bool:
-    found = codings(fields)
-    return len(found) <= 1 and _READABLE.issuperset(found)
 
 
 class RecordedBody:

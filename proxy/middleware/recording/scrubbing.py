@@ -11,7 +11,6 @@ request has sent as a credential, in a field, a parameter or a member, wherever 
 
 import json
 import re
-import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, content_kind, without
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.middleware.recording import masking
+from proxy.middleware.recording.decoded import decoded
 from proxy.middleware.recording.masking import LONG, SHORT, Mask
 from proxy.middleware.recording.members import Members
 
@@ -60,8 +60,6 @@ _PART: Final = re.compile(
     rb"(?>(?:[^\r\n]++\r\n){0,30})\r\n"
 )
 """The head of a part (RFC 7578 4.2), with its name. A line is looked at 31 times at most."""
-_CODINGS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
-"""What zlib is told to read them; 47: with a head of zlib, or of gzip."""
 
 
 class Scrubber:
@@ -122,10 +120,9 @@ class Scrubber:
 
         If a secret stands in a body that is compressed, both are of what was compressed.
         """
-        found = codings(fields)
-        if not found:
+        if not codings(fields):
             return self._body(body, fields, secrets, LONG), fields
-        plain = _decoded(body, found)
+        plain = decoded(body, fields)
         if plain is None or (hidden := self._body(plain, fields, secrets, LONG)) == plain:
             return body, fields
         return hidden, without(fields, b"content-encoding")
@@ -270,14 +267,3 @@ def _unescaped(text: bytes) -> bytes:
         return str(json.loads(b'"%b"' % text)).encode("utf-8", "surrogatepass")
     except ValueError:
         return text
-
-
-def _decoded(body: bytes, found: Sequence[bytes]) -> bytes | None:
-    """What was compressed; None where that cannot be told."""
-    window = _CODINGS.get(found[0]) if len(found) == 1 else None
-    if window is None:
-        return None
-    try:
-        return zlib.decompressobj(window).decompress(body, 64 << 20)
-    except zlib.error:
-        return None

@@ -137,8 +137,7 @@ def test_a_304_changes_fields_but_not_those_of_the_bytes() -> None:
 
 @pytest.mark.parametrize("control", [b"no-store", b"private"])
 def test_a_304_may_end_the_storing(control: bytes) -> None:
-    fields = [(b"Cache-Control", control)]
-    assert freshened(stored(LIFE), asked(), fields, rules(), TIMES) is None
+    assert freshened(stored(LIFE), asked(), [(b"Cache-Control", control)], rules(), TIMES) is None
 
 
 async def test_a_reply_of_a_fallback_is_not_stored(jumping: JumpingLoop) -> None:
@@ -166,7 +165,8 @@ def test_names_in_the_vary_of_a_304_come_beside_those_that_are_known() -> None:
     found = freshened(before, asked(), [(b"Vary", b"Accept, X-B")], rules(), TIMES)
     assert found is not None
     assert found.vary == ((b"x-b", None), (b"accept", b"x"))
-    assert freshened(before, asked(), [(b"Vary", b"X-B, *")], rules(), TIMES) is None
+    for more in (b"*", b" ".join([b"x%d" % number for number in range(100)])):
+        assert freshened(before, asked(), [(b"Vary", more)], rules(), TIMES) is None
 
 
 DATED: Any = [(b"Date", b"Thu, 01 Jan 1970 00:00:20 GMT"), LIFE]

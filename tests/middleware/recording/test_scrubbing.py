@@ -104,6 +104,15 @@ def test_a_compressed_body_is_kept_unless_there_is_a_secret_in_it() -> None:
     assert SCRUBBER.reply_body(b"no gzip", coded, SECRETS) == (b"no gzip", coded)
 
 
+@pytest.mark.parametrize("cut", range(0, 20, 3))
+def test_a_secret_is_found_in_all_members_of_a_compressed_body(cut: int) -> None:
+    text = b'{"a": "%b", "b": [1, 2]}' % KEY
+    body = gzip.compress(text[:cut]) + gzip.compress(text[cut:])
+    shown, fields = SCRUBBER.reply_body(body, [*JSON, (b"Content-Encoding", b"gzip")], SECRETS)
+    assert json.loads(shown) == {"a": "*" * len(KEY), "b": [1, 2]}
+    assert fields == JSON
+
+
 def test_fields_of_a_reply_lose_cookies_and_tokens() -> None:
     fields: Fields = [
         (b"Set-Cookie", b"session=abcdef; Path=/; HttpOnly"),
