@@ -25,7 +25,7 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret of one test's configuration hides no words from the next."""
-    monkeypatch.setattr(redaction, "_configured", set())
+    monkeypatch.setattr(redaction, "_configured", {})
     monkeypatch.setattr(redaction, "_rotating", WeakValueDictionary())
     monkeypatch.setattr(redaction, "_latest", {})
     monkeypatch.setattr(redaction, "_rules_now", redaction._rules_now)

@@ -31,10 +31,11 @@ answer is packed, to about a twentieth. Without `[admin]` nothing is counted.
 - `route` is the path of a route as the configuration has it; `upstream` and `endpoint` are the name
   of an upstream and the address of one of its servers. Requests that found no route, or came to no
   upstream, have `other` there. So have methods and statuses that no standard knows, and so do
-  servers beyond the 500th since the start, which a name reaches whose addresses keep changing.
+  servers beyond the 500th since the last reload, as of a name whose addresses keep changing.
   No label holds what a client may choose.
-- A counter grows from 0 at the start of the process. A reload keeps it. What an option counts is
-  gone while a reload has taken away that option, or its route or upstream; a few counters begin
+- A counter grows from 0 at the start of the process. A reload keeps it, but for those of a route,
+  upstream or server that it takes away: they are gone, and begin at 0 if it is there again. What
+  an option counts is gone while a reload has taken away that option; a few counters begin
   anew where a reload changes their own table. Seconds and bytes are never scaled.
 - A metric is there as soon as there is something to tell, and only if its option is on. Likewise
   the histogram of a phase for a route: a phase that has taken no time there since the start has

@@ -104,9 +104,9 @@ def underlined(name: bytes) -> bytes:
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
 _more: set[bytes] = set()
-_configured: Final[set[str]] = set()
 _REPLACED: Final = 32
-"""Values of files that are still hidden though nobody holds them: late lines may speak of them."""
+_GIVEN: Final = 256
+"""Values of files and configurations that are still hidden though nobody holds them: late lines."""
 
 
 class Rotating:
@@ -121,11 +121,7 @@ class Rotating:
 
 _rotating: Final[WeakValueDictionary[bytes, Rotating]] = WeakValueDictionary()
 _latest: Final[dict[bytes, Rotating]] = {}
-
-
-def configured(value: bytes) -> None:
-    """Know a secret of the configuration: no text shows it from now on."""
-    _configured.update(_writings(value))
+_configured: Final[dict[bytes, Rotating]] = {}
 
 
 def rotating(value: bytes) -> Rotating:
@@ -133,18 +129,25 @@ def rotating(value: bytes) -> Rotating:
 
     No text shows it while somebody holds what is returned, nor until 32 others have come.
     """
-    known = _rotating.get(value) or Rotating(value)
-    _rotating[value] = known
-    _latest.pop(value, None)
-    _latest[value] = known
-    if len(_latest) > _REPLACED:
-        del _latest[next(iter(_latest))]
+    return _known(value, _latest, _REPLACED)
+
+
+def configured(value: bytes) -> Rotating:
+    """The same of a secret that stands in the configuration, until 256 others have come."""
+    return _known(value, _configured, _GIVEN)
+
+
+def _known(value: bytes, among: dict[bytes, Rotating], most: int) -> Rotating:
+    known = _rotating[value] = _rotating.get(value) or Rotating(value)
+    among.pop(value, None)
+    among[value] = known
+    if len(among) > most:
+        del among[next(iter(among))]
     return known
 
 
 def _writings(value: bytes) -> set[str]:
-    text = value.decode("latin-1")
-    parts = {text, text.rpartition(" ")[2]}
+    parts = {text := value.decode("latin-1"), text.rpartition(" ")[2]}
     return {way for part in parts if len(part) >= _SHORTEST for way in _written(part)}
 
 
@@ -176,7 +179,7 @@ def redact(names: Sequence[str]) -> None:
 
 def known_secrets() -> set[str]:
     """The secrets of the configuration, in all the ways in which texts write them."""
-    return _configured.union(*(each.writings for each in list(_rotating.values())))
+    return set().union(*(each.writings for each in list(_rotating.values())))
 
 
 def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:

@@ -148,13 +148,16 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
             contexts[name] = made[entries]
     default = next(iter(named.values()))
     first = made[tuple(default.values())]
+    # It holds what chooses, which must not hold it: a megabyte would wait for the collector.
+    others = {name: None if found is first else found for name, found in contexts.items()}
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """RFC 6066 3, and RFC 6125 6.4.3: a star stands for one label."""
         if name:
             asked = name.lower().rstrip(".")
-            found = contexts.get(asked) or contexts.get(_star_for(asked))
-            connection.context = found or first
+            found = others[asked] if asked in others else others.get(_star_for(asked))
+            if found is not None:
+                connection.context = found
 
     first.sni_callback = choose
     return first

@@ -14,6 +14,7 @@ from proxy.core.tasks import keep
 from proxy.edge.connections import ConnectionTracker, Observer
 from proxy.run.collector import Collector, collector
 from proxy.run.reload import Read
+from proxy.run.scopes import name_of
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.ended import Ended
 from proxy.telemetry.log import AccessLog, configure
@@ -74,6 +75,10 @@ class Observation:
     def follow(self, config: Config) -> None:
         """Observe, and hide secrets, as this configuration says."""
         self._config = config
+        routes = {"", *map(name_of, config.routes)}
+        found = self._upstreams().items()
+        servers = {name: {each.name for each in (*of.members, *of.away)} for name, of in found}
+        self.counters.keep(routes, {"": {""}, **servers})
         redact(config.log.redact)
         observers = (*self._observers, *self._follow(config))
         if config.admin is not None:
@@ -82,6 +87,7 @@ class Observation:
             else:
                 self._recorder.event("proxy", "reloaded: other options are in force")
             self._recorder.redact(config.log.redact)
+            self._recorder.keep(routes)
             observers = (*observers, self._ended.record)
         if (tracer := self._tracer(config)) is not None:
             observers = (*observers, tracer)

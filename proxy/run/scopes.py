@@ -30,7 +30,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
     return Scope(
         shared=shared,
         options=tables(route),
-        route=route.path_regex or route.path,
+        route=name_of(route),
         identity=identity(route),
         repeatable=partial(repeatable, rules=retry),
         wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
@@ -46,6 +46,11 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
         covered=log_covered,
     )
+
+
+def name_of(route: Route) -> str:
+    """What logs and metrics call it; several may have one name."""
+    return route.path_regex or route.path
 
 
 def identity(route: Route) -> Hashable:

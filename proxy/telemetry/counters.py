@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -114,6 +114,19 @@ class Counters:
         if key not in self._servers and len(self._servers) >= MOST:
             key = upstream, OTHER
         return self._servers[key]
+
+    def keep(self, routes: Container[str], servers: Mapping[str, Container[str]]) -> None:
+        """Forget what was counted of others, which a reload has taken away: there may come ever new
+        ones. ``servers``: by upstream. Nothing is a name too: of who found no route or upstream."""
+        self._ended.flush()
+        for route in [each for each in self._routes if each not in routes]:
+            del self._routes[route]
+        for way in [
+            each for each in self._traffic if not (each[0] in routes and each[1] in servers)
+        ]:
+            del self._traffic[way]
+        for server in [each for each in self._servers if each[1] not in servers.get(each[0], ())]:
+            del self._servers[server]
 
     def describe(self, _: float = 0.0) -> Iterator[Sample]:
         """By route, whose empty name stands for requests that found none; and by server."""

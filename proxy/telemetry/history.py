@@ -31,7 +31,8 @@ _FOR_MINUTES: Final = BUDGET * 3 // 16
 _FOR_CALLS: Final = BUDGET * 2 // 16
 """What is left of the budget is for episodes, events, names and calls in flight."""
 SERIES: Final = 200
-"""Routes and servers that are told apart over time; more are one."""
+"""Routes and servers that are told apart over time; more are one, until nothing is kept any more of
+one of those."""
 _OVERHEAD: Final = 128
 """Bytes that a kept ``bytes`` costs beside its contents: its head, its time, a tuple, a place."""
 
@@ -71,6 +72,7 @@ class History:
     __slots__ = (
         "_cells",
         "_minute",
+        "_seen",
         "_series",
         "episodes",
         "events",
@@ -78,6 +80,7 @@ class History:
         "in_flight",
         "minutes",
         "seconds",
+        "series",
         "slow",
         "started",
     )
@@ -93,6 +96,10 @@ class History:
         self.episodes = Episodes()
         self.in_flight: list[Call] = []
         self._series: dict[tuple[str, str, str], int] = {}
+        self._seen: list[float] = []
+        """When each of them, by its number, had something to do last."""
+        self.series: list[tuple[str, str, str]] = []
+        """Route, upstream and server of each number that ``between`` gives."""
         self._cells: dict[tuple[str, str, str], Cell] = {}
         self._minute = 0
 
@@ -106,23 +113,25 @@ class History:
         """Bytes of what is kept in rings."""
         return self.seconds.size + self.minutes.size + self.failed.size + self.slow.size
 
-    @property
-    def series(self) -> list[tuple[str, str, str]]:
-        """Route, upstream and server of each number that ``between`` gives."""
-        return list(self._series)
-
     def add(self, second: Second) -> None:
         """The newest second."""
         minute = int(second.at // 60)
         if minute != self._minute and self._cells:
-            self.minutes.add(self._minute * 60.0 + 60.0, self._encoded(self._cells.values()))
+            self.minutes.add(
+                self._minute * 60.0 + 60.0, self._encoded(self._cells.values(), self.at)
+            )
             self._cells = {}
         self._minute = minute
         ups = [
-            (self._number(each), NAMES.index(each.phase), each.number, round(each.oldest * 1000))
+            (
+                self._number(each, second.at),
+                NAMES.index(each.phase),
+                each.number,
+                round(each.oldest * 1000),
+            )
             for each in second.flying
         ]
-        self.seconds.add(second.at, self._encoded(second.cells, ups))
+        self.seconds.add(second.at, self._encoded(second.cells, second.at, ups))
         for cell in second.cells:
             self._merge(cell)
         for call in second.kept:
@@ -172,20 +181,40 @@ class History:
         kept = [*self.failed.items, *self.slow.items]
         return (item for _, item in sorted(kept, key=lambda each: each[0], reverse=True))
 
-    def _number(self, of: Any) -> int:
+    def _number(self, of: Any, at: float) -> int:
+        """Of what had something to do in a second that ended ``at``."""
         key = (of.route, of.upstream, of.server)
-        known = self._series.get(key)
-        if known is not None:
-            return known
-        if len(self._series) >= SERIES:
-            return self._series.setdefault(("other", "", ""), SERIES)
-        number = self._series[key] = len(self._series)
+        number = self._series.get(key)
+        if number is None:
+            number = self._place(key)
+        self._seen[number] = at
         return number
 
-    def _encoded(self, cells: Iterable[Cell], ups: Iterable[_Up] = ()) -> bytes:
+    def _place(self, key: tuple[str, str, str]) -> int:
+        """That of a new one: a free one, or one of which nothing is kept any more."""
+        number = len(self._series)
+        if number >= SERIES:
+            number = min(range(SERIES), key=self._seen.__getitem__)
+            if self._seen[number] >= self._reaches_back_to:
+                number, key = SERIES, ("other", "", "")
+            else:
+                del self._series[self.series[number]]
+        self.series[number : number + 1] = [key]
+        self._seen[number : number + 1] = [0.0]
+        if number < SERIES:
+            self._series[key] = number
+        return number
+
+    @property
+    def _reaches_back_to(self) -> float:
+        """The beginning of the oldest that is kept."""
+        kept = ((self.seconds.items, 1.0), (self.minutes.items, 60.0))
+        return min([items[0][0] - span for items, span in kept if items], default=0.0)
+
+    def _encoded(self, cells: Iterable[Cell], at: float, ups: Iterable[_Up] = ()) -> bytes:
         rows = [
             (
-                self._number(cell),
+                self._number(cell, at),
                 cell.calls,
                 cell.failed,
                 cell.denied,

@@ -1,5 +1,6 @@
 """Calls of one second that were slow or failed, by their cause and by what tells them apart."""
 
+from collections.abc import Container
 from typing import Final, TypeAlias
 
 from proxy.core.exchange import Exchange
@@ -53,6 +54,10 @@ class Hits:
             if hit.route == exchange.route and hit.server in servers:
                 hit.number += 1
                 break
+
+    def keep(self, routes: Container[str]) -> None:
+        """Forget who has failed calls of other routes."""
+        self._failing = {kind: who for kind, who in self._failing.items() if kind[1] in routes}
 
     def take(self) -> list[Hit]:
         """All of them; the next second begins without."""

@@ -5,7 +5,7 @@ else is done once a second, or for an exchange that was slow or has failed.
 """
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from itertools import islice
 from typing import Final
 
@@ -81,6 +81,11 @@ class Recorder:
     def redact(self, names: tuple[str, ...]) -> None:
         """Hide these too: ``[log] redact``."""
         self._teller = Teller(names, self._clock, self._wall)
+
+    def keep(self, routes: Container[str]) -> None:
+        """Forget what was usual on others, which a reload has taken away."""
+        self._usual = {route: usual for route, usual in self._usual.items() if route in routes}
+        self._hits.keep(routes)
 
     def count(self, alike: Alike, _: float) -> None:
         """See ``telemetry/ended``."""

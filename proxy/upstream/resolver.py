@@ -61,9 +61,11 @@ class Resolver(ThreadedResolver):
     def set_ttl(self, upstream: str, hosts: Iterable[str], ttl: float) -> None:
         """An upstream has these names, to be looked up again after ``ttl`` seconds, or each time.
 
-        They take the place of those that it had before.
+        They take the place of those that it had before; one that is gone has none.
         """
-        self._asked[upstream] = dict.fromkeys(hosts, ttl)
+        self._asked.pop(upstream, None)
+        if asked := dict.fromkeys(hosts, ttl):
+            self._asked[upstream] = asked
         self._ttl.clear()
         for asked in self._asked.values():
             for host, each in asked.items():

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 from aiohttp import (
     BaseConnector,
@@ -23,7 +24,8 @@ class Session:
     """The one ClientSession, its tuned TCPConnector, and a connector per unix socket."""
 
     def __init__(self) -> None:
-        self._unix: dict[str, UnixConnector] = {}
+        self._unix: WeakValueDictionary[str, UnixConnector] = WeakValueDictionary()
+        """By path, for as long as a pool is there that connects by it."""
         self._paired: dict[str, tuple[str, ...]] = {}
 
     async def __aenter__(self) -> Self:
@@ -50,7 +52,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for connector in self._unix.values():
+        for connector in list(self._unix.values()):
             await connector.close()
         await self._client.close()
         await self._resolver.close()

@@ -4,7 +4,17 @@ from itertools import count
 
 import pytest
 
-from proxy.core.redaction import conceal, hashed, redact, rotating, sent, shown, writings
+from proxy.core.redaction import (
+    conceal,
+    configured,
+    hashed,
+    known_secrets,
+    redact,
+    rotating,
+    sent,
+    shown,
+    writings,
+)
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -67,6 +77,21 @@ def test_a_secret_that_was_replaced_is_hidden_until_32_others_have_come() -> Non
     assert conceal("the-first-secret") == "***"
     others(1)
     assert conceal("the-first-secret") == "the-first-secret"
+
+
+def test_a_secret_of_the_configuration_is_hidden_while_it_is_held_and_not_for_ever() -> None:
+    """A file that is written anew with another secret each hour would make each line slower."""
+    held = configured(b"Bearer the-first-secret")
+    configured(b"Bearer another-first")
+    for number in range(1000):
+        configured(b"Bearer secret-number-%d" % number)
+        rotating(b"of-a-file-%d" % number)
+    assert conceal("the-first-secret") == "***"
+    assert conceal("secret-number-750") == "***"
+    assert conceal("another-first") == "another-first"
+    del held
+    assert conceal("the-first-secret") == "the-first-secret"
+    assert len(known_secrets()) <= 4 * (256 + 32)
 
 
 def test_a_secret_is_hidden_as_forms_write_it() -> None:

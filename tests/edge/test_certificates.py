@@ -4,16 +4,18 @@ import errno
 import os
 import subprocess
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from proxy.core.files import LOOK_EVERY
 from proxy.edge import certificates
-from proxy.edge.certificates import ListenerTls
+from proxy.edge.certificates import ListenerTls, listener_context
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
 from tests.support.authority import Authority
+from tests.support.garbage import collector_off
 
 
 def named(authority: Authority) -> CertificateOptions:
@@ -48,6 +50,23 @@ def test_what_could_not_be_read_for_a_while_is_tried_again(
     second = later()
     assert second is not first
     assert later() is second
+
+
+@pytest.mark.parametrize("names", [["server"], ["server", "client"]], ids=len)
+def test_a_context_that_is_no_more_used_goes_at_once(tmp_path: Path, names: list[str]) -> None:
+    """With the authorities of the system it has a megabyte, which waited for the collector."""
+    authority = Authority(tmp_path)
+    tables = [
+        CertificateOptions(
+            cert_file=authority.path(f"{name}.pem"), key_file=authority.path(f"{name}.key")
+        )
+        for name in names
+    ]
+    with collector_off():
+        context = listener_context(ServerTlsOptions(certificates=tuple(tables)))
+        still_there = weakref.ref(context)
+        del context
+        assert still_there() is None
 
 
 def test_what_is_wrong_with_a_file_is_said_once_and_it_is_looked_at_again_when_it_changes(

@@ -20,7 +20,7 @@ ODD = "sk-\"4f\\9a'8d7\u00e4\u20ac"
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> str:
     """A configured secret with all that is escaped somewhere."""
-    monkeypatch.setattr(redaction, "_configured", set())
+    monkeypatch.setattr(redaction, "_configured", {})
     configured(f"Bearer {ODD}".encode())
     return ODD
 

@@ -80,6 +80,30 @@ def test_servers_beyond_a_number_are_one() -> None:
     assert rows[SERIES] == SERIES
 
 
+def test_a_new_server_has_the_place_of_one_of_which_nothing_is_kept() -> None:
+    """Addresses of a name change for months: all that came later would be one for good."""
+    history = History(0.0)
+    at = 0.5
+    for number in range(SERIES):
+        history.add(second(at := at + 1, cell(server=f"http://{number}")))
+    first = history.series[0]
+    for _ in range(SECONDS):  # the first one goes on, for so long that minutes reach back no more
+        history.add(second(at := at + 60, cell(server="http://0")))
+    history.add(second(at := at + 60, cell(server="http://new")))
+    assert len(history.series) == SERIES
+    assert history.series[:2] == [first, ("/v1", "api", "http://new")]
+    [step] = history.between(at - 30, 10.0)
+    assert [row[:2] for row in step["rows"]] == [[1, 1]]
+    for number in range(SERIES):  # those of now are known: there is no place for further ones
+        history.add(second(at := at + 1, cell(server=f"http://later-{number}")))
+    assert history.series[SERIES:] == [("other", "", "")]
+    steps = history.between(0.0, 1e9)
+    counted = {history.series[row[0]][2]: row[1] for step in steps for row in step["rows"]}
+    assert counted["http://new"] == 1
+    assert counted[""] == 2
+    assert "http://1" not in counted
+
+
 def test_a_ring_keeps_to_its_number_and_its_room() -> None:
     ring = Ring(5, 1000)
     for at in range(100):

@@ -1,7 +1,10 @@
 """What is usual on a route."""
 
+from proxy.telemetry.ended import Ended
 from proxy.telemetry.phases import NAMES, Phases
+from proxy.telemetry.recorder import ROUTES, Recorder
 from proxy.telemetry.usual import ENOUGH, FLOOR, MEMORY, UNKNOWN, Usual
+from tests.support.ended import ended
 
 FIRST_BYTE = NAMES.index("first_byte")
 
@@ -55,3 +58,16 @@ def test_what_lasts_becomes_usual() -> None:
     for _ in range(int(MEMORY) * 10):
         usual.learn(10, [0.0] * FIRST_BYTE + [10 * 3.0, 0.0], doubt=False)
     assert usual.unusual(spent(3.0), 0) == ""
+
+
+def test_what_was_usual_on_a_route_goes_with_it() -> None:
+    """New ones had to do with what is usual on all of them together, once there had been many."""
+    gathered = Ended(lambda: 0.0, lambda: 1e6)
+    recorder = Recorder(gathered, list)
+    for reload in range(3):
+        routes = {f"/{reload}-{number}" for number in range(ROUTES - 1)}
+        recorder.keep(routes)
+        for route in routes:
+            gathered.record(ended(0.1, route=route), 0.1)
+        recorder.tick()
+        assert recorder._usual.keys() == routes

@@ -156,3 +156,16 @@ async def test_what_connections_have_looked_up_is_forgotten_once_the_name_is_fol
     names.set_ttl("api", ["api.test"], 5)
     assert names.stands_for("api.test") == frozenset()
     await names.close()
+
+
+async def test_nothing_is_kept_of_an_upstream_that_is_gone() -> None:
+    """Reloads may bring ever new upstreams, with names or without."""
+    names = Resolver()
+    names.set_ttl("stays", ["api.test"], 5)
+    for number in range(10):
+        names.set_ttl(f"new-{number}", [f"{number}.test"], 5)
+        names.set_ttl(f"addresses-{number}", [], 5)
+        names.set_ttl(f"new-{number}", (), 0)
+    assert names._asked == {"stays": {"api.test": 5}}
+    assert names._ttl == {"api.test": 5}
+    await names.close()

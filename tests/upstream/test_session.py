@@ -65,6 +65,29 @@ async def test_two_unix_sockets_do_not_share_connections(tmp_path: Path) -> None
             await upstream.until(lambda up=upstream: len(up.connections) == 1)  # type: ignore[misc]
 
 
+async def test_the_way_to_a_unix_socket_goes_with_the_last_pool_that_uses_it(
+    tmp_path: Path,
+) -> None:
+    """Configurations may name ever new sockets: those of before stayed for good."""
+    async with Session() as session:
+        for number in range(3):
+            path = str(tmp_path / str(number))
+            async with RawUpstream(path=path) as upstream:
+                one, other = pool(session, upstream, path), pool(session, upstream, path)
+                first, second = await one.acquire(CLOCK), await other.acquire(CLOCK)
+                first.release()
+                one.close()
+                del one, first
+                assert list(session._unix) == [path]
+                other.close()
+                second.release()  # what is in use goes on to its end
+                del other, second
+                for connection in upstream.connections:
+                    await connection.closed.wait()
+            await asyncio.sleep(0)
+            assert not session._unix
+
+
 async def test_what_the_connector_tries_besides_follows_the_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -28,6 +28,7 @@ CACHE_ALL = {
 }
 COALESCE_ALL = {"coalesce_calls": 1, "coalesce_joined": 1, "coalesce_bypassed": 1}
 HEDGE_ALL = {f"hedge_copies_{what}": 1 for what in ("sent", "won", "over_budget")}
+LABELS = ("route", "upstream", "endpoint")
 OTHERS: list[dict[str, Any]] = [
     {"timeouts": {"idle": "9s"}},
     {"errors": {"details": True}},
@@ -137,6 +138,29 @@ async def test_what_a_route_counted_goes_with_it() -> None:
         for prefix, name in (("cache_", "cache_misses"), ("rate_limit_", "rate_limit_refused")):
             assert counters(proxy, prefix, "/a")[name] == 0
             assert counters(proxy, prefix, "/b")[name] == 1
+
+
+async def test_what_was_counted_of_a_route_an_upstream_and_a_server_goes_with_them() -> None:
+    """Hundreds of reloads, each with other names, made ``/metrics`` longer and longer."""
+    async with fronted(admin=ADMIN) as (upstream, proxy):
+        names: set[tuple[str, ...]] = set()
+        for number in range(3):
+            route = {"path": f"/r{number}", "upstream": f"u{number}"}
+            others = [{"name": f"u{number}", "servers": [upstream.url]}]
+            await proxy.reload(
+                routes=[{"upstream": "api"}, route],
+                upstreams=[*proxy.tables["upstreams"], *others],
+            )
+            for target in ("/", f"/r{number}"):
+                assert (await proxy.ask(get(target))).status == 200
+            samples = [each for each in proxy.runtime.describe() if each.kind is Kind.COUNTER]
+            names = {tuple(each.labels.get(key, "") for key in LABELS) for each in samples}
+        assert names & {("/", "api", ""), ("/r2", "u2", "")} == {
+            ("/", "api", ""),
+            ("/r2", "u2", ""),
+        }
+        assert {each for each in names if {"/r0", "/r1", "u0", "u1"} & set(each)} == set()
+        assert counters(proxy, "requests")["requests"] == 3
 
 
 async def test_routes_that_take_the_same_are_counted_once() -> None:

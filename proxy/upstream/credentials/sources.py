@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
+from proxy.core.redaction import configured
 from proxy.core.secret_file import SecretFile
 from proxy.policy.keys import Key
 from proxy.upstream.credentials.options import (
@@ -46,11 +47,12 @@ class Source(Protocol):
 class Given:
     """A value that stands in the configuration."""
 
-    __slots__ = ("_field", "key")
+    __slots__ = ("_field", "_hidden", "key")
 
     def __init__(self, name: str, options: CredentialsOptions) -> None:
         """Raises ValueError where the value cannot stand in a field."""
         self._field = credentials_field(options)
+        self._hidden = configured(self._field[1])
         self.key = Key(name, self._field)
 
     @property

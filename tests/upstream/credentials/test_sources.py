@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core.redaction import conceal, configured
 from proxy.core.secret_file import SecretFile
 from proxy.upstream.credentials.options import CredentialsOptions
 from proxy.upstream.credentials.sources import ASKED_EVERY, FromFile, Given
@@ -18,6 +19,15 @@ async def test_a_value_of_the_configuration_stays() -> None:
     assert field == source.key.field == (b"X-Key", b"one")
     assert not source.may_change
     assert not await source.refused(field, 1e9)
+
+
+def test_a_value_of_the_configuration_is_hidden_for_as_long_as_it_is_used() -> None:
+    source = Given("main", CredentialsOptions(value="Bearer of-this-upstream"))
+    for number in range(300):
+        configured(b"Bearer of-another-%d" % number)
+    assert conceal(f"{source.key.name} of-this-upstream") == "main ***"
+    del source
+    assert conceal("main of-this-upstream") == "main of-this-upstream"
 
 
 async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_in_a_while(
