@@ -7,6 +7,7 @@ import sys
 import textwrap
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,12 +72,31 @@ def test_the_manifest_fits_the_schema_of_kubernetes() -> None:
     assert said.count("passed for resource") == 2
 
 
+def composed() -> dict[str, Any]:
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - not everybody has it
+
+    raw: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return raw
+
+
+@needs_yaml
+def test_in_compose_the_proxy_is_there_before_the_service_and_after_it() -> None:
+    """Who owns the network is started first and stopped last, and takes it along if restarted."""
+    services = composed()["services"]
+    service, sidecar = services["service"], services["sidecar-proxy"]
+    assert service["network_mode"] == "service:sidecar-proxy"
+    assert service["depends_on"] == {
+        "sidecar-proxy": {"condition": "service_healthy", "restart": True}
+    }
+    assert "network_mode" not in sidecar
+    assert "ports" not in service  # they are published where the network is
+    assert sidecar["ports"] == ["127.0.0.1:8000:8000"]
+
+
 @needs_yaml
 def test_the_compose_file_fits_the_specification() -> None:
     specification = pytest.importorskip("compose_spec", reason="needs compose-spec: make clients")
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    raw = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    raw = composed()
     found = specification.ComposeSpecification.model_validate(raw)
     assert set(found.services) == {"service", "sidecar-proxy"}
     for name, service in found.services.items():  # what it does not know it leaves out

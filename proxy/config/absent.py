@@ -70,6 +70,18 @@ _AT_ONCE: Final = "bodies always pass as they come, without buffering"
 _COUNTED: Final = "what is counted is shown by the admin listener: write [admin]"
 _CLIENTS: Final = f"this proxy does not check who the client is; {_FRONT}"
 _FILES: Final = "this proxy serves no files"
+_PERIOD: Final = 'expected average with period = "%s"'
+_TOKENS: Final = (
+    "requests are counted, not tokens of a model; learn respects what the API says of its limits"
+)
+_FIELDS: Final = (
+    "expected request_headers in [[routes]], or [upstreams.credentials] for a key of the API; "
+    "headers of a route is what a request has to carry"
+)
+_DIRECT: Final = "servers are reached directly: HTTP_PROXY is not read either"
+_DOUBLES: Final = "backoff_base doubles for each further attempt"
+_TRIAL: Final = "after an ejection there is one trial at a time"
+_EXACT: Final = "expected path_regex, which matches the whole path"
 _LOG: Final = "the access log goes to standard output, everything else to standard error"
 _TABLES: Final = "a table such as [retry], or [routes.retry] for one route, switches its feature on"
 _ON: Final = "a table is on once it is written; NAME = false switches one off, as retry = false"
@@ -102,7 +114,11 @@ _SENTENCES: Final = {
     " encode": _COMPRESSION,
     "http2 http3 h2 h2c quic alpn": _VERSIONS,
     "basic_auth auth_basic auth_basic_user_file htpasswd digest_auth auth_digest forward_auth"
-    " auth_request ext_authz jwt jwt_authn auth_jwt oidc": _CLIENTS,
+    " auth_request ext_authz jwt jwt_authn auth_jwt oidc api_keys key_auth consumers users"
+    " authentication routes.auth routes.authorization routes.api_key": _CLIENTS,
+    "upstreams.headers": _FIELDS,
+    "upstreams.proxy upstreams.proxies http_proxy https_proxy outgoing_proxy": _DIRECT,
+    "exact exact_path path_exact exact_match": _EXACT,
     "include includes import imports": _ONE_FILE,
     "middleware middlewares filters plugins handlers": _TABLES,
     "http tcp entrypoints entry_points providers static_resources apps": _THREE,
@@ -170,11 +186,21 @@ _SENTENCES: Final = {
     "frontend frontends": "expected listen in [server], and [[routes]]",
     "map": "there are no variables of your own; a route says what it takes",
     "resolver resolvers": "names are looked up as the system does; see dns_ttl in [[upstreams]]",
-    "cache.path proxy_cache_path": _KEPT,
-    "cache.key proxy_cache_key": _OWN_KEY,
+    "cache.path cache.backend cache.store cache.storage cache.redis proxy_cache_path": _KEPT,
+    "cache.key cache.keys cache.vary proxy_cache_key": _OWN_KEY,
+    "cache.max_entries cache.max_items": "expected max_size, which counts bytes",
+    "cache.statuses cache.status cache.status_codes": "HTTP says which may be stored",
+    "rate_limit.requests_per_minute rate_limit.per_minute rate_limit.rpm": _PERIOD % "1m",
+    "rate_limit.requests_per_hour rate_limit.per_hour": _PERIOD % "1h",
+    "rate_limit.requests_per_day rate_limit.per_day": _PERIOD % "24h",
+    "rate_limit.tokens rate_limit.tokens_per_minute rate_limit.tpm": _TOKENS,
+    "retry.timeout": "expected per_try in [timeouts]",
+    "retry.multiplier retry.factor backoff_factor backoff_multiplier": _DOUBLES,
+    "circuit_breaker.half_open_requests half_open_max_calls half_open": _TRIAL,
     "cache.lock proxy_cache_lock": "it is always so: of equal requests that miss, one is sent",
     "proxy_ignore_headers": "a reply that says how long it may be stored is believed",
-    "health_check.expected_status health_check.expected_statuses health_check.status": _GOOD,
+    "health_check.expected_status health_check.expected_statuses health_check.status"
+    " health_check.expect health_check.expected_codes": _GOOD,
     "jitter": "waits are always spread by chance",
     "server.root_path server.base_path": "expected strip_prefix or add_prefix in [[routes]]",
     "queue.timeout queue.max_wait queue.wait": "expected queue in [timeouts]",

@@ -47,7 +47,10 @@ def field_doubts(
     name = "" if limit is None or not limit.average else field_of(limit.key)
     if name and _is_same(route, name):
         message = f"it changes {name} before [rate_limit] counts by it, so all are one client"
-        yield Finding((*place, "request_headers"), f"{message}; see [upstreams.credentials]")
+        yield Finding(
+            (*place, "request_headers"),
+            f"{message}; [upstreams.credentials] replaces a field after that",
+        )
 
 
 def field_of(key: str) -> str:

@@ -24,7 +24,7 @@ upstreams.limit: pool_size maxconn max_connections max_conns max_conn max_conns_
 routes.fallback: error_page handle_errors proxy_intercept_errors
 tracing.service_name: service
 concurrency.adaptive: algorithm
-retry.methods: allowed_methods
+retry.methods: allowed_methods non_idempotent retry_non_idempotent retry_post
 [routes]: route rules locations
 routes.path_regex: regex path_regexp regexp safe_regex
 routes.rewrite.pattern: regex regexp from
@@ -73,12 +73,13 @@ retry.attempts: attempt retries max_retries num_retries tries max_attempts count
 retry.on: retry_on statuses status status_codes codes conditions proxy_next_upstream
 [retry]: retry_policy redispatch
 retry.budget: retry_budget
+retry.budget.percent: ratio retry_ratio budget_percent
 [hedge]: hedge_policy hedging
 hedge.delay: after percentile
 [tracing]: otel opentelemetry otlp
 deadline.accept: header
 retry.wait_for_connect: lb_try_duration
-retry.backoff_base: backoff delay wait backoff_min initial_interval retry_back_off
+retry.backoff_base: backoff delay wait backoff_min initial_interval initial_delay retry_back_off
 shutdown.delay: delay
 retry.backoff_max: max_backoff max_delay
 shutdown.grace_period: wait grace graceful_timeout drain_timeout shutdown_timeout grace_timeout
@@ -95,7 +96,7 @@ health_check.interval: health_interval inter
 health_check.timeout: health_timeout
 health_check.unhealthy_threshold: fails fall failures
 health_check.healthy_threshold: passes rise successes
-rate_limit.key: by header source_criterion
+rate_limit.key: by header source_criterion limit_by identifier
 cors.allow_origins: origins origin allowed_origins allow_origin
 cors.allow_methods: methods allowed_methods
 cors.allow_headers: headers allowed_headers
@@ -130,7 +131,7 @@ load_balance.policy: mode lb_policy lb_type balance strategy algorithm
 circuit_breaker.consecutive_failures: failures threshold max_fails max_failures failure_threshold
     consecutive_errors consecutive_5xx consecutive_gateway_failure
 circuit_breaker.base_ejection_time: fail_timeout cooldown sleep_window fail_duration
-    open_for
+    open_for reset_timeout recovery_timeout
 [concurrency]: in_flight_req in_flight
 concurrency.max_requests: max limit max_concurrency max_concurrent max_in_flight max_connections
     amount
@@ -143,7 +144,7 @@ queue.size: max max_size max_length length depth capacity maxqueue
 cache.ttl: max_age age expiry lifetime valid default_ttl expires
     proxy_cache_valid
 cache.stale_if_error: use_stale proxy_cache_use_stale
-cache.max_size: size
+cache.max_size: size capacity
 cache.max_object: max_object_size max_body
 store.url: path file database db dsn address host uri
 tracing.endpoint: url address host collector

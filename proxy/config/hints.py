@@ -154,6 +154,8 @@ def _as(example: Any, option: str, raw: Any) -> Any:
     else:
         is_percent = isinstance(raw, str) and "%" in raw and option not in _PERCENT
         given = None if is_percent else number(raw, whole=False, high=None)
+    if option in _PERCENT and given is not None and 0 < given < 1 and "%" not in str(raw):
+        given = number(f"{given * 100:.6f}", whole=False, high=None)  # a share
     if option in _TIMES and given is not None:
         return f"{given}s"
     if isinstance(example, int):

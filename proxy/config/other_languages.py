@@ -31,7 +31,9 @@ def other_language(text: str) -> tuple[int, str] | None:
     number, first = lines[0]
     second = lines[1][1] if len(lines) > 1 else ""
     kind = ""
-    if first.lstrip().startswith("{"):
+    if first.strip() == "{" and re.match(r"\s*\w+(?:\s|$)", second):  # options for all sites
+        kind = "this is a configuration of Caddy"
+    elif first.lstrip().startswith("{"):
         kind = "this is JSON"
     elif first.lstrip().startswith("<") and not MARKER.match(first):
         kind = "this is XML or HTML"
@@ -47,4 +49,6 @@ def other_language(text: str) -> tuple[int, str] | None:
         kind = "this is a block in braces"
     words = "expected TOML, with [name] above a table and name = value"
     init = "`sidecar-proxy init` writes a file to start from"
+    if " of " in kind:
+        init += ", and docs/guides/coming-from.md says what its options are called here"
     return (number, f"{kind}, {words}; {init}") if kind else None

@@ -65,6 +65,8 @@ async def test_what_is_said_of_trouble() -> None:
         ("upstraem:api", "The queue", "upstraem: is no such key"),
         ("cause:bdy", "Nothing of this cause", "cause:bdy: no such cause; causes: client"),
         ("client:10.0.0.7", "The queue", "client: filters the lists of calls only"),
+        ("-5xx", "The queue", "-5xx is looked for as text; a status is -status:5xx"),
+        ("503", "The queue", "503 is looked for as text; a status is status:503"),
         ("http://x 10.0.0.2:9000 localhost:9000", "The queue", ""),
     ],
 )

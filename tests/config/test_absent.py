@@ -90,6 +90,10 @@ def test_a_name_that_is_wrong_in_one_table_only_says_nothing_elsewhere() -> None
         ("timeout_client", "server", "body_idle_timeout and write_idle_timeout"),
         ("proxy_http_version", "route", "HTTP/1.1"),
         ("error_log", "server", "standard error"),
+        ("auth api_keys consumers authentication users api_key", "route", "who the client is"),
+        ("headers", "upstream", "request_headers in [[routes]]"),
+        ("proxy http_proxy outgoing_proxy", "upstream", "HTTP_PROXY is not read"),
+        ("exact exact_path path_exact", "route", "path_regex, which matches the whole path"),
     ],
 )
 def test_no_other_option_is_suggested_for_it(
@@ -116,6 +120,19 @@ def test_no_other_option_is_suggested_for_it(
         ('[timeouts]\nhttp-keep-alive = "5s"', "keepalive_timeout in [server]"),
         ("[stream]\nsse = true", "known by their Content-Type"),
         ("[rate_limit]\naverage = 1\nnodelay = true", "requests within burst pass at once"),
+        ("[rate_limit]\nrequests_per_minute = 60", 'average with period = "1m"'),
+        ("[rate_limit]\nrpm = 60", 'average with period = "1m"'),
+        ("[rate_limit]\nper_hour = 60", 'average with period = "1h"'),
+        ("[rate_limit]\nrequests_per_day = 60", 'average with period = "24h"'),
+        ("[rate_limit]\ntokens_per_minute = 1000", "requests are counted, not tokens"),
+        ("[cache]\nmax_entries = 100", "max_size, which counts bytes"),
+        ("[cache]\nstatuses = [200]", "HTTP says which"),
+        ('[cache]\nbackend = "redis"', "expected url in [store]"),
+        ('[cache]\nvary = ["Accept"]', "what its Vary names"),
+        ('[retry]\ntimeout = "5s"', "expected per_try in [timeouts]"),
+        ("[retry]\nmultiplier = 2", "doubles for each further attempt"),
+        ("[health_check]\nexpect = 200", "from 200 to 399 is good"),
+        ("[circuit_breaker]\nhalf_open_requests = 1", "one trial at a time"),
     ],
 )
 def test_a_word_of_one_table_has_its_answer_there(tmp_path: Path, text: str, words: str) -> None:

@@ -24,6 +24,11 @@ from proxy.config.other_languages import other_language
         ("defaults\n    mode http", 1, "this is a configuration of HAProxy"),
         ("frontend http-in\n    bind *:80", 1, "this is a configuration of HAProxy"),
         (":8080\nreverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
+        ("{\n\tadmin off\n}\n:8080\nrespond hi", 1, "this is a configuration of Caddy"),
+        ("{\n\temail ops@example.com\n}", 1, "this is a configuration of Caddy"),
+        ('{\n  "server": {}\n}', 1, "this is JSON"),
+        ("{\n}", 1, "this is JSON"),
+        ("{\n  server: {}\n}", 1, "this is JSON"),
         ("api.example.com\nreverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
         ("reverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
     ],
@@ -33,6 +38,7 @@ def test_the_language_is_named(text: str, line: int, kind: str) -> None:
     assert found is not None
     assert found[0] == line
     assert found[1].startswith(f"{kind}, expected TOML")
+    assert ("docs/guides/coming-from.md" in found[1]) is (" of " in kind)
 
 
 @pytest.mark.parametrize(

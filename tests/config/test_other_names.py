@@ -52,6 +52,13 @@ def test_in_a_route(tmp_path: Path, written: str, meant: str) -> None:
         ("[circuit_breakers]\nx = 1", "percent in [retry.budget]"),
         ("[hedge_policy]\ndelay = 'p95'", "did you mean [hedge]?"),
         ('[server]\nmax_request_size = "1MiB"', "did you mean 'max_body'?"),
+        ('[rate_limit]\nlimit_by = "route"', "did you mean 'key'?"),
+        ('[cache]\ncapacity = "1GiB"', "did you mean 'max_size'?"),
+        ('[retry]\ninitial_delay = "1s"', "did you mean 'backoff_base'?"),
+        ("[retry]\nnon_idempotent = true", "did you mean 'methods'?"),
+        ("[retry.budget]\nratio = 0.2", "did you mean 'percent'?"),
+        ('[circuit_breaker]\nreset_timeout = "30s"', "did you mean 'base_ejection_time'?"),
+        ("retry = { budget = 0.2 }", "did you mean budget = { percent = 20 }?"),
     ],
 )
 def test_elsewhere(tmp_path: Path, written: str, meant: str) -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from proxy.config.load import check, load
 from proxy.run.runtime import Runtime
+from tests.support.client import ask
+from tests.support.message import get
+from tests.support.upstream import RawUpstream
 from tests.test_readme import CONSOLE, steady
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -56,8 +59,40 @@ def test_every_snippet_is_a_configuration_without_problems(
 ) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
-    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")
+    environ = {name: f"sample-{name}" for name in re.findall(r"\$\{(\w+)\}", text)}
     assert [str(problem) for problem in check(path, environ)] == []
+
+
+async def test_each_client_has_its_key_its_limit_and_stored_replies(tmp_path: Path) -> None:
+    """The snippet of the page, asked with a key, with that of another one and with none."""
+    [text] = [each for each in TOML.findall(read(DOCS / "guides/model-api.md")) if "KEY_OF" in each]
+    environ = {name: f"sample-{name}" for name in re.findall(r"\$\{(\w+)\}", text)}
+    path = tmp_path / "config.toml"
+    async with RawUpstream() as api:
+        path.write_text(f"[cache]\nttl = '1m'\n{FIRST.sub(api.url, text)}")
+        runtime = Runtime(
+            load(path, environ, ["server.listen=127.0.0.1:0", "rate_limit.average=2"])
+        )
+        await runtime.open()
+        try:
+
+            async def asked(key: str) -> int:
+                address = ("127.0.0.1", int(runtime.http[0].rpartition(":")[2]))
+                field = f"Authorization: Bearer sample-{key}\r\n" if key else ""
+                return (await ask(address, get("/", field.encode()))).status
+
+            told = [
+                await asked(key) for key in ("KEY_OF_SEARCH", "KEY_OF_SEARCH", "KEY_OF_SUPPORT")
+            ]
+            assert told == [200, 200, 200]
+            assert [each.head.value("Authorization") for each in api.requests] == [
+                b"Bearer sample-MODEL_KEY_OF_SEARCH",  # once: then it was stored
+                b"Bearer sample-MODEL_KEY_OF_SUPPORT",
+            ]
+            others = [await asked(key) for key in ("", "KEY_OF_NOBODY", "KEY_OF_SEARCH")]
+            assert [*others, await asked("KEY_OF_SUPPORT")] == [404, 404, 429, 200]
+        finally:
+            await runtime.close()
 
 
 @pytest.mark.parametrize("page", [*GUIDES, DOCS / "cache.md"], ids=lambda path: path.stem)

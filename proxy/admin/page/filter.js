@@ -65,6 +65,7 @@ function causesOf(text) {
 function hint(text) {
   const told = [], alone = [];
   for (const each of text.split(/\s+/)) {
+    if (/^-?[1-5]([0-9]{2}|xx)$/.test(each)) told.push(`${each} is looked for as text; a status is ${each.replace(/[1-5]/, "status:$&")}`);
     const [, name, value] = /^-?([a-z_]+):(?!\/\/|\d+$)(.*)$/i.exec(each) || [];
     if (name === undefined) continue;
     if (!Object.hasOwn(FILTERS, name)) told.push(`${name}: is no such key, so it is looked for as text; keys: ${Object.keys(FILTERS).sort().join(", ")}`);

@@ -209,10 +209,10 @@ function drawLimits() {
       [each.refused ? `${each.refused} refused` : "", each.timed_out ? `${each.timed_out} waited too long` : "", each.evicted ? `${each.evicted} gave way` : ""].filter(Boolean).join(", ")));
   }
   for (const each of state.budgets || []) {
-    if (each.spent || each.refused) shown.push(meter(`${each.upstream}: retry budget`, each.spent, each.spent + (each.available || 0), "retries", each.refused ? `${each.refused} retries refused` : ""));
+    if (each.spent || each.refused) shown.push(meter(`${each.upstream}: retry budget spent`, each.spent, each.spent + (each.available || 0), "retries", each.refused ? `${each.refused} retries refused` : ""));
   }
   for (const [route, each] of Object.entries(state.rate_limits || {})) {
-    shown.push(meter(`${route}: rate limit`, each.refused, 0, "queue", `${each.refused} refused, ${each.waited} waited, ${each.keys} clients`));
+    shown.push(meter(`${route}: rate limit`, each.refused, 0, "queue", `${each.refused} refused, ${each.waited} waited, ${each.keys} ${each.keys === 1 ? "client" : "clients"}`));
   }
   for (const each of state.hedges || []) {
     shown.push(meter(`${each.route} at ${each.upstream}: copies`, each.sent, 0, "retries", `${each.won} won, ${each.over_budget} over budget, after ${spell((each.delay_ms || 0) / 1000)}`));

@@ -218,9 +218,11 @@ def _against(route: Route, asked: Exchange) -> list[str]:
         reasons.append("the path is another")
     if not takes(methods=route.methods):
         reasons.append(f"it does not take {asked.method}")
-    missing = [name for name, value in route.headers.items() if not takes(headers={name: value})]
-    if missing:
+    unfit = [name for name, value in route.headers.items() if not takes(headers={name: value})]
+    other = [name for name in unfit if takes(headers={name: "*"})]
+    if missing := [name for name in unfit if name not in other]:
         reasons.append(f"the request has to carry {', '.join(missing)}")
+    reasons += [f"the value of {name} is another" for name in other]
     return reasons
 
 
