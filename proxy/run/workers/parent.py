@@ -136,6 +136,8 @@ class Parent:
             await self._open()
         except CannotListen as error:
             return await self._give_up(conceal(str(error)))
+        except OSError as error:
+            return await self._give_up(conceal(reason(error)))
         crew = self._crew
         crew.start()
         if not await self._first(crew.started.wait(), stop.asked.wait(), crew.failed):
