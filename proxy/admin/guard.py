@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from proxy.admin.options import AdminOptions
+from proxy.core.looks import Looks
 from proxy.core.secret_file import SecretFile, filled
 from proxy.http.authority import hostname
 from proxy.net.addresses import is_ip, is_local
@@ -29,7 +30,7 @@ _WRONG_TOKEN: Final = "this changes something: expected Authorization: Bearer TO
 class Guard:
     """Refuses requests with a foreign Host or Origin; an aiohttp middleware."""
 
-    __slots__ = ("_hosts", "_names", "_open", "_token")
+    __slots__ = ("_hosts", "_looks", "_names", "_open", "_token")
 
     __middleware_version__ = 1
 
@@ -38,12 +39,13 @@ class Guard:
         token file cannot be used."""
         self._open = is_local(options.listen)
         self._token = SecretFile(options.token_file, filled) if options.token_file else None
+        self._looks = None if self._token is None else Looks(self._token.changed)
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
     def follow(self, other: "Guard") -> None:
         """Go by the options of this one from now on."""
-        self._open, self._token = other._open, other._token
+        self._open, self._token, self._looks = other._open, other._token, other._looks
         self._hosts, self._names = other._hosts, other._names
 
     async def __call__(self, request: web.Request, handler: Next) -> web.StreamResponse:
@@ -60,9 +62,12 @@ class Guard:
         if _from_other_page(request):
             return _refused("requests from pages of other sites are refused")
         if request.method not in _SAFE and not self._open:
-            if self._token is None:
+            token, looks = self._token, self._looks
+            if token is None or looks is None:
                 return web.Response(status=403, text=_NO_TOKEN)
-            if not _authorized(self._token, request.headers.get("Authorization", "")):
+            if token.may_change:
+                await looks.look()  # each time: it may be another one now
+            if not _authorized(token, request.headers.get("Authorization", "")):
                 asked = {"WWW-Authenticate": "Bearer"}
                 return web.Response(status=401, text=_WRONG_TOKEN, headers=asked)
         return await handler(request)
@@ -77,9 +82,7 @@ class Guard:
 
 
 def _authorized(wanted: SecretFile, given: str) -> bool:
-    """Whether the token is the one in the file, which is looked at each time: it may change."""
-    if wanted.may_change:
-        wanted.changed()
+    """Whether the token is the one in the file."""
     scheme, _, token = given.partition(" ")
     known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted.value)
     return scheme.lower() == "bearer" and known

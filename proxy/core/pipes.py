@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.core.clock import monotonic
+from proxy.core.ending_signals import end_by
 
 _PATIENCE: Final = 10.0
 """Seconds for which the start waits until a pipe has been written to its end."""
@@ -55,7 +56,7 @@ def _ended_by_signals() -> Iterator[None]:
         if callable(handler) and handler is not signal.default_int_handler
     }
     for number in handlers:
-        signal.signal(number, signal.SIG_DFL)
+        end_by(number)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.files import LOOK_EVERY, marks, may_pass, rereadable, secret_content
+from proxy.core.looks import Looks
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
@@ -44,8 +45,8 @@ class ListenerTls:
     """The context for new connections."""
 
     __slots__ = (
-        "_clock", "_context", "_expires_at", "_files", "_lists", "_look_at", "_mark", "_options",
-        "_refused", "_wall",
+        "_clock", "_context", "_expires_at", "_files", "_lists", "_look_at", "_looks", "_mark",
+        "_options", "_refused", "_wall",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,13 @@ class ListenerTls:
         """The file that may have lists of revoked certificates; empty where it is read once."""
         self._expires_at = self._expiry(said=True)
         self._look_at = clock() + LOOK_EVERY
+        self._looks = Looks(self.context)
+
+    async def latest(self) -> ssl.SSLContext:
+        """The same as ``context``; a disk may stand still, the loop may not."""
+        if self._clock() >= self._look_at or self._looks.under_way:
+            await self._looks.look()
+        return self._context
 
     def context(self) -> ssl.SSLContext:
         """What the next client is served with; connections that stand keep what they have."""

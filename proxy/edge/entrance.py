@@ -123,11 +123,12 @@ class Entrance:
                 connection.refusal = TlsExpected("this address speaks TLS: use https:// to ask it")
             await connect(lambda: connection, client)
             return
+        tls = await self._tls.latest()
         try:
             transport, _ = await self._loop.connect_accepted_socket(
                 lambda: connection,
                 client,
-                ssl=self._tls.context(),
+                ssl=tls,
                 ssl_handshake_timeout=max(0.001, end - self._loop.time()),
                 ssl_shutdown_timeout=self._options.write_idle_timeout or CLOSING,
             )

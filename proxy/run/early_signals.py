@@ -8,6 +8,8 @@ default they kill.
 import signal
 from typing import Final
 
+from proxy.core.ending_signals import end_by
+
 _END: Final = (signal.SIGINT, signal.SIGTERM)
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -15,6 +17,6 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 def settle() -> None:
     """From now on, and until ``run/stop`` has its own handlers."""
     for number in _END:
-        signal.signal(number, signal.SIG_DFL)
+        end_by(number)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)

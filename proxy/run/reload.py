@@ -11,12 +11,12 @@ from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
+from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.local_limits import local_limit, tells_of_one
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.core.state_changes import tell
 from proxy.run.changes import Report
-from proxy.run.daemon_threads import in_daemon_thread
 from proxy.run.notify import notify
 from proxy.run.reasons import CannotReload
 from proxy.telemetry.access_log_line import stamp

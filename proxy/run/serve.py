@@ -11,12 +11,13 @@ from proxy.config.cores import workers
 from proxy.config.model import Config
 from proxy.config.piped import piped
 from proxy.core.recording_mode import RecordingMode
+from proxy.core.redaction import conceal
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify, say_ready
 from proxy.run.observation import logged
 from proxy.run.orphans import are_ours, reap
-from proxy.run.reasons import CannotStart
+from proxy.run.reasons import CannotStart, reason
 from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
 from proxy.run.sockets.inherited import accept_sockets, sockets
@@ -105,8 +106,9 @@ async def serve(
             if watch:
                 watching = Watch(partial(reloader.files, watch), reloader.watched)
         await runtime.open()
-    except CannotStart as error:
-        print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
+    except (CannotStart, OSError) as error:
+        why = conceal(reason(error)) if isinstance(error, OSError) else error
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
         return FAILED_TO_START
     except Exception as error:  # Python's 1 would say that a stop has cut requests
         log.error("cannot start", exc_info=error)

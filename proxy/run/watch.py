@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
+from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.files import marks
-from proxy.run.daemon_threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 

@@ -65,7 +65,6 @@ class Writer:
         "_fd",
         "_finished",
         "_given",
-        "_gone",
         "_lost",
         "_news_at",
         "_pending",
@@ -105,7 +104,7 @@ class Writer:
         self._given = self._accepted = self._refused = 0
         # By the thread: bytes and lines done with, lines of them that were lost.
         self._written = self._finished = self._lost = 0
-        self._gone = self._failing = False
+        self._failing = False
         self._told = 0
         self._news_at = 0.0
 
@@ -143,7 +142,7 @@ class Writer:
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             lines, count = item
-            done = not self._gone and self._write_in_turn(lines)
+            done = self._write_in_turn(lines)
             self._lost += 0 if done else count
             self._written += len(lines)
             self._finished += count
@@ -164,8 +163,7 @@ class Writer:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody who shares the terminal made it non-blocking
                 select.select([], [self._fd], [])
-            except OSError as error:
-                self._gone = isinstance(error, BrokenPipeError)
+            except OSError as error:  # it may pass: a named pipe may have another reader
                 if not self._failing and self._complain:
                     self._tell(f"cannot write: {error}")
                 self._failing = True

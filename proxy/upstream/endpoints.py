@@ -207,7 +207,7 @@ class Endpoints:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 await plan.credentials.look()
-                if plan.tls.may_change and await asyncio.to_thread(plan.tls.changed):
+                if await plan.tls.look():
                     for endpoint in (*self.members, *self.away):
                         endpoint.use_tls(plan.tls.context)
             except Exception:  # or nobody would look again

@@ -2,6 +2,7 @@
 
 import logging
 
+from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.files import marks, may_pass, rereadable
 from proxy.net.pem import UnusableFile
 from proxy.upstream.address import tls_context
@@ -31,6 +32,10 @@ class UpstreamTls:
     def may_change(self) -> bool:
         """Whether the files are worth a look."""
         return self.context is not None and bool(self._files)
+
+    async def look(self) -> bool:
+        """The same as ``changed``; a disk may stand still, the loop may not."""
+        return self.may_change and await in_daemon_thread(self.changed)
 
     def changed(self) -> bool:
         """Read the files again where one has changed: whether there is another context now.

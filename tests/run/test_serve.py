@@ -1,6 +1,7 @@
 """The process as its supervisor sees it: ready line, signals, exit status, standard output."""
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -10,9 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from proxy.config.load import from_upstream
+from proxy.run import serve
+from proxy.run.workers import parent
 from tests.support.message import OK
 from tests.support.process import PATIENCE, connected, started
 from tests.support.upstream import RawUpstream, closed_port
@@ -267,3 +272,25 @@ async def test_closed_standard_streams_are_no_reason_to_fall_over(
             for _ in range(10):
                 assert (await client.ask(HELLO, patience=PATIENCE)).status == 502
         assert await proxy.stopped() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_start_without_descriptors_says_so(
+    workers: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ended with the frames of Python, and with 1: requests were cut."""
+
+    def none_left(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(serve, "Runtime", none_left)
+    monkeypatch.setattr(parent, "Crew", none_left)
+    config = from_upstream("http://127.0.0.1:1", listen="127.0.0.1:0")
+    if workers == 1:
+        status = await serve.serve(config)
+    else:
+        status = await parent.serve_by_workers(config, workers, None, "")
+    said = capsys.readouterr().err
+    assert (status, said.count("\n")) == (3, 1)
+    assert said.startswith("sidecar-proxy: cannot start: ")
+    assert "Too many open files" in said

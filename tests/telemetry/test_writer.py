@@ -4,7 +4,9 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,31 @@ def test_a_reader_that_is_gone_is_told_of_once(
         "access log: cannot write: [Errno 32] Broken pipe",
         "access log: 30 lines were dropped",
     ]
+
+
+def test_a_named_pipe_with_another_reader_gets_what_comes_then(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its reader was restarted: svlogd, fluent-bit, a script that rotates."""
+    path = tmp_path / "log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    fd = os.open(path, os.O_WRONLY)
+    writer = Writer(fd)
+    os.close(reader)
+    writer.put(bytearray(b"lost\n"), 1)
+    while not writer.dropped:
+        time.sleep(0.001)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer.put(bytearray(b"found\n"), 1)
+    writer.close()
+    assert os.read(reader, 100) == b"found\n"
+    assert caplog.messages == [
+        "access log: cannot write: [Errno 32] Broken pipe",
+        "access log: 1 lines were dropped",
+    ]
+    for each in (reader, fd):
+        os.close(each)
 
 
 def test_a_full_disk_is_tried_again(

@@ -22,6 +22,7 @@ class Place(NamedTuple):
 
 
 _NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 def places(host: str, port: int) -> list[Place]:
@@ -36,7 +37,8 @@ def places(host: str, port: int) -> list[Place]:
             if error.errno not in _NO_IPV6:
                 raise
         return [Place(socket.AF_INET, "0.0.0.0")]
-    return _of(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+    named = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
+    return _here(_of(named))
 
 
 def _of(found: Iterable[Any]) -> list[Place]:
@@ -45,6 +47,26 @@ def _of(found: Iterable[Any]) -> list[Place]:
         for family, _, _, _, at in found
     )
     return list(dict.fromkeys(named))
+
+
+def _here(found: list[Place]) -> list[Place]:
+    """Without those of a family that this machine has no addresses of, if that leaves any.
+
+    ``localhost`` is ``::1`` too in /etc/hosts, also in containers in which IPv6 is switched off.
+    """
+    if len(found) == 1:
+        return found
+    return [place for place in found if not _is_of_no_use(place)] or found
+
+
+def _is_of_no_use(place: Place) -> bool:
+    try:
+        bound(place, 0, share=False).close()
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:  # of others it is no address of this machine
+            return place.host in _LOOPBACK
+        return error.errno == errno.EAFNOSUPPORT
+    return False
 
 
 def bound(place: Place, port: int, *, share: bool) -> socket.socket:
@@ -104,12 +126,6 @@ async def bound_tcp(host: str, port: int) -> list[socket.socket]:
         found = places(host, port)
     made: list[socket.socket] = []
     with contextlib.ExitStack() as undo:
-        for number, place in enumerate(found):
-            try:
-                made.append(undo.enter_context(bound(place, port, share=False)))
-            except OSError as error:  # a name with addresses of a family that is not there
-                last = number == len(found) - 1
-                if error.errno != errno.EAFNOSUPPORT or (last and not made):
-                    raise
+        made.extend(undo.enter_context(bound(place, port, share=False)) for place in _here(found))
         undo.pop_all()
     return made

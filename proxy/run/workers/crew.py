@@ -110,13 +110,15 @@ class Crew:
 
     async def _start(self, slot: int, wait: float = 0.0, before: Member | None = None) -> None:
         """Start a worker, in the place of ``before`` where that one still serves."""
-        if wait:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(wait)
         if self.stopping:
             return
         member, outfit, start = Member(slot), self._outfit, dict[str, Any]()
-        ours, theirs = socket.socketpair()
-        member.shelf, its_shelf = shelf()
+        try:
+            (ours, theirs), (member.shelf, its_shelf) = socket.socketpair(), shelf()
+        except OSError as error:  # no descriptor is left, which may pass
+            self._cannot_start(slot, f"cannot start a worker: {error}", before)
+            return
 
         def descriptors() -> Sequence[int]:
             member.version = outfit.version

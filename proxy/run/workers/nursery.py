@@ -165,7 +165,10 @@ class Nursery:
                 self._forked = None
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise CannotFork(f"cannot start a worker: {error}") from error
         # As multiprocessing does: the same modules, wherever this process has them from.
         path = os.pathsep.join(filter(None, sys.path))
         command = [sys.executable, "-P", "-m", "proxy.run.workers", str(theirs.fileno())]

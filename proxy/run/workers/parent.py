@@ -140,6 +140,8 @@ class Parent:
             await self._open()
         except CannotListen as error:
             return await self._give_up(conceal(str(error)))
+        except OSError as error:
+            return await self._give_up(conceal(reason(error)))
         except Exception as error:  # as in run/serve
             log.error("cannot start", exc_info=error)
             return await self._give_up(conceal(repr(error)))

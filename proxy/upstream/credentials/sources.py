@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
+from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.redaction import configured
 from proxy.core.secret_file import SecretFile
 from proxy.policy.keys import Key
@@ -119,7 +120,7 @@ class FromFile:
 
     async def _read(self) -> None:
         try:
-            if await asyncio.to_thread(self._file.changed):
+            if await in_daemon_thread(self._file.changed):
                 self._field = (self._header, self._file.value)
                 self.key.renew(self._field)
         finally:

@@ -14,6 +14,7 @@ from proxy.core.body import BytesBody
 from proxy.core.clock import monotonic
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
+from proxy.core.looks import Looks
 from proxy.core.redaction import conceal, rotating
 from proxy.core.reply import Ending, Reply
 from proxy.core.secret_file import SecretFile
@@ -57,7 +58,18 @@ class Token(NamedTuple):
 class TokenServer:
     """Asks for tokens by the client credentials grant (RFC 6749 4.4), over the proxy's session."""
 
-    __slots__ = ("_address", "_forward", "_host", "_options", "_pool", "_secret", "_target", "_tls")
+    __slots__ = (
+        "_address",
+        "_forward",
+        "_host",
+        "_looks",
+        "_options",
+        "_pool",
+        "_secret",
+        "_target",
+        "_tls",
+        "_used",
+    )
 
     def __init__(self, options: OAuth2Options, session: Session) -> None:
         """Raises OSError, ValueError or ssl.SSLError where a file cannot be used."""
@@ -69,6 +81,8 @@ class TokenServer:
             name="token server", servers=(str(url.origin()),), host_header="upstream", tls=tls
         )
         self._tls = UpstreamTls(server)
+        self._used = self._tls.context
+        self._looks = Looks(self._look)
         self._address = address = Address(server, entries(server)[0], self._tls.context)
         self._pool = session.connection_pool(address.template, None, keepalive=0, limit=0)
         self._forward = Forward(address, self._pool, TimeoutsOptions(), tuple).handle
@@ -77,10 +91,11 @@ class TokenServer:
 
     async def ask(self) -> Token:
         """A new token. Raises NoToken."""
-        if self._secret.may_change:
-            await asyncio.to_thread(self._secret.changed)
-        if self._tls.may_change and await asyncio.to_thread(self._tls.changed):
-            self._address.use_tls(self._tls.context)
+        if self._secret.may_change or self._tls.may_change:
+            await self._looks.look()
+        if self._tls.context is not self._used:
+            self._used = self._tls.context
+            self._address.use_tls(self._used)
             self._pool.use(self._address.template)
         exchange = self._request()
         try:
@@ -92,6 +107,12 @@ class TokenServer:
         except ProxyError as error:
             raise NoToken(plain(conceal(error.detail))) from None
         return read_answer(reply.status, said)
+
+    def _look(self) -> None:
+        if self._secret.may_change:
+            self._secret.changed()
+        if self._tls.may_change:
+            self._tls.changed()
 
     def _request(self) -> Exchange:
         options = self._options

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,27 @@ async def test_without_ipv6_a_name_has_its_ipv4_addresses(monkeypatch: pytest.Mo
         one.close()
         with pytest.raises(OSError, match="not supported"):
             await bound_tcp("six.test", 0)
+
+
+@pytest.mark.parametrize(
+    "way", [bound_tcp, lambda host, port: asyncio.to_thread(places, host, port)]
+)
+async def test_localhost_is_what_there_is_of_it_where_ipv6_is_switched_off(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/etc/hosts of a container has ``::1 localhost`` all the same."""
+    real = tcp.bound
+
+    def without(place: tcp.Place, port: int, *, share: bool) -> socket.socket:
+        if place.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return real(place, port, share=share)
+
+    monkeypatch.setattr(tcp, "bound", without)
+    with system_names(both=["127.0.0.1", "::1"]):
+        [one] = await way("both.test", 0)
+        if isinstance(one, socket.socket):
+            one.close()
 
 
 async def test_a_name_that_hangs_keeps_no_other_listener_waiting() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -172,6 +173,21 @@ async def test_a_nursery_that_dies_is_replaced(tmp_path: Path) -> None:
         os.kill(pids[1], signal.SIGKILL)
         after = await replaced(proxy, pids, 1)
         assert after[0] == pids[0]
+        assert (await stopped(proxy))[0] == 0
+
+
+async def test_a_worker_that_ends_while_no_descriptor_is_left_is_replaced_later(
+    tmp_path: Path,
+) -> None:
+    async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
+        before, parent = serving(await state(proxy)), proxy.process.pid
+        limits = resource.prlimit(parent, resource.RLIMIT_NOFILE)
+        resource.prlimit(parent, resource.RLIMIT_NOFILE, (0, limits[1]))
+        os.kill(before[0], signal.SIGKILL)
+        assert "Too many open files" in await proxy.line("worker 0 cannot start")
+        resource.prlimit(parent, resource.RLIMIT_NOFILE, limits)
+        after = await replaced(proxy, before, 0)
+        assert after[1] == before[1]
         assert (await stopped(proxy))[0] == 0
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from proxy.run.daemon_threads import in_daemon_thread
+from proxy.core.daemon_threads import in_daemon_thread
 
 
 async def test_what_it_returns_or_raises_is_told() -> None:
