@@ -26,7 +26,7 @@ REFUSED: dict[str, list[tuple[bytes, int]]] = {
         (head(first=line), 400)
         for line in (
             *(b"GET  / HTTP/1.1", b"GET /  HTTP/1.1", b"GET\t/ HTTP/1.1", b"GET / RTSP/1.0"),
-            *(b"GET / ICE/1.0", b"GET / HTTP/2.0", b"GET /"),
+            *(b"GET / ICE/1.0", b"GET / HTTP/2.0", b"GET /", b"M" * 33 + b" / HTTP/1.1"),
         )
     ],
     "a target that has a fragment": [
@@ -72,6 +72,10 @@ REFUSED: dict[str, list[tuple[bytes, int]]] = {
         (post(CHUNKED, body=b"\r\n"), 400),
         (post(CHUNKED, body=b"00000000000000001\r\na\r\n0\r\n\r\n"), 400),
         (post(CHUNKED, body=b"1\r\nab\r\n0\r\n\r\n"), 400),
+        (post(CHUNKED, body=b"1 \r\na\r\n0\r\n\r\n"), 400),
+        (post(CHUNKED, body=b"1;\r\na\r\n0\r\n\r\n"), 400),
+        (post(CHUNKED, body=b"1;a=\r\na\r\n0\r\n\r\n"), 400),
+        (post(CHUNKED, body=b"1;%b\r\na\r\n0\r\n\r\n" % (b"a" * 4096)), 400),
     ],
     "no `Host`": [
         (head(host=b""), 400),
@@ -112,6 +116,7 @@ async def test_what_the_table_says_is_refused(start: str) -> None:
         head(first=b"GET / HTTP/1.2"),
         head(first=b"GET / HTTP/1.9"),
         post(CHUNKED, body=b"1;a=b\r\na\r\n0;c\r\n\r\n"),
+        head(first=b"M" * 32 + b" / HTTP/1.1"),
         b"\r\n" + get(),
     ],
 )
