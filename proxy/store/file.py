@@ -10,7 +10,6 @@ for the lock for five seconds. After that all changes fail for a second: if each
 thread that writes would be busy for minutes, and a proxy that ends would wait for that.
 """
 
-import contextlib
 import logging
 import re
 import sqlite3
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from proxy.core.clock import monotonic, wall
+from proxy.store.aside import set_aside
 from proxy.store.database import Database
 from proxy.store.ownership import only_to_be_read, take_over
 from proxy.store.thread import Worker
@@ -284,15 +284,3 @@ def _code(error: Exception) -> int:
     """What SQLite says it is; 0 where it was not asked."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
-
-
-def set_aside(path: Path, wall: float) -> Path:
-    """Rename a file that cannot be used, and what belongs to it; where it is now."""
-    number = int(wall)
-    while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):
-        # What lies beside it goes with the last connection, which may be closed at this moment.
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    return aside

@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 
 from proxy.edge.http1.request_body import ClientBody
-from tests.support.garbage import living
+from tests.support.authority import Authority
+from tests.support.garbage import collector_off, living
 from tests.support.message import get, length
 from tests.support.proxy import dialled, fronted
 
@@ -44,6 +47,31 @@ def _connects(sock: socket.socket) -> bool:
     if sock.fileno() < 0 or sock.family != socket.AF_INET:
         return False
     return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
+async def test_a_client_over_tls_that_has_gone_leaves_nothing_to_the_collector(
+    tmp_path: Path,
+) -> None:
+    """The clock of its writes held its transport, and that what reads: with all that TLS holds."""
+    authority = Authority(tmp_path)
+    names = {"cert_file": authority.path("server.pem"), "key_file": authority.path("server.key")}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with fronted(server={"tls": {"certificates": [names]}}) as (upstream, proxy):
+
+        async def asked() -> None:
+            reader, writer = await asyncio.open_connection(*proxy.address, ssl=context)
+            writer.write(get(fields=b"Connection: close\r\n"))
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+            await upstream.until(lambda: not proxy.runtime._tracker.connections)
+            await proxy.breathe()
+
+        await asked()
+        with collector_off() as found:
+            for _ in range(3):
+                await asked()
+            assert found()["Connection"] == 0
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])

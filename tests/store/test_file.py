@@ -9,7 +9,7 @@ from proxy.core.stored import StoreFailed
 from proxy.store import database
 from proxy.store import file as file_module
 from proxy.store.database import Database
-from proxy.store.file import REST, File, set_aside
+from proxy.store.file import REST, File
 
 
 async def test_a_file_that_could_not_be_used_is_tried_again(
@@ -62,21 +62,3 @@ async def test_not_every_change_waits_for_a_lock_that_another_process_keeps(
     now += 1.0
     assert await file.change(change) == 0
     file.close()
-
-
-def test_what_lies_beside_a_file_may_be_gone_when_it_is_set_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its last connection was closed at that moment; the file was then left for ten seconds."""
-    paths = [tmp_path / f"a.db{suffix}" for suffix in ("", "-wal", "-shm")]
-    for path in paths:
-        path.write_bytes(b"x")
-
-    def renamed(path: Path, target: Path) -> Path:
-        if path == paths[2]:
-            path.unlink()
-        return path.replace(target)
-
-    monkeypatch.setattr(Path, "rename", renamed)
-    aside = set_aside(paths[0], 7.0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [aside.name, f"{aside.name}-wal"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core.stored import StoreFailed
+from proxy.store import aside
 from proxy.store import file as file_module
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
@@ -76,7 +77,7 @@ async def test_other_processes_notice_that_a_file_was_set_aside(
 
 def renamed(path: Path) -> None:
     """What another process does with a file that it has found damaged."""
-    file_module.set_aside(path, 1.0)
+    aside.set_aside(path, 1.0)
 
 
 async def test_what_was_invalidated_in_the_file_before_is_not_stored_in_the_new_one(

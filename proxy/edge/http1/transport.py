@@ -106,6 +106,7 @@ class ClientTransport(RequestHandler):
         """Stop the clock; the handler is cancelled by aiohttp."""
         if self._write_stall is not None:
             self._write_stall.close()
+            self._write_stall = None  # over TLS its transport holds this
         if self._half is not None:
             self._half.close()
         if self._tls is not None:  # it holds this
