@@ -89,7 +89,11 @@ class Forwarding:
         ):
             failure = None if exchange.error else refusal(reply, exchange)
             status = f"; fwd-status={reply.status}"
-            stale = await self._stale_if_error.answer(asked, entry, reason, failure, status)
+            try:
+                stale = await self._stale_if_error.answer(asked, entry, reason, failure, status)
+            except BaseException:  # its client leaves
+                reply.drop()
+                raise
             if stale is not None:
                 reply.close(Ending.ABANDONED)
                 return stale

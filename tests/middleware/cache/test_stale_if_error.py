@@ -8,6 +8,7 @@ import pytest
 
 from proxy.core.errors import ConnectFailed, ResponseTimeout
 from proxy.core.exchange import Handler
+from proxy.core.reply import Ending, Reply
 from proxy.core.stored import StoreFailed
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.deadline import Deadline
@@ -16,7 +17,7 @@ from proxy.middleware.total import Total
 from proxy.store.memory_entry import MemoryEntry
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
-from tests.support.pieces import body
+from tests.support.pieces import Pieces, body
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -115,3 +116,14 @@ async def test_but_a_failure_is_better_than_a_store_that_does_not_answer() -> No
     began = loop.time()
     assert (await caching.ask()).status == 503
     assert loop.time() - began == 5
+
+
+async def test_a_client_that_leaves_while_the_store_is_slow_ends_the_failed_reply() -> None:
+    pieces = Pieces(b"sorry", first_after=3600)
+    caching = await slow(3600, Reply(503, [], pieces))
+    asking = asyncio.ensure_future(caching.ask())
+    await asyncio.sleep(1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert pieces.ending is Ending.ABANDONED
