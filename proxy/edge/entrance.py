@@ -58,7 +58,7 @@ def entrance(factory: Callable[[], Connection], options: ServerOptions) -> Admit
 
 
 class Entrance:
-    """Of one listener."""
+    """Admits the connections of one listener."""
 
     __slots__ = (
         "_factory",

@@ -57,7 +57,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     phases: list[float]
     """Seconds of each phase, in the order of ``telemetry/phases``."""
     phase: str = ""
-    """Of one in flight: what it is waiting for."""
+    """What a call in flight is waiting for."""
     cause: str
     """What most of its time went on, or why it failed."""
     why: str
