@@ -59,7 +59,7 @@ def crosscheck(
 
 
 def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -> Iterator[Finding]:
-    yield from _server(config, raw)
+    yield from _server(config)
     yield from _clocks(config, raw)
     for index, upstream in enumerate(config.upstreams):
         yield from _upstream(upstream, ("upstreams", index))
@@ -73,7 +73,7 @@ def _all(config: Config, raw: Mapping[str, Any], unsettled: Collection[Place]) -
     yield from doubts(config, raw, unsettled)
 
 
-def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+def _server(config: Config) -> Iterator[Finding]:
     server, place = config.server, ("server", "listen")
     if isinstance(server.listen, str):
         yield from one(place, addresses.listen_fault(server.listen))

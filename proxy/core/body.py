@@ -1,4 +1,4 @@
-"""The body of a request, as what forwards it sees it."""
+"""The body of a request, as those who forward it see it."""
 
 from typing import Final, Protocol
 
@@ -61,25 +61,25 @@ class Body(Protocol):
         """Bytes read from the client so far."""
 
     def waited(self, now: float) -> float:
-        """Seconds in which no upstream could have had more of it; ``now`` is on the loop's clock.
+        """Seconds in which the proxy had nothing more of it to send; ``now`` on the loop's clock.
 
-        The client was waited for, or was ``held_back``.
+        It waited for the client, or the client was ``held_back``.
         """
 
     def held_back(self, now: float) -> float:
-        """Those of them in which the client waited for 100 (Continue), which nobody had sent."""
+        """Those of ``waited`` in which the client was still waiting for 100 (Continue)."""
 
     @property
     def awaited(self) -> bool:
-        """Whether the client is waited for right now, on a clock of its own that ends the wait."""
+        """Whether the proxy waits for the client right now, with a time limit on that wait."""
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
     def proceed(self) -> None:
-        """It is wanted: a client that waits for 100 (Continue) gets it, if nothing was answered.
+        """Send 100 (Continue) to a client that waits for it: the body is wanted now.
 
-        One that was answered instead need not send it, and is not waited for.
+        Not if the client has been answered already: it need not send the body then.
         """
 
     def reader(self) -> BodyReader:
@@ -89,7 +89,7 @@ class Body(Protocol):
         """
 
     def copy(self) -> "Body | None":
-        """Another one with the same bytes, where it is ``complete`` and in memory."""
+        """A body with the same bytes; None unless this is ``complete`` and in memory."""
 
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
@@ -162,18 +162,18 @@ class BytesBody:
         return len(self.buffered)
 
     def waited(self, now: float) -> float:
-        """It was here."""
+        """No time: it was here from the start."""
         return 0.0
 
     def held_back(self, now: float) -> float:
-        """Likewise."""
+        """No time: nobody waited for 100 (Continue)."""
         return 0.0
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
-        """It is kept anyway."""
+        """Nothing to do: it is always kept."""
 
     def proceed(self) -> None:
-        """It is here."""
+        """Nothing to do: the client has sent it already."""
 
     def reader(self) -> "BytesReader":
         """Reads it from its first byte on."""
@@ -184,7 +184,7 @@ class BytesBody:
         return self
 
     def close(self) -> None:
-        """It goes with its exchange."""
+        """Nothing to do: its memory is freed with its exchange."""
 
 
 class BytesReader:
@@ -201,7 +201,7 @@ class BytesReader:
         return data
 
     def splice(self, sink: Sink) -> bool:
-        """They are here."""
+        """False: its bytes are in memory already."""
         return False
 
 

@@ -62,8 +62,8 @@ class Exchange(msgspec.Struct, eq=False):
     """When its client, or ``[timeouts] total``, gives it up."""
     route: str = ""
     suffices: Callable[[Reply | UpstreamError], bool] | None = None
-    """Whether what an attempt came to is enough for what stands above all tries: no other one
-    is made then. None where nothing there has a say."""
+    """Whether a link above all attempts is content with this outcome, so that no other attempt is
+    made. None if no link decides that."""
     # How its client is reached
     send_informational: Callable[[int, bytes, RawHeaders], None] | None = None
     """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""
@@ -75,11 +75,11 @@ class Exchange(msgspec.Struct, eq=False):
     # What the client was told
     committed: bool = False
     cut: bool = False
-    """Whether it is ended since its client makes no use of what others wait for."""
+    """Whether it is ended because its client stalls and others wait for its permit."""
     ended_by: ProxyError | None = None
-    """Why it is ended, where an operator or the end of the proxy does that."""
+    """Why an operator, or the end of the proxy, has ended it."""
     endless: bool = False
-    """Whether its reply is a stream of events, which no end belongs to."""
+    """Whether its reply is a stream of events, which has no end of its own."""
     length: int | None = None
     """Bytes that the reply will have; None where only its end will tell, or it was whole."""
     status: int = 0

@@ -13,9 +13,9 @@ from proxy.policy.quota import Turn
 
 # Outcomes of attempts, besides statuses and what [retry] on calls failures:
 HEDGED: Final = "hedged"
-"""Another one has overtaken it."""
+"""Another attempt was answered first."""
 ABANDONED: Final = "abandoned"
-"""It was ended for another reason than its own: most often its client has left."""
+"""It was ended from outside, most often since its client had left."""
 BROKEN: Final = "broken"
 """Its reply broke off on its way to the client."""
 NOT_ATTEMPTED: Final = "not-attempted"
@@ -23,44 +23,44 @@ NOT_ATTEMPTED: Final = "not-attempted"
 
 # What a request waits for until it is let through:
 PERMIT: Final = "permit"
-"""One of ``[concurrency]``."""
+"""A permit of ``[concurrency]``."""
 TOKEN: Final = "token"
-"""One of ``[rate_limit]``, of its client."""
+"""A token of its client's ``[rate_limit]``."""
 QUOTA: Final = "quota"
-"""The upstream's own limit, as its server tells it."""
+"""The limit that the upstream itself announces."""
 CREDENTIALS: Final = "credentials"
-"""The proxy's own."""
+"""The proxy's own credentials for the upstream."""
 SERVER: Final = "server"
-"""One that can be connected to."""
+"""A server that accepts connections."""
 CONNECTION: Final = "connection"
-"""One of those to a server that its upstream's ``limit`` allows."""
+"""A connection, within the ``limit`` of its upstream."""
 ANSWER: Final = "answer"
-"""The one that an equal request gets."""
+"""The answer to an equal request that is under way."""
 ELSEWHERE: Final = "elsewhere"
-"""The one that an equal request gets in another process."""
+"""The answer to an equal request in another process."""
 
 AtHand: TypeAlias = Callable[[Any, ProxyError], Awaitable[Reply | None]]
-"""Gives the answer to an exchange in the place of this failure; None where it cannot."""
+"""Gives an exchange another answer than this failure; None if there is none."""
 Informed: TypeAlias = tuple[int, RawHeaders]
 """An informational head: its status and its fields."""
 
 
 class Wait(NamedTuple):
-    """For being let through."""
+    """A wait until the request is let through."""
 
     what: str
-    """One of those above."""
+    """What it waits for: PERMIT, TOKEN and so on."""
     began: float
-    """A time of ``time.monotonic``."""
+    """On the clock of ``time.monotonic``."""
     upstream: str = ""
     server: str = ""
-    """Whose permit or quota it is, where it is theirs."""
+    """Upstream or server to which the permit or quota belongs; empty if to neither."""
     seconds: float = 0.0
     """How long it took; 0 while it goes on."""
 
 
 class Attempt(NamedTuple):
-    """One of several attempts."""
+    """An attempt in the log of an exchange."""
 
     endpoint: str
     outcome: str
@@ -73,11 +73,11 @@ class Attempt(NamedTuple):
     queue_s: float = 0.0
     """Seconds that its request had waited in queues before it began."""
     span_id: str = ""
-    """Of its span, where it was told one."""
+    """The id of its span; empty without tracing."""
     upstream: str = ""
-    """Whose server that is, by its name; empty where it is that of the last attempt."""
+    """Name of the upstream of that endpoint; empty if it is that of the last attempt."""
     beside: bool = False
-    """Whether it ran beside the one whose outcome counts, see ``middleware/hedge``."""
+    """Whether it ran at the same time as the attempt that counts (``middleware/hedge``)."""
     client_s: float = 0.0
     """Seconds for which its client had been waited for, to send its body, before it began."""
     reply_status: int = 0
@@ -85,7 +85,7 @@ class Attempt(NamedTuple):
 
     @property
     def hedged(self) -> bool:
-        """Whether it is none that another one has followed."""
+        """Whether it ran beside another attempt, instead of before it."""
         return self.beside or self.outcome == HEDGED
 
     def __str__(self) -> str:
@@ -93,10 +93,10 @@ class Attempt(NamedTuple):
 
 
 class Record:
-    """The findings of one exchange.
+    """What was found out about one exchange.
 
-    Every request has one, and most write three of its fields only. So what has not been found out
-    is a default of the class: neither ``__init__`` nor ``__slots__``.
+    Each request has a record, and most write only three of its fields. So the defaults are
+    attributes of the class: there is neither ``__init__`` nor ``__slots__``.
     """
 
     head_s: float = 0.0
@@ -104,42 +104,42 @@ class Record:
     attempt_count: int = 0
     """Requests that were sent to an endpoint."""
     hedge_began_at: float = 0.0
-    """When the request was sent that copies may be made of."""
+    """When the request was sent of which ``[hedge]`` may make copies."""
     attempt_began_at: float = 0.0
     attempt_ended_at: float = 0.0
     """When the last attempt began to look for a server; when it failed, if copies of it went on."""
     queued_before: float = 0.0
-    """Seconds of ``queue_s`` that were over when the last attempt began."""
+    """What ``queue_s`` was when the last attempt began."""
     client_before: float = 0.0
-    """Likewise of those for which the client was waited for, to send its body."""
+    """Seconds for which the client had kept its body back when the last attempt began."""
     sent_at: float | None = None
-    """When the head of the request went out, of the last attempt that came so far."""
+    """When the last attempt to get so far sent the head of the request."""
     attempts_left: int = 0
     """How many more attempts may follow this one, copies of it included."""
     attempt_log: tuple[Attempt, ...] = ()
     """All attempts, the first one first, where there was more than one."""
     inherited: int = 0
-    """How many of those are none of its own: a copy of a request knows what was asked before."""
+    """How many of those were made before this copy of the request, not by it."""
     given_up: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """From when to when another attempt was waited for that was not made, so that what came before
-    is the answer; and the seconds of that in queues."""
+    """Start and end of the wait for an attempt that was never made, and the seconds of it spent in
+    queues. The answer is then that of the attempt before."""
     unlogged: int = 0
-    """Attempts that are not there any more: those before its last wait for a server."""
+    """Attempts left out of the log: those before its last wait for a server."""
     upstream: str = ""
     endpoint: str = ""
-    """Of the last attempt."""
+    """Both of the last attempt."""
     trial: object = None
-    """The leave for a trial of an ejected server, where an attempt was given one."""
+    """Permission to try an ejected server, if an attempt has it."""
     turn: Turn | None = None
-    """What it has waited for: its turn in the quota of a server."""
+    """Its turn in the quota of a server, for which it has waited."""
     upstream_request_id: str = ""
     """What the upstream calls the request, where that is another name than ours."""
     queue_s: float = 0.0
-    """Seconds that it waited to be let through, for whatever stands above."""
+    """Seconds that it has waited in all, as ``Wait`` says it."""
     wait: Wait | None = None
-    """The wait that goes on; None where there is none."""
+    """The wait that goes on now, if any."""
     longest_wait: Wait | None = None
-    """Of those that have ended."""
+    """The longest of the waits that have ended."""
     connect_s: float | None = None
     """Seconds that the last attempt spent on getting a connection."""
     informed: tuple[Informed, ...] = ()
@@ -151,11 +151,11 @@ class Record:
     outcome: str = ""
     """What the last attempt came to, where it is not that status: see ``Attempt``."""
     coalesced: bool = False
-    """Whether it was given another one's answer."""
+    """Whether it was given the answer to another request."""
     leader: str = ""
     """The id of the request whose answer it has waited for."""
     call: "Record | None" = None
-    """Of the call in its place, or for an equal request, while its head is waited for."""
+    """Record of the copy or shared call whose head it waits for."""
     refused: str = ""
     """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
     clock: str = ""
@@ -175,7 +175,7 @@ class Record:
     span_id: str = ""
     """Of the span of the last attempt, as the upstream was told it."""
     left_behind: bool = False
-    """Whether its attempts go on without it: they are counted when they have ended."""
+    """Whether its attempts go on after it has left; they are counted when they end."""
     shared_span: tuple[str, str] | None = None
     """Trace and span of the call of another request, whose answer it was given."""
 
@@ -220,7 +220,7 @@ class Record:
 
     @property
     def logged(self) -> int:
-        """How many of its own attempts are logged; an entry of one that was not made is none."""
+        """How many of its own attempts are logged, without entries of those never made."""
         own = self.attempt_log[self.inherited :]
         return sum(each.outcome != NOT_ATTEMPTED for each in own) if own else 0
 
@@ -230,7 +230,7 @@ class Record:
         return self.attempt_count - self.unlogged > self.logged
 
     def copy(self) -> "Record":
-        """Another one that says the same."""
+        """A record of its own that says the same."""
         copied = Record()
         copied.__dict__.update(self.__dict__, wait=None, call=None)  # these are this one's
         return copied
@@ -239,7 +239,7 @@ class Record:
     def waiting(
         self, what: str, clock: Clock, upstream: str = "", server: str = ""
     ) -> Iterator[None]:
-        """It waits to be let through, see ``Wait``."""
+        """While the block runs, the exchange waits; see ``Wait``."""
         self.wait = Wait(what, clock(), upstream, server)
         try:
             yield
@@ -257,7 +257,7 @@ class Record:
             self.longest_wait = Wait(wait.what, wait.began, wait.upstream, wait.server, seconds)
 
     def main_wait(self, now: float) -> Wait | None:
-        """The longest, the one that goes on included; None where it did not wait."""
+        """The longest wait, also one that goes on; None if it did not wait."""
         wait, longest = self.wait, self.longest_wait
         if wait is None or (longest is not None and longest.seconds > now - wait.began):
             return longest

@@ -20,7 +20,7 @@ class Ending(Enum):
 
 
 class AllSaid(Exception):
-    """A stream of events failed behind its last event: its client has all that was to come."""
+    """A stream of events failed after its last event: its client has all of it."""
 
     def __init__(self, error: ReplyBroken) -> None:
         """``error``: for the log."""
@@ -51,7 +51,7 @@ class Sink(Protocol):
         """So many bytes have gone there."""
 
     def blocked(self, held: int) -> None:
-        """It takes nothing for now of so many bytes; 0: it has taken them."""
+        """It does not take ``held`` bytes for now; 0: it has taken them."""
 
 
 class NoMoreBytes:
@@ -73,7 +73,7 @@ class RawConnection(Protocol):
     """A connection that speaks HTTP no more."""
 
     def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
-        """Have ``protocol`` told of what happens from now on; what came before that.
+        """Have ``protocol`` called from now on; gives the transport and what came before.
 
         ``protocol.connection_made`` is not called. Raises ConnectionError or UpstreamError where
         the connection has ended.
@@ -194,7 +194,7 @@ class Reply(msgspec.Struct, eq=False):
             self.trailers = lambda: kept
 
     def pause(self, *, paused: bool) -> None:
-        """While nobody takes what was read nothing is to come behind it, where that can be told."""
+        """Stop reading from the upstream while the client takes nothing, if the source can."""
         pause = getattr(self.source, "pause", None)
         if pause is not None:
             pause(paused=paused)

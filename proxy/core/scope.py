@@ -43,23 +43,23 @@ ErrorEvent: TypeAlias = Callable[..., bytes]
 
 
 class UpstreamNames(NamedTuple):
-    """How the servers that may answer a route are called."""
+    """By which names the servers of a route are known."""
 
     origins: tuple[str, ...]
-    """What they may call themselves."""
+    """Origins that the servers may use for themselves, in redirects for instance."""
     servers: tuple[tuple[str, str], ...]
-    """Scheme and host that each is asked for."""
+    """Scheme and Host with which each server is asked."""
     renamed: bool
-    """Whether one of them is asked for by another host than the client named."""
+    """Whether one of them is asked with another Host than the client sent."""
     tell_prefix: bool
     """Whether they are told which prefix was stripped."""
     mount: str = ""
-    """What stands before all paths in the words of clients: it was taken off before routing."""
+    """The path where the proxy is mounted; it was taken off before routing."""
 
 
 @dataclass(kw_only=True)
 class Scope:
-    """Of a route."""
+    """What the links of a route are built from."""
 
     shared: Shared
     options: tuple[object, ...]
@@ -67,7 +67,7 @@ class Scope:
     route: str
     """Its name."""
     identity: Hashable
-    """What it takes: tells it from others, and finds it again in the next configuration."""
+    """Which requests it takes; by this it is found again in the next configuration."""
     repeatable: Callable[[Exchange], bool]
     """Whether running a request twice is the same as once, as ``[retry]`` says; its defaults where
     it is switched off."""
@@ -78,7 +78,7 @@ class Scope:
     retries: bool
     """Whether failed attempts are repeated."""
     has_more_attempts: Callable[[Exchange], bool]
-    """Whether a request may be given another attempt; of no method where ``[retry]`` is off."""
+    """Whether a request may be given another attempt; never where ``[retry]`` is off."""
     may_follow_reply: Callable[[Exchange], bool] | None
     """Whether another attempt, or what ``fallback`` names, may take the place of a reply that has
     broken unseen; None where nothing ever does."""
@@ -89,7 +89,7 @@ class Scope:
     bytes for other changes, in every process; empty where there are none."""
     error_event: ErrorEvent
     covered: Callable[[Exchange, ProxyError], str]
-    """Logs a failure in whose place another reply is given; its token."""
+    """Logs a failure that another reply hides from the client; returns its token."""
     main_upstream: str = ""
     """The name of the upstream that is asked first."""
     others: Sequence[Handler] = ()
@@ -109,29 +109,29 @@ class Scope:
 
 
 class Servers(Protocol):
-    """The servers of an upstream, as far as connections to them go."""
+    """The servers of an upstream: whether connections to them work."""
 
     on_connect: list[Callable[[], None]]
     """Called when a new connection to one of them works."""
 
     @property
     def unreachable(self) -> UpstreamError | None:
-        """Why no connection is made to any that could be asked but for that; else None."""
+        """The reason if servers could be asked but none can be connected to; else None."""
 
 
 class TakesOver(Protocol):
     """Whether another upstream would go on with a request whose attempt is ended now."""
 
     def __call__(self, exchange: Exchange) -> bool:
-        """With a server that may be asked now."""
+        """Whether it has a server that may be asked now."""
 
     def later(self, exchange: Exchange) -> bool:
-        """As soon as it has one."""
+        """Whether it would once it has such a server."""
 
 
 @dataclass(kw_only=True)
 class UpstreamScope(Scope):
-    """Of an upstream that a route asks."""
+    """The same for one upstream of a route."""
 
     upstream: str
     """Its name."""
@@ -146,22 +146,22 @@ class UpstreamScope(Scope):
     """What retries may add to the load; shared by those routes to this upstream whose
     ``[retry.budget]`` is the same."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
-    """What has to hold for one more request than was asked for."""
+    """Conditions under which one more request may be sent than clients asked for."""
     has_server_left: list[Callable[[Exchange], bool]] = field(default_factory=list)
-    """What has to hold for another attempt to take the place of one that is under way."""
+    """Conditions under which another attempt may replace one that is under way."""
     sends_copies: bool = False
     """Whether a request that takes long is sent a second time beside the first; left by the link
     that does so."""
     hold: Hold | None = None
-    """To be called by whoever tries again, with each reply that is not here as a whole."""
+    """The link that retries calls it with each reply whose body is still coming."""
 
 
 @dataclass(kw_only=True)
 class EndpointScope(UpstreamScope):
-    """Of an endpoint of an upstream, as one route reaches it."""
+    """The same for one endpoint of that upstream."""
 
     endpoint: Endpoint
     own_credentials: bytes
     """The field in which the proxy shows credentials of its own; empty where it has none."""
     credentials: Credentials | None = None
-    """The proxy's own for this upstream."""
+    """Credentials of the proxy itself for this upstream."""

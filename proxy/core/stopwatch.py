@@ -1,4 +1,4 @@
-"""Adds up how long something has lasted that comes and goes."""
+"""Adds up several spans of time."""
 
 
 class Stopwatch:
@@ -14,12 +14,12 @@ class Stopwatch:
         self._since: float | None = None
 
     def begin(self, now: float) -> None:
-        """The client is waited for from now on, if not before."""
+        """The proxy waits for the client from now on, unless it does already."""
         if self._since is None:
             self._since = now
 
     def end(self, now: float) -> None:
-        """It has taken what it was waited for."""
+        """The client has taken the bytes: the wait is over."""
         self._seconds += 0.0 if self._since is None else now - self._since
         self._since = None
 

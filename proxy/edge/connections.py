@@ -59,7 +59,7 @@ class UnderWay(NamedTuple):
     requests: int
     """Those whose end is missed, replies that are still being read included."""
     streams: int
-    """Of events: they have no end of their own."""
+    """Streams of events: they have no end of their own."""
     tunnels: int
 
     def __str__(self) -> str:

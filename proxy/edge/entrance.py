@@ -62,7 +62,7 @@ def entrance(factory: Callable[[], Connection], options: ServerOptions) -> Admit
 
 
 class Entrance:
-    """Of one listener."""
+    """Admits the connections of one listener."""
 
     __slots__ = (
         "_factory",

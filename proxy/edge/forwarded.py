@@ -126,7 +126,7 @@ class Forwarding:
         return known
 
     def _chosen(self, fields: Fields) -> Fields:
-        """Those of the families that go upstream."""
+        """The fields of those families that the options send upstream."""
         if self._families == "both":
             return fields
         wanted = {"x": False, "forwarded": True}.get(self._families)

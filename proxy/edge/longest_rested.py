@@ -16,7 +16,7 @@ that say nothing have as long (``run/sockets/acceptor``)."""
 
 
 class Clock(Protocol):
-    """Of a connection, between its requests."""
+    """How long a connection has rested between its requests."""
 
     @property
     def since(self) -> float:
@@ -35,7 +35,7 @@ class Resting(Protocol):
 
 
 class LongestRested:
-    """Of one listener's connections."""
+    """Finds which connections of one listener have rested for longest."""
 
     __slots__ = ("_looked_at", "_ordered")
 

@@ -118,7 +118,7 @@ class _Rules(Generic[T_co]):
     def __init__(self) -> None:
         self._rules: list[_Rule[T_co]] = []
         self._others: list[int] = []
-        """Those that want no field with one value."""
+        """Numbers of the rules that ask for no field with one given value."""
         self._by_value: dict[bytes, dict[bytes, list[int]]] = {}
         """All others, by the name and the value of the first such field."""
 

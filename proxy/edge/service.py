@@ -219,7 +219,7 @@ class ProxyService:
                 generation.end()
 
     def _ended_here(self, stream: ClientStream) -> bool:
-        """Not by its client, but since others wait for what that makes no use of, for one."""
+        """The proxy has ended the exchange: others wait for its permit, or an operator did it."""
         exchange = stream.exchange
         if (task := asyncio.current_task()) is not None:
             task.uncancel()  # the connection may go on

@@ -75,7 +75,7 @@ class Known:
         self.tokens = tokens
         self.counts = {"refused": 0, "waited": 0}
         self.lines: dict[Hashable, Line] = {}
-        """Of the clients that have requests waiting."""
+        """The lines of clients that have requests waiting, by their key."""
 
 
 class Line:

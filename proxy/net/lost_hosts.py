@@ -64,7 +64,7 @@ class LostHosts:
         self._patience = patience
         self._sockets: dict[Any, None] = {}
         self._limits: dict[Any, float] = {}
-        """Those that have one, in seconds."""
+        """Time limits of the sockets that have one, in seconds."""
         self._recover: dict[Any, float] = {}
         """When they began to recover from losses, at the earliest, by the time of the loop."""
         self._tries = 0

@@ -47,7 +47,7 @@ _FLAGS: Final[int] = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NON
 
 
 class Spliced(Protocol):
-    """Who is told how it goes."""
+    """Is told how the transfer goes on."""
 
     def moved(self, size: int) -> None:
         """The sink has so many bytes more."""

@@ -11,10 +11,10 @@ from proxy.net.timers import RearmableTimer, call_if_held
 
 
 class Due(Protocol):
-    """Who waits no longer than until some time."""
+    """Waits for something until a given time at the most."""
 
     def rang(self) -> None:
-        """The time has come."""
+        """That time has come."""
 
 
 class TimerLine:

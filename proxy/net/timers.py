@@ -10,8 +10,8 @@ from weakref import WeakMethod
 Task: TypeAlias = "asyncio.Task[Any]"
 
 _LATEST_SHARE: Final = 1 / 16
-"""Of its time: by so much a task may be ended late of which not all the time counts. More looks
-would be made while nothing but the client is waited for, and find nothing new."""
+"""Share of its time by which a task may be ended late if a part of the time does not count. A
+smaller share costs more looks while only the client is waited for, and those find nothing new."""
 _LONGEST: Final = 60.0
 """Seconds between two looks at most; the time that all have may have become shorter."""
 LATE: Final = 0.1

@@ -34,7 +34,7 @@ class Baselines:
         self._candidates: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()
 
     def of(self, key: Hashable) -> Baseline:
-        """That of a path."""
+        """The baseline of a path; the common one if the path has none."""
         own = self._own.get(key)
         if own is None:
             return self._common

@@ -39,7 +39,7 @@ class Pass:
                 breaker.on_success(now)
 
     def failed(self, now: float) -> None:
-        """It did not."""
+        """The server did not do its work."""
         breaker = self._breaker()
         if breaker is not None and breaker.period == self._period:
             if self._trial:

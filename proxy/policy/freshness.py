@@ -36,7 +36,7 @@ class Freshness(msgspec.Struct, array_like=True, frozen=True, gc=False):
     while_revalidate: float
     """Seconds of staleness in which it may be used while the server is asked."""
     if_error: float
-    """The same while the server fails."""
+    """Seconds of staleness in which it may be used while the server fails."""
     immutable: bool = False
 
     def age(self, now: float) -> float:

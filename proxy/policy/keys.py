@@ -40,9 +40,9 @@ class Key:
         self.requests = 0
         """Requests that have shown it."""
         self.exceeded = 0
-        """Those of them that got a 429."""
+        """How many of ``requests`` got a 429."""
         self.refused = 0
-        """Those of them that got a 401."""
+        """How many of ``requests`` got a 401."""
 
     def blocked_for(self, now: float) -> float:
         """Seconds until it may be shown."""

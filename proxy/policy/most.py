@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 
 
 class Most:
-    """Numbers by key; who has the largest is known at any time."""
+    """Numbers by key; the key with the largest is known at any time."""
 
     __slots__ = ("_keys", "_number", "largest")
 
@@ -19,19 +19,19 @@ class Most:
             self._set(key, 0, number)
 
     def number(self, key: Hashable) -> int:
-        """That of a key."""
+        """The number of this key."""
         return self._number.get(key, 0)
 
     def key(self) -> Hashable:
-        """One with the largest; there is one."""
+        """A key with the largest number; there must be one."""
         return next(iter(self._keys[self.largest]))
 
     def more(self, key: Hashable) -> None:
-        """One more."""
+        """Count one more for this key."""
         self._set(key, self.number(key), 1)
 
     def less(self, key: Hashable) -> None:
-        """One less of a key that has some."""
+        """Count one less for a key that has some."""
         self._set(key, self.number(key), -1)
 
     def _set(self, key: Hashable, before: int, change: int) -> None:

@@ -31,7 +31,7 @@ class Holder(Protocol):
 
     @property
     def key(self) -> Hashable:
-        """Who is who to a fair queue."""
+        """Its key in a fair queue."""
 
     def stalls(self, now: float) -> bool:
         """Whether nothing but its client has been waited for lately."""
@@ -53,14 +53,14 @@ class Loans:
         self._held: dict[Holder, None] = {}
         self._looked = 0.0
         self.out: dict[Holder, float] = {}
-        """Those that go on without, and since when."""
+        """Requests whose permit is lent, and since when."""
 
     def begin(self, holder: Holder) -> None:
         """A request has a permit."""
         self._held[holder] = None
 
     def end(self, holder: Holder, now: float) -> None:
-        """It is over."""
+        """The request with this permit has ended."""
         if self._held.pop(holder, holder) is None:
             self._limiter.release(holder.key, now)
         else:

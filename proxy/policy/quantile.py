@@ -22,7 +22,7 @@ class Quantiles:
         self._ordered: list[float] = []
 
     def observe(self, seconds: float, now: float) -> None:
-        """It took so long."""
+        """A request took so many ``seconds``."""
         if len(self._recent) >= self._size:
             self._forget()
         self._recent.append((now, seconds))

@@ -20,7 +20,7 @@ _STALE: Final = 64
 
 
 class Waiter:
-    """One that waits."""
+    """A request in the queue."""
 
     __slots__ = ("key", "notify", "since", "urgency")
 
@@ -35,7 +35,7 @@ class Waiter:
 
 
 class Discipline(Protocol):
-    """Those of one urgency."""
+    """The order of the waiters of one urgency."""
 
     def __len__(self) -> int: ...
 

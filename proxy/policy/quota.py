@@ -15,7 +15,7 @@ SOON: Final = 0.005
 
 
 class QuotaState(NamedTuple):
-    """Of one client."""
+    """What a server has said of the quota of one client."""
 
     wait: float
     """Seconds until it may ask."""
@@ -26,7 +26,7 @@ class QuotaState(NamedTuple):
 
 
 class QuotasState(NamedTuple):
-    """Of one server."""
+    """The quotas of one server, as operators see them."""
 
     path_wait: float
     """Seconds until the last of its paths may be asked."""
@@ -145,7 +145,7 @@ class Turn:
         return is_its
 
     def end(self) -> None:
-        """It was waited for, and then used or not."""
+        """The wait for the turn is over: give it back if it was not used."""
         if self._quota is not None and not self.used:
             self._quota.give_back(self)
 

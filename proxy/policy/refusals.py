@@ -40,7 +40,7 @@ _LARGEST: Final = 1.3
 
 
 class Refusals:
-    """Of one API."""
+    """How often one API refuses requests."""
 
     __slots__ = (
         "_before",

@@ -51,7 +51,7 @@ class Soonest:
         """Of a key that came once, as most targets do, its bucket and its seconds."""
 
     def observe(self, key: Hashable, seconds: float, now: float) -> None:
-        """It took so long."""
+        """A request with this key took so many ``seconds``."""
         known, bucket = self._known, int(now / BUCKET)
         times = known.get(key)
         if times is None:

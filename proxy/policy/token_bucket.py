@@ -65,7 +65,7 @@ class TokenBuckets:
         return True, wait
 
     def give_back(self, key: Hashable) -> None:
-        """Whoever had one did not use it."""
+        """Take back a token that was not used."""
         if key in self._full_at:
             self._full_at[key] -= self._pace
 

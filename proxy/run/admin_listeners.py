@@ -23,7 +23,7 @@ class Next(NamedTuple):
 
 
 class AdminListeners:
-    """Those that there are, if there are any."""
+    """The admin listeners of this process; it may have none."""
 
     def __init__(self, source: Source) -> None:
         """``source``: what they show."""

@@ -24,7 +24,7 @@ _encode = msgspec.msgpack.encode
 
 
 class Answers:
-    """Of a process that serves requests."""
+    """What a process that serves requests answers to its operators."""
 
     def __init__(
         self,

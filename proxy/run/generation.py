@@ -74,7 +74,7 @@ class Generation:
 
 
 def _sampled(config: Config) -> int:
-    """Of the traces that begin here."""
+    """Which share of the traces that begin here is sampled, see ``http/request_id``."""
     return EVERY if config.tracing is None else sampled_of(config.tracing.sample)
 
 

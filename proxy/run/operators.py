@@ -55,7 +55,7 @@ class Desk:
 
 
 class Desks(NamedTuple):
-    """Those that there are to be."""
+    """The admin listener and the one for probes, as a configuration wants them."""
 
     admin: Desk
     probes: Desk | None
@@ -66,7 +66,7 @@ class Desks(NamedTuple):
 
     @property
     def all(self) -> Iterator[Desk]:
-        """Those that there are."""
+        """The listeners that the configuration has."""
         return (desk for desk in (self.admin, self.probes) if desk is not None)
 
 
@@ -84,7 +84,7 @@ class Operators:
 
     @property
     def address(self) -> str:
-        """Of the admin listener, with its real port."""
+        """Address of the admin listener, with its real port; empty without one."""
         return self._desks.admin.address if self._desks is not None else ""
 
     @property

@@ -34,7 +34,7 @@ _WHY_NOT: Final = "the configuration was not changed"
 
 
 class Outcome(NamedTuple):
-    """Of one reload."""
+    """How one reload ended."""
 
     at: float
     """When it ended, in seconds since the epoch."""

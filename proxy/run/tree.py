@@ -220,7 +220,7 @@ class Tree:
     def _attempt(
         self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
     ) -> Handler:
-        """One attempt at one endpoint."""
+        """The chain that makes one attempt at this endpoint."""
         address = endpoint.address
         below = EndpointScope(
             **vars(scope),

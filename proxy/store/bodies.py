@@ -21,7 +21,7 @@ _BACKLOG: Final = 16 << 20
 
 
 class Bodies:
-    """Those of one process."""
+    """The bodies that one process stores."""
 
     __slots__ = (
         *("_begun", "_claims", "_done", "_file", "_left", "_lost", "_read_at", "_under_way"),

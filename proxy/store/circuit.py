@@ -37,12 +37,12 @@ class Circuit:
         return True
 
     def succeeded(self) -> None:
-        """It answered in time."""
+        """The store answered in time."""
         self.is_open = False
         self._failed.clear()
 
     def failed(self) -> None:
-        """It did not."""
+        """The store failed, or did not answer in time."""
         now = self._clock()
         self._failed.append(now)
         if self.is_open or (

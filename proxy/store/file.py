@@ -163,7 +163,7 @@ class File:
             raise
 
     def _inode_now(self) -> int:
-        """Which file has the name; 0 for none."""
+        """Inode of the file that has the name now; 0 for none."""
         try:
             return self._path.stat().st_ino
         except OSError:

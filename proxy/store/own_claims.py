@@ -18,7 +18,7 @@ class OwnClaims:
         return Claim(self._changes.now, name)
 
     def take_later(self) -> Claim:
-        """The same."""
+        """A claim without a lease."""
         return Claim(self._changes.now)
 
     async def holder(self, _: bytes) -> bytes:

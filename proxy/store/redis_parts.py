@@ -21,7 +21,7 @@ _LENGTHENED: Final = 500
 
 
 class RedisParts:
-    """Those of all entries."""
+    """The parts of bodies in Redis."""
 
     __slots__ = ("_calls", "_client", "_lengthen", "_names")
 
@@ -67,7 +67,7 @@ class RedisParts:
             await self._lengthen(names, [lasts + SPARE])
 
     async def remove(self, ident: bytes, size: int) -> None:
-        """Those of an entry that nobody finds."""
+        """Remove the parts of an entry that nobody finds."""
         for names in self._all(ident, size):
             await self._client.delete(*names)
 

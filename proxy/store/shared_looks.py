@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class SharedLooks:
-    """Those of one store."""
+    """The look-ups in one store, each shared by all who ask the same."""
 
     __slots__ = ("_next", "_tasks", "_under_way")
 
     def __init__(self) -> None:
         self._under_way: dict[Hashable, asyncio.Task[None]] = {}
         self._next: dict[Hashable, Waiting] = {}
-        """Who waits for looks that have not begun."""
+        """Those who wait for look-ups that have not begun."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def share(self, same: Hashable, look: Callable[[], Awaitable[T]]) -> T:

@@ -36,7 +36,7 @@ def settle(waiting: Waiting, result: object, failed: str | None) -> None:
 
 
 class _Wait(NamedTuple):
-    """Of one who waits."""
+    """What somebody waits for, and how long at the most."""
 
     future: "asyncio.Future[Any]"
     within: float

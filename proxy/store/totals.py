@@ -30,7 +30,7 @@ class Difference(NamedTuple):
     entries: int
     bytes: int
     corrections: int
-    """Of the row that was looked at."""
+    """Corrections in the row that was read."""
 
 
 class Totals:

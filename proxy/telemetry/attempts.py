@@ -60,7 +60,7 @@ def _was_cut(exchange: Exchange, last: Attempt) -> bool:
 
 
 def _outcome(exchange: Exchange) -> str:
-    """Of the last one."""
+    """The outcome of the last attempt."""
     record = exchange.record
     if record.outcome:
         return record.outcome

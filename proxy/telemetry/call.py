@@ -57,7 +57,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     phases: list[float]
     """Seconds of each phase, in the order of ``telemetry/phases``."""
     phase: str = ""
-    """Of one in flight: what it is waiting for."""
+    """What a call in flight is waiting for."""
     cause: str
     """What most of its time went on, or why it failed."""
     why: str
@@ -122,7 +122,7 @@ class Teller:
             clock=record.clock,
             wait=record.main_wait(now),
             leader="" if "request_id" in self._hidden else printable(record.leader)[:LONGEST],
-            behind=_behind(exchange, now) if in_flight else None,
+            behind=_behind(exchange) if in_flight else None,
             tries=tries,
             in_flight=in_flight,
             between=is_between(exchange, now) or (in_flight and record.is_unlogged),
@@ -223,7 +223,7 @@ def _beside(record: Record) -> tuple[str, str] | None:
     return None if copy is None else (copy.upstream or record.upstream, copy.endpoint)
 
 
-def _behind(exchange: Exchange, now: float) -> Behind | None:
+def _behind(exchange: Exchange) -> Behind | None:
     """Of one that waits for the answer to an equal request: what that one waits for."""
     record = exchange.record
     if record.call is None or record.wait is None or record.wait.what != ANSWER:

@@ -76,7 +76,7 @@ class Counters:
         served.took((sum(alike.first_byte) + sum(alike.connect)) / number, number)
 
     def count_odd(self, exchange: Exchange, spent: Phases, now: float, behind: float) -> None:
-        """Likewise."""
+        """Count one exchange of any other kind, see ``Counting``."""
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         record = exchange.record

@@ -47,18 +47,18 @@ class Alike(NamedTuple):
     body: Sequence[float]
     total: Sequence[float]
     bytes_in: int
-    """Of all of them."""
+    """Of all these exchanges together."""
     bytes_out: int
 
 
 class Counting(Protocol):
-    """Whoever counts."""
+    """An object that counts exchanges that have ended."""
 
     def count(self, alike: Alike, behind: float) -> None:
         """Several; ``behind``: what has to be added to a time of them to make it one of the day."""
 
     def count_odd(self, exchange: Exchange, spent: Phases, now: float, behind: float) -> None:
-        """One of any other kind, which ended ``now``."""
+        """Count one exchange of any other kind, which has ended ``now``."""
 
 
 class Ended:

@@ -28,7 +28,7 @@ class Hits:
         """Routes on which something was wrong in this second."""
 
     def add(self, cause: str, exchange: Exchange, now: float, example: str, usual: Usual) -> None:
-        """One more; ``example``: its request id."""
+        """Count one more exchange; ``example``: its request id."""
         route, seconds = exchange.route, now - exchange.started_at
         self.troubled.add(route)
         upstream, server, about = key = self._told_apart(cause, exchange, now)

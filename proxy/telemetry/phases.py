@@ -180,8 +180,8 @@ def _end(attempt: Attempt) -> float:
 
 
 def _last_began(record: Record, now: float) -> tuple[float, float, float]:
-    """When the last attempt did, with those that ran beside it; and the waits until then, those in
-    queues and those for the client."""
+    """When the last attempt began, or the first of those beside it; and the seconds waited until
+    then, in queues and for the client."""
     tries = record.attempt_log
     if record.is_unlogged:
         last, others = record.attempt("", "", record.attempt_began_at, now), tries

@@ -114,7 +114,7 @@ class Recorder:
                     self._note(exchange, phases(exchange, now), now)
 
     def count_odd(self, exchange: Exchange, spent: Phases, now: float, _: float) -> None:
-        """Likewise."""
+        """Count one exchange of any other kind, see ``Counting``."""
         record = exchange.record
         cell = self._cell((exchange.route, record.upstream, record.endpoint))
         seconds = now - exchange.started_at

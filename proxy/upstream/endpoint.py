@@ -209,7 +209,7 @@ class Endpoint:
 
 
 def unreachable(endpoints: Iterable[Endpoint]) -> UpstreamError | None:
-    """Why no connection is made to any of those that could be asked but for that.
+    """The reason if these endpoints could be asked but none can be connected to.
 
     None where there is one to which connections are made, as far as is known, and where it is for
     something else that none is asked.

@@ -55,7 +55,7 @@ class Endpoints:
         self.members: tuple[Endpoint, ...] = ()
         self._open = False
         self._watching: list[asyncio.Task[None]] = []
-        """One for each name."""
+        """Tasks that look names up, one for each name."""
         self._looking: asyncio.Task[None] | None = None
         """At files."""
         self._use_names()

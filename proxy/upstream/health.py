@@ -96,7 +96,7 @@ class Checker:
         rng: random.Random,
         endpoints: Endpoints,
     ) -> None:
-        """``endpoints``: those that it is one of."""
+        """``endpoints``: all of the upstream to which ``endpoint`` belongs."""
         self._credentials = endpoints.credentials
         self._endpoint = endpoint
         self._endpoints = endpoints

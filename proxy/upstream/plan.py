@@ -24,11 +24,11 @@ class Server(NamedTuple):
 
     url: str
     number: int
-    """Of those with this URL."""
+    """Which of the entries with this URL it is."""
 
 
 class Plan:
-    """Of one upstream."""
+    """What the options of one upstream ask for."""
 
     __slots__ = ("alone", "credentials", "entries", "names", "options", "tls", "ways")
 
@@ -56,7 +56,7 @@ class Plan:
         else:
             self.tls = UpstreamTls(options)
         self.names: dict[Server, str] = {}
-        """Those that are looked up."""
+        """Host names that have to be looked up."""
         for server, entry in self.entries.items():
             if known is not None and known.ways.get(server) == self.ways[server]:
                 host = known.names.get(server, "")

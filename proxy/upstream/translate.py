@@ -15,7 +15,6 @@ from aiohttp import (
     ClientConnectorError,
     ClientConnectorSSLError,
 )
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from proxy.core.errors import (
     CertificateInvalid,
@@ -125,11 +124,6 @@ def head_error(
         elif isinstance(error, ReplyHeadTooLarge):
             error.detail = f"the head of the reply of {name} {error.detail}"
         return error
-    if isinstance(error, HttpProcessingError):
-        why = plain(first_line(error.message))
-        if isinstance(error, LineTooLong) or "Too many headers" in error.message:
-            return ReplyHeadTooLarge(f"the head of the reply of {name} is too large: {why}")
-        return ProtocolViolation(f"the reply of {name} is not valid HTTP: {why}")
     how = "reset the connection" if _is_reset(error) else "closed the connection"
     if is_lost(error):
         how = "could no longer be reached"

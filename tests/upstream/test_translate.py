@@ -14,7 +14,6 @@ from aiohttp import (
     ServerDisconnectedError,
 )
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from proxy.core import errors as e
 from proxy.upstream.translate import body_error, connect_error, head_error
@@ -64,8 +63,8 @@ def test_what_keeps_us_from_connecting(
         (ServerDisconnectedError(), e.ConnectionTerminated),
         (ConnectionResetError(), e.ConnectionTerminated),
         (os_error(errno.ETIMEDOUT), e.ConnectionTerminated),
-        (BadStatusLine("x"), e.ProtocolViolation),
-        (LineTooLong("x", 10), e.ReplyHeadTooLarge),
+        (e.ProtocolViolation("x"), e.ProtocolViolation),
+        (e.ReplyHeadTooLarge("x"), e.ReplyHeadTooLarge),
         (e.ResponseTimeout(), e.ResponseTimeout),
         (e.BodyTooLarge(), e.BodyTooLarge),
     ],

@@ -40,9 +40,9 @@ class Layout:
         self._kinds = kinds
         self._passed: dict[tuple[int, ...], list[bool]] = {}
         self.deciding = [kind == DECIDING for kind in kinds]
-        """Of each line whether it decides."""
+        """For each line: whether it decides."""
         self.named = [number for number, kind in enumerate(kinds) if kind == NAMED]
-        """The numbers of those that name the request."""
+        """Numbers of the lines that name the request."""
         agents = [number for number, kind in enumerate(kinds) if kind == AGENT]
         self.agent = agents[-1] if agents else -1
         """The number of the last one that is User-Agent; -1 where there is none."""

@@ -107,9 +107,9 @@ class Fetcher:
         try:
             if claim.token:
                 with self._leases.renewing(claim, exchange.record):
-                    reply, validated, asked_at = await self._send(asked, entry, exchange)
+                    reply, validated, asked_at = await self._send(entry, exchange)
             else:
-                reply, validated, asked_at = await self._send(asked, entry, exchange)
+                reply, validated, asked_at = await self._send(entry, exchange)
         except BaseException:
             self._store.claims.give_back(claim)
             raise
@@ -168,7 +168,7 @@ class Fetcher:
         return told(reply, f"{words}; stored")
 
     async def _send(
-        self, asked: Asked, entry: Entry | None, exchange: Exchange
+        self, entry: Entry | None, exchange: Exchange
     ) -> tuple[Reply, bool, tuple[float, float]]:
         """A reply of the upstream, whether a 304 confirms the entry; when it was asked (`_times`).
 

@@ -1,7 +1,4 @@
-"""One call of an upstream, for several clients.
-
-One idea: who waits for the call, and what each of them is given of what came of it.
-"""
+"""One call of an upstream, for several clients: who waits for it, and what each is given."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +9,10 @@ from typing import Any, Final
 from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import last_outcome
-from proxy.core.record import ANSWER, BROKEN, Record, Wait
+from proxy.core.record import ANSWER, Record, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stopwatch import Stopwatch
+from proxy.middleware.coalesce.left_behind import note_end, tell_of_call
 from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal, own_error
 from proxy.middleware.coalesce.shared_reply import (
     MemoryBudget,
@@ -72,10 +69,11 @@ class SharedCall:
         with the twin, where the leader has left before the head came."""
         self._leader: Exchange | None = leader
         self._leader_task: asyncio.Task[Any] | None = None
-        """Which passes on a reply that is for the leader only."""
+        """The task that passes on a reply which is for the leader only."""
         self._twin = twin
         self._unseen = unseen
         self._left: Record | None = None
+        """The record of the leader, if it left before the head came."""
         # What holds a permit for the call has the twin: it may lend it while nobody reads.
         twin.stalled = self._taking = Stopwatch()
         self._clock = clock
@@ -148,31 +146,9 @@ class SharedCall:
             pass
         finally:
             if self._left is not None:
-                self._note_end(self._left)
+                own, shared = self._leader_reply, self.shared_reply
+                note_end(self._twin, self._left, self._error, own, shared)
                 self._unseen(self._twin)
-
-    def _note_end(self, leader: Record) -> None:
-        """Note in its exchange what its last attempt came to, for those who count.
-
-        ``leader``: it has left before there was a head; its record says what it has ended of.
-        """
-        twin, record, error = self._twin, self.record, self._error
-        reply, ended = self._leader_reply, Ending.ABANDONED
-        if error is not None:
-            record.outcome = last_outcome(error) or record.outcome
-            if isinstance(error, InternalError):  # it has ended with its last client, or the proxy
-                record.outcome = record.outcome or leader.outcome
-        else:
-            if reply is None:
-                if (shared := self.shared_reply) is None:  # all of it came with its head
-                    return
-                reply, ended = shared.reply, shared.ended or ended
-            twin.committed, twin.status = True, reply.status
-            if ended is Ending.COMPLETE:
-                return
-            if ended is Ending.BROKEN:
-                record.outcome = BROKEN
-        twin.error = twin.error or "client_gone"
 
     async def _read_by_leader(self, reply: Reply) -> None:
         """Wait for the end: whoever ends the task of the call until then means its client.
@@ -236,7 +212,10 @@ class SharedCall:
                 self._remove_client(exchange)
                 return None
         except BaseException:  # it is given up: its log says how far the call has come
-            self._tell_of_call(exchange)
+            leads = exchange is self._leader
+            tell_of_call(exchange, self._twin, leads=leads)
+            if leads and not self.task.done():
+                exchange.record.left_behind, self._left = True, exchange.record
             self._remove_client(exchange)
             raise
         return self._outcome_for(exchange, again=again)
@@ -267,6 +246,7 @@ class SharedCall:
         return True
 
     def _outcome_for(self, exchange: Exchange, *, again: bool) -> Reply | None:
+        """What ``reply_for`` gives, once the head or an error is here. Raises that error."""
         twin = self._twin
         leads = exchange is self._leader
         if not leads and self._is_for_leader(again=again):  # nothing of this call is its own
@@ -295,15 +275,6 @@ class SharedCall:
         if self._leader_reply is not None:
             return True
         return self.refused and (not again or is_of_a_quota(self._error))
-
-    def _tell_of_call(self, exchange: Exchange) -> None:
-        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""
-        known, leads = self._twin.record, exchange is self._leader
-        exchange.record.adopt(known, started_at=exchange.started_at, shared=not leads)
-        if leads:
-            exchange.record.attempt_log = known.attempt_log
-            if not self.task.done():
-                exchange.record.left_behind, self._left = True, exchange.record
 
     def _remove_client(self, exchange: Exchange) -> None:
         """A client has left or has read all; the call ends with the last one."""

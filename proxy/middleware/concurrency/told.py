@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 class Outcome(Enum):
-    """Of waiting."""
+    """How a wait for a permit ended."""
 
     THROUGH = "through"
     REFUSED = "refused"

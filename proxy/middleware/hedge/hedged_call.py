@@ -191,8 +191,9 @@ class HedgedCall(msgspec.Struct, eq=False):
             )
 
     def _log_others(self, counts: Exchange | None, outcome: str) -> float:
-        """Log all but the one that counts, and say when that began. ``outcome``: of those that have
-        not ended by themselves."""
+        """Log all attempts but the one that counts; returns when that one began.
+
+        ``outcome``: what is logged of attempts that have not ended by themselves."""
         now, record = self._source.clock(), self._exchange.record
         began = self._started_at
         for one, launched_at in [(self._exchange, self._started_at), *self._launched]:

@@ -143,7 +143,7 @@ class Room:
 
 
 def with_room(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-    """Those to which there is a connection to be had."""
+    """The endpoints to which another connection may be made."""
     return [each for each in endpoints if each.permits is None or not each.permits.full]
 
 

@@ -130,7 +130,7 @@ class Members(Protocol[E_co]):
 
     @property
     def members(self) -> tuple[E_co, ...]:
-        """Those that there are now."""
+        """The current endpoints."""
 
     @property
     def away(self) -> tuple[E_co, ...]:

@@ -243,7 +243,7 @@ class EarlyBody(KeepAliveBody):
         return await self._read()
 
     def trailers(self) -> RawHeaders:
-        """Those of the reply that came at last."""
+        """The trailers of the reply that came at last."""
         return () if self._reply is None else self._reply.last_trailers()
 
     def close(self, ending: Ending) -> None:

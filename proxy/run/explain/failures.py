@@ -20,7 +20,7 @@ from proxy.middleware.retry.options import RetryOptions, statuses
 
 
 class Failure(NamedTuple):
-    """One way."""
+    """One way in which an attempt can fail."""
 
     name: str
     """As ``[retry] on`` calls it, or ``"per_try"``, after which it need not allow another try."""

@@ -50,7 +50,7 @@ from proxy.run.runtime import Runtime
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 64 << 10
-_ANY: Final = "/{target:.*}"
+_ANY: Final = r"/{target:[\s\S]*}"  # aiohttp matches decoded paths: ``.`` takes no %0A
 _NO_ANSWER: Final = 499
 """As in the access log of the command: the client has left before."""
 _LOST: Final = (

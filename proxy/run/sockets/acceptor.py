@@ -66,7 +66,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._tasks: dict[asyncio.Task[object], socket.socket] = {}
-        """Those that are being admitted."""
+        """Connections that are being admitted, by the task that does so."""
         self._evictable: dict[asyncio.Task[object], float] = {}
         """Those of them that may have to make room, with the time of their beginning; the first
         first."""

@@ -72,7 +72,7 @@ _ours = Inherited([])
 
 
 def sockets() -> Inherited:
-    """Those of this process."""
+    """The sockets that this process was started with."""
     return _ours
 
 

@@ -42,7 +42,7 @@ class Opened(NamedTuple):
 
 
 class Listeners:
-    """Those of ``[server] listen``."""
+    """The listeners of ``[server] listen``."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from proxy.run.workers.sockets import Bound
 
 
 class Addresses:
-    """Those that there are."""
+    """The addresses on which the workers listen."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots

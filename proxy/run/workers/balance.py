@@ -70,11 +70,11 @@ class Counts:
         self._coming[slot] += 1
 
     def receive(self, slot: int) -> None:
-        """One has come."""
+        """A connection has reached its worker."""
         self._coming[slot] = max(0, self._coming[slot] - 1)
 
     def receive_all(self, slot: int) -> None:
-        """None is on the way."""
+        """No connection is on its way to the worker any more."""
         if self._coming[slot]:
             self._coming[slot] = 0
 
@@ -185,7 +185,7 @@ class Balance:
         self._open = False
         self.inbox = self.inbox_of(slot, end)
         self.connections: Sized = ()
-        """Those that this worker has."""
+        """The connections of this worker."""
         for one in sending:
             one.setblocking(False)
 

@@ -67,7 +67,7 @@ class Crew:
 
     @property
     def members(self) -> list[Member]:
-        """Those that live."""
+        """Workers that are alive."""
         return self.roster.members
 
     @property

@@ -30,11 +30,11 @@ class LinkClosed(ValueError):
 
 
 class Message(msgspec.Struct, array_like=True):
-    """One message."""
+    """A question, a notice or an answer."""
 
     number: int
     name: str = ""
-    """Of a question or notice; empty in an answer."""
+    """What is asked or noted; empty in an answer."""
     values: dict[str, Any] = {}
     answer: Any = None
     error: str = ""
@@ -49,7 +49,7 @@ Noticing = Callable[[str, dict[str, Any]], None]
 
 
 class Link(asyncio.Protocol):
-    """One end."""
+    """One end of the connection between parent and worker."""
 
     def __init__(self, answer: Answering, notice: Noticing, closed: Callable[[], None]) -> None:
         """``answer`` may raise ValueError with a sentence; ``closed`` is called at the end."""

@@ -26,7 +26,7 @@ EMPTY: Final = 1.0
 
 
 class SlotLoans:
-    """Of all slots."""
+    """Which slots are lent to other workers."""
 
     def __init__(self, roster: Roster, outfit: Outfit, ended: Callable[[], bool]) -> None:
         """``ended``: whether nothing is lent any more."""

@@ -23,7 +23,7 @@ class Member:
     def __init__(self, slot: int) -> None:
         self.slot = slot
         self.version = 0
-        """Of the configuration that it has."""
+        """Number of the configuration that it serves."""
         self.pid = 0
         self.state = "starting"
         """Then ``serving``, ``retiring`` and ``ended``."""
@@ -37,7 +37,7 @@ class Member:
         self.replaced = False
         """Whether another one takes its place, which may not have been started yet."""
         self.successor: Member | None = None
-        """That one, from its start on."""
+        """The worker that takes its place, once that has started."""
         self.since = monotonic()
 
     def tell(self, notice: str, **values: Any) -> None:

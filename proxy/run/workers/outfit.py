@@ -56,14 +56,14 @@ class Outfit:
         """The file that all processes share, for counts and for turns at the output."""
         self.kept = Kept()
         self.version = 0
-        """Of the configuration."""
+        """Number of the configuration."""
 
     def without(self, addresses: Sequence[Bound]) -> list[Bound]:
-        """Those of these that no worker has sockets of."""
+        """The given addresses for which no worker has a socket."""
         return [bound for bound in addresses if bound not in self._addresses]
 
     def follow(self, config: Config, addresses: Sequence[Bound]) -> None:
-        """Of workers that start from now on."""
+        """Give workers that start from now on this configuration and these addresses."""
         self._config = config
         self._addresses = addresses
         self.version += 1

@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Roster:
-    """Of all slots."""
+    """The workers of all slots."""
 
     def __init__(self) -> None:
         self.members: list[Member] = []
-        """Those that live."""
+        """Workers that are alive."""
         self.forking: set[Member] = set()
         """Those that have been given a configuration and do not live yet."""
         self._changed = asyncio.Event()
@@ -72,7 +72,7 @@ class Roster:
         return given
 
     def kill(self) -> None:
-        """End those that do not."""
+        """Kill the workers that do not end by themselves."""
         for member in self.members:
             log.error("worker %d, process %d, does not end: killed", member.slot, member.pid)
             with contextlib.suppress(ProcessLookupError):

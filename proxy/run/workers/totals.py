@@ -113,7 +113,7 @@ def keyed(samples: Iterable[Sample]) -> Iterable[tuple[Key, Sample]]:
 
 
 def merged(samples: list[Sample]) -> Sample:
-    """One of several of the same thing."""
+    """One sample made of several of the same thing."""
     first = samples[0]
     if len(samples) == 1:
         return first

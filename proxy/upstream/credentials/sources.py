@@ -58,7 +58,7 @@ class Given:
 
     @property
     def may_change(self) -> bool:
-        """It stays as it is."""
+        """False: a fixed value stays as it is."""
         return False
 
     def open(self) -> None:
@@ -102,7 +102,7 @@ class FromFile:
         return self._file.may_change
 
     def open(self) -> None:
-        """Whoever looks at all files does it."""
+        """Nothing to do: the look at all files opens it."""
 
     async def close(self) -> None:
         """A look that is under way ends by itself."""

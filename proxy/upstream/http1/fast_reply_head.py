@@ -64,7 +64,7 @@ class _KnownHead(NamedTuple):
 
     template: HeadTemplate
     kinds: tuple[int, ...]
-    """Of all of its lines."""
+    """What kind each of its lines is."""
     fields: TemplateFields
     """What goes further."""
     length: int

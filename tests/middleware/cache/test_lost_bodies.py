@@ -8,12 +8,9 @@ import msgspec
 import pytest
 
 from proxy.core.errors import ConnectFailed, NotCached, ReplyBroken
-from proxy.core.stored import StoreFailed
-from proxy.middleware.cache.asked import asked_by
 from proxy.store.memory_entry import SHORT, MemoryEntry
 from tests.support.caching import Caching, fresh
 from tests.support.loop import get, reply
-from tests.support.pieces import body
 
 LONG = bytes(range(256)) * 1024
 TAG = (b"ETag", b'"a"')
@@ -104,19 +101,6 @@ async def test_it_counts_as_a_miss_alone(
     assert not exchange.record.cache.startswith("hit")
 
 
-async def test_what_another_process_has_stored_counts_as_a_miss_too() -> None:
-    caching = await lost(60, fresh(60, b"new"))
-    caching.cache.counts.clear()
-    exchange = get()
-    asked = asked_by(exchange, caching.cache._keys.of)
-    [entry] = await caching.store.get(asked.key)
-    answer = await caching.cache._from_elsewhere(asked, entry, "uri-miss")
-    assert await body(answer) == b"new"
-    counts = caching.cache.counts
-    assert (counts["misses"], counts["collapsed"], counts["hit_bytes"]) == (1, 0, 0)
-    assert not exchange.record.coalesced
-
-
 @pytest.mark.parametrize("outcomes", [[ConnectFailed("no")], []], ids=["failure", "no upstream"])
 async def test_a_lost_hit_that_ends_in_an_error_is_logged_as_no_hit(outcomes: list[Any]) -> None:
     caching = await lost(60, *outcomes)
@@ -131,43 +115,6 @@ async def test_a_crowd_asks_for_what_is_confirmed_once_more_in_one_call() -> Non
     answers = await asyncio.gather(*(caching.ask() for _ in range(300)))
     assert {answer.body for answer in answers} == {b"new"}
     assert caching.script.sends == 3
-
-
-class Slow(MemoryEntry):
-    """Gives nothing of its body at once, but after so many seconds."""
-
-    seconds: float = 0.0
-
-    async def read(self, position: int, *, first: bool = False) -> bytes:
-        if first:
-            raise StoreFailed("not in time")
-        await asyncio.sleep(self.seconds)
-        return await super().read(position)
-
-
-async def slow(seconds: float, *outcomes: Any) -> Caching:
-    """A cache whose store has one such entry."""
-    caching = await lost(0, *outcomes, keep=9, stale_if_error=60.0)
-    [entry] = list(caching.store._trial.values())
-    late = Slow(*msgspec.structs.astuple(entry))
-    late.seconds = seconds
-    caching.store._keys[entry.key] = late
-    caching.store._trial[entry.ident] = late
-    return caching
-
-
-@pytest.mark.parametrize("outcome", [ConnectFailed("no"), reply(503, [], b"sorry")])
-async def test_a_store_that_is_slow_is_better_than_a_failure(outcome: Any) -> None:
-    answer = await (await slow(4, outcome)).ask()
-    assert (answer.status, answer.body) == (200, LONG)
-    assert "stale-if-error" in answer.cache
-
-
-async def test_but_a_failure_is_better_than_a_store_that_does_not_answer() -> None:
-    caching, loop = await slow(3600, reply(503, [], b"sorry")), asyncio.get_running_loop()
-    began = loop.time()
-    assert (await caching.ask()).status == 503
-    assert loop.time() - began == 5
 
 
 async def test_a_paced_stream_is_a_miss_too() -> None:
@@ -204,23 +151,3 @@ async def test_the_store_is_hurried_only_until_something_is_sent() -> None:
     caching.store._keys[entry.key] = caching.store._trial[entry.ident] = watched
     assert (await caching.ask()).body == LONG
     assert hurried == [True, False, False, False]
-
-
-async def test_a_call_that_waits_for_no_other_process_is_none_that_may(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What joined the other one would be handed the same lost entry once more."""
-    caching = Caching(*[fresh(60, b"new")] * 2)
-    marks: list[bytes] = []
-    kind = type(caching.cache._sharing)
-    usual: Any = kind.share
-
-    async def share(*given: Any) -> Any:
-        marks.append(given[3])
-        return await usual(*given)
-
-    monkeypatch.setattr(kind, "share", share)
-    asked = asked_by(get(), caching.cache._keys.of)
-    for alone in (False, True):
-        (await caching.cache._shared(asked, None, "uri-miss", alone=alone)).drop()
-    assert len(set(marks)) == 2

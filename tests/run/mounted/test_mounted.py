@@ -27,7 +27,7 @@ async def test_requests_go_through_byte_for_byte(prefix: str) -> None:
         served(mounted(tables(upstream), prefix)) as address,
         await RawClient.connect(address) as client,
     ):
-        for target in ("/x%2Fy//z;a?q=%41&&", "/", "/?"):
+        for target in ("/x%2Fy//z;a?q=%41&&", "/", "/?", "/a%0Ab", "/%0D%0A"):
             head = await client.ask(
                 post(b"hello", f"{prefix}{target}", b"X-odd: 1\r\nx-Odd: 2\r\n")
             )

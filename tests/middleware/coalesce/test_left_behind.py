@@ -1,12 +1,25 @@
-"""The attempts of a call whose leader has left are counted when they have ended, each once."""
+"""Clients that leave before the head of a shared call: what they are told, and what is counted.
+
+The attempts of a call whose leader has left are counted when they have ended, each once.
+"""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from proxy.core.errors import ConnectFailed, InternalError
+from proxy.core.exchange import Exchange
+from proxy.core.record import ABANDONED, Attempt
+from proxy.core.reply import Reply
 from proxy.middleware.coalesce.coalesce import Coalesce
+from proxy.middleware.coalesce.left_behind import note_end
+from proxy.middleware.coalesce.options import CoalesceOptions
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.attempts import until
+from tests.support.loop import JumpingLoop, loop_clock, reply
+from tests.support.loop import Script as Inner
+from tests.support.loop import get as exchange_of
 from tests.support.message import get, length
 from tests.support.proxy import Proxy, dialled, fronted
 from tests.support.scope import watched
@@ -101,3 +114,57 @@ async def test_others_that_leave_within_the_body_have_abandoned_it() -> None:
             go.set()
             await other.read_until(b"some")
         await until(proxy, {"abandoned": 1})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_who_leaves_before_the_head_knows_how_far_the_call_has_come(
+    jumping: JumpingLoop, order: int
+) -> None:
+    tries = (Attempt("http://b", "503", 0.5),)
+
+    async def asking(exchange: Exchange) -> Reply:
+        record = exchange.record
+        record.upstream, record.endpoint = "api", "http://a"
+        record.attempt_count, record.attempt_log, record.connect_s = 2, tries, 0.25
+        await asyncio.sleep(9)
+        return reply(body=b"x")
+
+    script, memory = Inner(asking), MemoryBudget()
+    inner = Coalesce(script, CoalesceOptions(), memory, set(), clock=loop_clock())
+    leader, follower = exchange_of(), exchange_of()
+    waiting = [asyncio.create_task(inner.handle(each)) for each in (leader, follower)]
+    await asyncio.sleep(1)
+    for task in waiting[::order]:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert [each.record.attempt_count for each in (leader, follower)] == [2, 0]
+    assert [each.record.attempt_log for each in (leader, follower)] == [tries, ()]
+    assert [each.record.connect_s for each in (leader, follower)] == [0.25, None]
+    assert [each.record.coalesced for each in (leader, follower)] == [False, True]
+    for exchange in (leader, follower):
+        assert (exchange.record.upstream, exchange.record.endpoint) == ("api", "http://a")
+
+
+@pytest.mark.parametrize(
+    ("error", "own", "outcome", "status"),
+    [
+        (ConnectFailed("no"), None, "connect-failure", 0),
+        (InternalError("given up"), None, ABANDONED, 0),
+        (None, reply(401), "", 401),
+    ],
+    ids=["error", "given up", "for the leader"],
+)
+def test_the_exchange_of_a_call_says_what_its_last_attempt_came_to(
+    error: Exception | None, own: Reply | None, outcome: str, status: int
+) -> None:
+    call, leader = exchange_of(), exchange_of()
+    leader.record.outcome = ABANDONED
+    note_end(call, leader.record, error, own, None)
+    assert (call.record.outcome, call.status, call.error) == (outcome, status, "client_gone")
+    assert call.committed is (own is not None)
+
+
+def test_a_reply_that_came_whole_is_no_loss() -> None:
+    call = exchange_of()
+    note_end(call, exchange_of().record, None, None, None)
+    assert (call.record.outcome, call.error) == ("", "")
