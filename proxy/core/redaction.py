@@ -45,6 +45,10 @@ PARAMETERS: Final = frozenset(
     """.split()
 )
 """Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
+_NAMED: Final = re.compile(
+    r"([?&;#])([^?&;=\s'\"#]{1,99})=([^?&;\s'\"#]*+(?:\?[^?&;=\s'\"#]*+(?!=))*)"
+)
+"""One of any name, wherever it stands and however it is escaped; another may begin at a "?"."""
 
 _PARTS: Final = 100
 """Of the credentials of one request that are looked for; each costs a search."""
@@ -70,8 +74,7 @@ def _rules(
             ),
             r"\1\2***",
         ),
-        # parameters that are known, wherever they stand and however they are escaped
-        (re.compile(r"([?&;#])([^?&;=\s'\"#]{1,99})=([^&;\s'\"#]+)"), partial(_parameter, known)),
+        (_NAMED, partial(_parameter, known)),
         # a scheme of RFC 9110 11.4 with its credentials
         (
             re.compile(
@@ -88,7 +91,7 @@ def _rules(
 
 def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
     named = plain_name(found[2].encode("utf-8", "surrogatepass"))
-    return f"{found[1]}{found[2]}={HIDDEN}" if named in known else found[0]
+    return f"{found[1]}{found[2]}={HIDDEN}" if found[3] and named in known else found[0]
 
 
 def plain_name(name: bytes) -> bytes:

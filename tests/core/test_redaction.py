@@ -175,3 +175,17 @@ def test_what_stands_behind_long_cookies_is_hidden(
     assert secret not in conceal(f"it says {secret}", secrets)
     assert crumbs.decode() in secrets
     assert len(secrets) <= 100
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/a&d=e?api_key=Zq7Secret&x=1", "/a&d=e?api_key=***&x=1"),
+        ("/a?next=/b?api_key=Zq7Secret", "/a?next=/b?api_key=***"),
+        ("/a?api_key=Zq7?Secret?&x=y", "/a?api_key=***&x=y"),
+        ("/a?api_key=?Zq7Secret", "/a?api_key=***"),
+        ("/a?x=1?y?z=2", "/a?x=1?y?z=2"),
+    ],
+)
+def test_a_parameter_may_begin_behind_a_question_mark_in_a_value(text: str, shown: str) -> None:
+    assert conceal(text) == shown
