@@ -220,7 +220,6 @@ class Hedge:
         if not self._budget.withdraw(self._reserve(exchange, launched)):
             self.copies["over_budget"] += not again
             return None
-        self.copies["sent"] += 1
         if not self.records_outcome:
             exchange.record.attempts_left -= 1
         return exchange.twin(body)

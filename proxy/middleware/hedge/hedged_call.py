@@ -170,6 +170,7 @@ class HedgedCall(msgspec.Struct, eq=False):
         self._winner = None
         self._finish()
         self._source.copies["won"] += 1
+        self._source.copies["sent"] += 1
         self._record(twin, reply)
         self._exchange.record.adopt(twin.record)
         return reply
@@ -203,6 +204,7 @@ class HedgedCall(msgspec.Struct, eq=False):
             came, ended_at = self._ends.get(one, (outcome, now))
             came = came if one.record.is_unlogged else NOT_ATTEMPTED
             if one is not self._exchange:
+                self._source.copies["sent"] += one.record.attempt_count > 0
                 record.attempt_count += one.record.attempt_count
                 record.attempt_log += _own(one)
             record.attempt_log += (_attempt(one, came, ended_at, launched_at),)

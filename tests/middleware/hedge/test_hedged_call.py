@@ -122,10 +122,28 @@ async def test_a_copy_that_was_never_sent_is_none(jumping: JumpingLoop) -> None:
                 await asyncio.sleep(9)
             return await super().__call__(exchange)
 
-    exchange = get()
-    await hedge(Crowded((2, reply()))).handle(exchange)
+    exchange, hedging = get(), hedge(Crowded((2, reply())))
+    await hedging.handle(exchange)
     assert [each.outcome for each in exchange.record.attempt_log] == ["not-attempted", "200"]
     assert exchange.record.attempt_count == 1
+    assert hedging.copies["sent"] == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        ((9, reply()), (0.5, reply()), {"sent": 1, "won": 1}),
+        ((1.5, reply()), (9, reply()), {"sent": 1}),
+        ((1.5, reply()), (0.25, ConnectFailed("no")), {"sent": 1}),
+    ],
+    ids=["it wins", "it loses", "it fails"],
+)
+async def test_a_copy_that_was_sent_counts_once(
+    jumping: JumpingLoop, first: Any, second: Any, counts: dict[str, int]
+) -> None:
+    hedging = hedge(Servers(first, second), max=1, delay="1s")
+    await hedging.handle(get())
+    assert {name: number for name, number in hedging.copies.items() if number} == counts
 
 
 async def test_a_copy_is_told_of_those_that_have_ended(jumping: JumpingLoop) -> None:
