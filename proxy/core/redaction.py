@@ -45,10 +45,9 @@ PARAMETERS: Final = frozenset(
     """.split()
 )
 """Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
-_NAMED: Final = re.compile(
-    r"([?&;#])([^?&;=\s'\"#]{1,99})=([^?&;\s'\"#]*+(?:\?[^?&;=\s'\"#]*+(?!=))*)"
-)
-"""One of any name, wherever it stands and however it is escaped; another may begin at a "?"."""
+_NAMED: Final = re.compile(r"([?&;#])([^?&;=\s'\"#]{1,99})=([^&\s'\"#]++)")
+"""One of any name, wherever it stands and however it is escaped; in its value others may begin."""
+_OTHERS: Final = re.compile(r"([?;])")
 
 _PARTS: Final = 100
 """Of the credentials of one request that are looked for; each costs a search."""
@@ -90,8 +89,18 @@ def _rules(
 
 
 def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
-    named = plain_name(found[2].encode("utf-8", "surrogatepass"))
-    return f"{found[1]}{found[2]}={HIDDEN}" if found[3] and named in known else found[0]
+    at = 1
+    for part in _OTHERS.split(found[0][1:]):
+        name, sign, _ = part.partition("=")
+        begins = at + len(name) + 1
+        if sign and begins < len(found[0]) and _is_known(name, known):
+            return found[0][:begins] + HIDDEN  # "?" and ";" may stand in a secret
+        at += len(part)
+    return found[0]
+
+
+def _is_known(name: str, known: frozenset[bytes]) -> bool:
+    return plain_name(name.encode("utf-8", "surrogatepass")) in known
 
 
 def plain_name(name: bytes) -> bytes:
@@ -182,7 +191,9 @@ def redact(names: Sequence[str]) -> None:
 
 def known_secrets() -> set[str]:
     """The secrets of the configuration, in all the ways in which texts write them."""
-    return set().union(*(each.writings for each in list(_rotating.values())))
+    # Of all references at once: a reload learns others meanwhile, in a thread of its own.
+    held = [ref() for ref in _rotating.valuerefs()]
+    return set().union(*(each.writings for each in held if each is not None))
 
 
 def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:

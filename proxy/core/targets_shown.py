@@ -1,7 +1,7 @@
 """Request targets as they may be shown: what stands for a credential in them is hidden."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -72,10 +72,27 @@ class Targets:
             path = b"".join(map(self._part, re.split(rb"([;/#&])", path)))
         if not mark:
             return path
-        # Both separators: APIs read either (and HTML 4 asked for the semicolon).
-        # A second question mark begins a query again where a URL was put behind another.
-        parts = re.split(rb"([&;?#])", query)
-        return b"%b?%b" % (path, b"".join(map(self._nested if nested else self._part, parts)))
+        look = self._nested if nested else self._part
+        members = re.split(rb"([&#])", query)
+        return b"%b?%b" % (path, b"".join([self._member(member, look) for member in members]))
+
+    def _member(self, member: bytes, look: Callable[[bytes], bytes]) -> bytes:
+        """What stands between two ampersands: all of a secret is hidden, others may begin before.
+
+        APIs read a semicolon as either (and HTML 4 asked for it). A second question mark begins a
+        query again where a URL was put behind another.
+        """
+        shown: list[bytes] = []
+        at = 0
+        for part in re.split(rb"([;?])", member):
+            name, equals, _ = part.partition(b"=")
+            at += len(part)
+            if equals and at < len(member) and self._hidden[name]:
+                return b"".join([*shown, name, b"=***"])
+            shown.append(look(part))
+            if shown[-1] is not part:
+                break
+        return b"".join(shown)
 
     def _part(self, part: bytes) -> bytes:
         name, equals, value = part.partition(b"=")

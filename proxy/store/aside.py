@@ -21,7 +21,7 @@ def set_aside(path: Path, wall: float) -> Path:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     with contextlib.suppress(OSError):
-        _forget_older(path)
+        _forget_older(path, number)
     return aside
 
 
@@ -29,11 +29,12 @@ def _named(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.unusable-{number}")
 
 
-def _forget_older(path: Path) -> None:
-    """Raises OSError where the directory cannot be read."""
+def _forget_older(path: Path, newest: int) -> None:
+    """``newest`` stays, whatever the clock has said. Raises OSError where nothing can be read."""
     ours = re.compile(re.escape(path.name) + r"\.unusable-(\d+)")
     names = [ours.fullmatch(each.name) for each in path.parent.iterdir()]
-    for number in sorted(int(name[1]) for name in names if name is not None)[:-KEPT]:
+    others = {int(name[1]) for name in names if name is not None} - {newest}
+    for number in sorted(others)[: 1 - KEPT]:
         old = _named(path, number)
         for suffix in _PARTS:
             with contextlib.suppress(OSError):

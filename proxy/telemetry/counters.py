@@ -125,8 +125,10 @@ class Counters:
             each for each in self._traffic if not (each[0] in routes and each[1] in servers)
         ]:
             del self._traffic[way]
-        for server in [each for each in self._servers if each[1] not in servers.get(each[0], ())]:
-            del self._servers[server]
+        for upstream, server in list(self._servers):
+            stay = servers.get(upstream)
+            if stay is None or (server not in stay and server != OTHER):  # some of those may stay
+                del self._servers[upstream, server]
 
     def describe(self, _: float = 0.0) -> Iterator[Sample]:
         """By route, whose empty name stands for requests that found none; and by server."""

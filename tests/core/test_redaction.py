@@ -1,6 +1,10 @@
 """What is never shown, and what is."""
 
+import sys
+import weakref
 from itertools import count
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -94,6 +98,28 @@ def test_a_secret_of_the_configuration_is_hidden_while_it_is_held_and_not_for_ev
     assert len(known_secrets()) <= 4 * (256 + 32)
 
 
+def test_secrets_are_hidden_while_a_reload_learns_others_in_its_thread() -> None:
+    """What was to be logged was lost: the dictionary had changed its size."""
+    held = [configured(b"Bearer the-first-secret-%d" % number) for number in range(3)]
+    number = count()
+
+    def thread_comes_between(frame: FrameType, *_: object) -> Any:
+        if frame.f_code.co_filename == weakref.__file__:
+            configured(b"Bearer of-the-reload-%d" % next(number))
+            return thread_comes_between
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(thread_comes_between)
+    try:
+        told = conceal("the-first-secret-1")
+    finally:
+        sys.settrace(before)
+    assert told == "***"
+    assert next(number) > 0
+    del held
+
+
 def test_a_secret_is_hidden_as_forms_write_it() -> None:
     """A token server may repeat what it was sent, with "+" for blanks (RFC 6749 2.3.1)."""
     rotating(b"two words & more")
@@ -185,6 +211,9 @@ def test_what_stands_behind_long_cookies_is_hidden(
         ("/a?api_key=Zq7?Secret?&x=y", "/a?api_key=***&x=y"),
         ("/a?api_key=?Zq7Secret", "/a?api_key=***"),
         ("/a?x=1?y?z=2", "/a?x=1?y?z=2"),
+        ("/a?password=what?=Zq7Secret&x=1", "/a?password=***&x=1"),
+        ("/a?token=Zq7?is=Secret&x=1", "/a?token=***&x=1"),
+        ("/a?x=1?token=Zq7?is=Secret", "/a?x=1?token=***"),
     ],
 )
 def test_a_parameter_may_begin_behind_a_question_mark_in_a_value(text: str, shown: str) -> None:

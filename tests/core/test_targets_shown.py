@@ -37,7 +37,15 @@ def slowly(target: bytes) -> bytes:
     path, mark, query = target.partition(b"?")
     if b";" in path or b"#" in path:
         path = b"".join(map(part, re.split(rb"([;/#&])", path)))
-    return path + mark + b"".join(map(part, re.split(rb"([&;?#])", query)))
+    return path + mark + b"".join(map(member, re.split(rb"([&#])", query)))
+
+
+def member(text: bytes) -> bytes:
+    """What begins with the first secret that is not empty is hidden."""
+    for found in re.finditer(rb"(?:\A|(?<=[;?]))([^;?=]*)=", text):
+        if plain_name(found[1]) in HIDDEN and found.end() < len(text):
+            return text[: found.end()] + b"***"
+    return text
 
 
 def part(text: bytes) -> bytes:
@@ -59,6 +67,14 @@ def test_the_same_name_is_hidden_each_time() -> None:
 def test_an_ampersand_in_the_path_does_not_show_what_follows() -> None:
     assert SHOWN.show(b"/a&b?token=secret") == b"/a&b?token=***"
     assert SHOWN.show(b"/&?x=1&token=secret") == b"/&?x=1&token=***"
+
+
+@pytest.mark.parametrize("sign", [b"?", b";"])
+def test_all_of_a_secret_is_hidden_whatever_stands_in_it(sign: bytes) -> None:
+    secret = b"first" + sign + b"is=second" + sign + b"third"
+    assert SHOWN.show(b"/a?token=" + secret + b"&b=1") == b"/a?token=***&b=1"
+    assert SHOWN.show(b"/a?token=" + sign + secret) == b"/a?token=***"
+    assert SHOWN.show(b"/a?b=1" + sign + b"token=" + secret) == b"/a?b=1" + sign + b"token=***"
 
 
 def test_dashes_in_a_name_are_underlines() -> None:

@@ -37,6 +37,15 @@ def test_one_of_the_same_second_gets_a_name_of_its_own(tmp_path: Path) -> None:
     assert names == ["store.db.unusable-100", "store.db.unusable-101"]
 
 
+def test_the_one_that_is_set_aside_stays_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """A machine that boots without a clock: the log names a file that is not there."""
+    path = tmp_path / "store.db"
+    for moment in (1001.0, 1002.0, 1003.0):
+        unusable(path, moment)
+    assert unusable(path, 5.0).exists()
+    assert len([*tmp_path.glob("*-wal")]) == KEPT
+
+
 def test_what_lies_beside_a_file_may_be_gone_when_it_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

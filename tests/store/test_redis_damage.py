@@ -95,3 +95,15 @@ async def test_a_part_that_is_damaged_is_lost(
     with pytest.raises(StoreFailed):
         await entry.read(PIECE)
     await store.close()
+
+
+async def test_a_part_of_another_reply_is_lost(server: RedisServer) -> None:
+    store = await stored(server, ONE, LONG)
+    other = await stored(server, OTHER, LONG[::-1])
+    [[one], [two]] = await store.get(ONE), await other.get(OTHER)
+    await swap(store, store._names.part(two.ident, 0), store._names.part(one.ident, 0))
+    with pytest.raises(StoreFailed):
+        await one.read(0)
+    assert await body_of(two) == LONG[::-1]
+    for each in (store, other):
+        await each.close()

@@ -237,6 +237,24 @@ def test_what_there_is_no_more_is_forgotten() -> None:
     assert {each.labels["endpoint"]: each.value for each in served} == {"http://a": 3, "": 1}
 
 
+def test_servers_that_are_told_as_one_are_not_forgotten_while_their_upstream_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may stay too: with each reload what they had done was less."""
+    monkeypatch.setattr("proxy.telemetry.counters.MOST", 1)
+    counters = Counted()
+    for server in ("http://a", "http://b", "http://b"):
+        exchange = ended("/", 200)
+        exchange.record.upstream, exchange.record.endpoint = "api", server
+        exchange.record.first_byte_at = 1.0
+        counters.record(exchange, 2.0)
+    counters.keep({"", "/"}, {"": {""}, "api": {"http://a", "http://b"}})
+    served = [each for each in counters.describe() if each.name == "served_attempts"]
+    assert {each.labels["endpoint"]: each.value for each in served} == {"http://a": 1, "other": 2}
+    counters.keep({"", "/"}, {"": {""}})
+    assert [each for each in counters.describe() if each.name == "served_attempts"] == []
+
+
 async def test_hundreds_of_routes_do_not_keep_the_loop() -> None:
     counters = Counted(lambda: 100.0, lambda: 2000.0)
     for number in range(500):

@@ -104,6 +104,20 @@ def test_a_new_server_has_the_place_of_one_of_which_nothing_is_kept() -> None:
     assert "http://1" not in counted
 
 
+def test_a_server_keeps_its_place_while_a_minute_tells_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.telemetry.history.SERIES", 2)
+    history = History(0.0)
+    history.add(second(0.5, cell(server="http://old")))
+    for number in range(1, SECONDS + 120):
+        history.add(second(number + 0.5, cell(server="http://goes-on")))
+    history.add(second(SECONDS + 120.5, cell(server="http://new")))
+    steps = history.between(-1.0, 1e9)
+    counted = {history.series[row[0]][2]: row[1] for step in steps for row in step["rows"]}
+    assert (counted["http://old"], counted[""]) == (1, 1)
+
+
 def test_a_ring_keeps_to_its_number_and_its_room() -> None:
     ring = Ring(5, 1000)
     for at in range(100):

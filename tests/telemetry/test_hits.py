@@ -44,6 +44,17 @@ def test_a_stale_reply_without_an_attempt_is_of_the_server_that_has_just_failed(
     assert (other.upstream, other.server) == ("", "")
 
 
+def test_who_has_failed_on_a_route_goes_with_it() -> None:
+    hits = Hits()
+    for route in ("/v1", "/v2"):
+        add(hits, STALE, ended(route=route))
+    hits.take()
+    hits.keep({"", "/v1"})
+    for route in ("/v1", "/v2"):
+        add(hits, STALE, ended(asked=0, route=route))
+    assert {hit.route: hit.server for hit in hits.take()} == {"/v1": SERVER, "/v2": ""}
+
+
 def test_another_upstream_answers_for_the_one_that_has_failed() -> None:
     hits = Hits()
     first = Attempt("http://a", "503", 0.1, 0.1, upstream="first")

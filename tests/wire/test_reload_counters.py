@@ -163,6 +163,19 @@ async def test_what_was_counted_of_a_route_an_upstream_and_a_server_goes_with_th
         assert counters(proxy, "requests")["requests"] == 3
 
 
+async def test_what_was_usual_on_a_route_goes_with_it() -> None:
+    async with fronted(admin=ADMIN) as (_, proxy):
+        for target in ("/r0", "/r1"):
+            await proxy.reload(routes=[{"upstream": "api"}, {"path": target, "upstream": "api"}])
+            assert (await proxy.ask(get(target))).status == 200
+            recorder = proxy.runtime._observation._recorder
+            assert recorder is not None
+            recorder.tick()
+            usual = {*recorder._usual}
+            assert target in usual
+        assert "/r0" not in usual
+
+
 async def test_routes_that_take_the_same_are_counted_once() -> None:
     """Both count in one place: each counter was shown twice, and added up."""
     routes = [{"upstream": "api"}, {"upstream": "api"}]

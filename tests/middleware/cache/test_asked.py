@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from proxy.core.redaction import CREDENTIALS
+from proxy.http.fields import Encoded
+from proxy.http.head_template import HeadTemplate, Line, TemplateFields
 from proxy.middleware.cache.asked import Asked, asked_by, stable_digest
 from tests.support.loop import get
 
@@ -40,6 +42,51 @@ def test_two_fields_are_not_one() -> None:
 def test_fields_are_noticed(field: bytes, attribute: str) -> None:
     assert getattr(asked((field, b"x")), attribute) is True
     assert getattr(asked((b"X-" + field, b"x")), attribute) is False
+
+
+def line(text: bytes) -> Line:
+    name, _, value = text.partition(b": ")
+    return 0, (name, value), text + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "attribute"),
+    [
+        (b"Cookie: a=1", b"Cookie: a=2", "own_key"),
+        (b"X-Forwarded-Host: a", b"X-Forwarded-Host: b", "key"),
+        (b"Forwarded: host=a", b"Forwarded: host=b", "key"),
+        (b"Cache-Control: no-cache", b"Cache-Control: max-age=5", "wanted"),
+        (b"Pragma: no-cache", b"Pragma: x", "wanted"),
+        (b"Authorization: x", b"X-Other: x", "authorized"),
+        (b"If-None-Match: x", b"X-Other: x", "conditional"),
+        (b"If-Match: x", b"X-Other: x", "for_origin"),
+        (b"Range: x", b"X-Other: x", "ranged"),
+    ],
+)
+def test_a_request_is_not_taken_for_one_like_it(one: bytes, other: bytes, attribute: str) -> None:
+    """Of heads that come again most is read once (``http/head_template``)."""
+    lines = [b"Accept: x", one, b"Pragma: y"]
+    template = HeadTemplate(lines).widened([lines[0], other, lines[2]])
+    assert template.varying == [1]
+    alike = TemplateFields([*map(line, lines)], [True] * 3, template.varying, [], b"")
+    found = []
+    for each in (one, other, one):
+        fields, _ = alike.with_lines([line(each)])
+        exchange = get(headers=fields)
+        exchange.encoded = Encoded(fields, b"", alike=alike)
+        known = asked_by(exchange, lambda _, named: repr(named).encode())
+        found.append(getattr(known, attribute))
+        assert found[-1] == getattr(
+            asked_by(get(headers=fields), lambda _, named: repr(named).encode()), attribute
+        )
+    assert found[0] == found[2] != found[1]
+
+
+def test_credentials_for_the_proxy_count_beside_a_body_too() -> None:
+    exchange = get()
+    assert asked_by(exchange, lambda *_: b"k", b"body").authorized is False
+    exchange.proxy_credentials = b"Basic dTpw"
+    assert asked_by(exchange, lambda *_: b"k", b"body").authorized is True
 
 
 def test_several_lines_of_cache_control_are_one() -> None:
