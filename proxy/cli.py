@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from proxy.config.problems import Problem
 
 _BAD_CONFIGURATION: Final = 2
+_FAILED: Final = 3
+"""As ``FAILED_TO_START`` of ``run/stop``."""
 _REFUSED: Final = 400
 """Statuses from here on say that nothing was done."""
 
@@ -88,7 +90,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
     early_signals.settle()
     with standard_error():
-        return _served(arguments)
+        try:
+            return _served(arguments)
+        except Exception:  # Python's 1 would say that a stop has cut requests
+            sys.excepthook(*sys.exc_info())
+            return _FAILED
 
 
 def _served(arguments: argparse.Namespace) -> int:

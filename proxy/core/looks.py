@@ -5,9 +5,15 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.daemon_threads import in_daemon_thread
+from proxy.core.local_limits import local_limit
 
 PATIENCE: Final = 1.0
 """Seconds for which a look is waited for; then what is known has to do."""
+
+
+def _no_thread(error: BaseException | None) -> bool:
+    """Whether none could be started, which may pass: what is known has to do until then."""
+    return isinstance(error, RuntimeError) and local_limit(error) is not None
 
 
 class Looks:
@@ -40,5 +46,5 @@ class Looks:
         assert task is not None
         if (left := self._until - loop.time()) > 0:
             await asyncio.wait((task,), timeout=left)
-        if task.done():
+        if task.done() and not _no_thread(task.exception()):
             task.result()

@@ -12,10 +12,11 @@ from functools import partial
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import Final
-from urllib.parse import quote, quote_plus, unquote_to_bytes
+from urllib.parse import quote, quote_plus
 from weakref import WeakValueDictionary
 
 from proxy.core.keys_shown import hide_keys
+from proxy.core.secret_parameters import PARAMETERS, plain_name, underlined
 from proxy.http.fields import DASHED, RawHeaders
 
 HIDDEN: Final = "***"
@@ -33,18 +34,6 @@ CREDENTIALS: Final = frozenset(
     openai-api-key anthropic-api-key x-client-secret x-jwt-assertion""".split()
 )
 """Fields of a request in which a client says who it is."""
-PARAMETERS: Final = frozenset(
-    # As ``underlined`` has them.
-    b"""access_token refresh_token id_token token client_secret client_assertion password passwd
-    secret auth_token authtoken private_token oauth_token session_token security_token app_secret
-    oauth_signature x_api_key api_key apikey key subscription_key sig signature auth
-    authorization jwt x_amz_signature x_amz_credential x_amz_security_token x_goog_signature
-    x_goog_credential code code_verifier assertion samlresponse ticket pwd pass passphrase otp
-    api_token apitoken api_secret bearer_token sas_token session_id sessionid phpsessid jsessionid
-    authkey auth_key accesskey access_key secret_key secretkey awsaccesskeyid hmac appkey app_key
-    """.split()
-)
-"""Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
 _NAMED: Final = re.compile(r"([?&;#])([^?&;=\s'\"#]{1,99})=([^&\s'\"#]++)")
 """One of any name, wherever it stands and however it is escaped; in its value others may begin."""
 _OTHERS: Final = re.compile(r"([?;])")
@@ -101,17 +90,6 @@ def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
 
 def _is_known(name: str, known: frozenset[bytes]) -> bool:
     return plain_name(name.encode("utf-8", "surrogatepass")) in known
-
-
-def plain_name(name: bytes) -> bytes:
-    """What a parameter is called: without escapes, case, dashes and the ``[]`` of a list."""
-    bare = unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
-    return underlined(bare)
-
-
-def underlined(name: bytes) -> bytes:
-    """With underlines for dashes: APIs write either."""
-    return name.replace(b"-", b"_")
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from proxy.core.redaction import PARAMETERS, plain_name, underlined
+from proxy.core.secret_parameters import PARAMETERS, plain_name, underlined
 from proxy.http.bounded_cache import Memo
 
 _USUAL: Final = re.compile(rb"/[^;?#]*\?[^/?#]*")

@@ -159,8 +159,10 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
     # It holds what chooses, which must not hold it: a megabyte would wait for the collector.
     others = {name: None if found is first else found for name, found in contexts.items()}
 
-    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+    def choose(connection: ssl.SSLObject, name: str | None, asked_of: ssl.SSLContext) -> None:
         """RFC 6066 3, and RFC 6125 6.4.3: a star stands for one label."""
+        # OpenSSL calls this again behind a HelloRetryRequest, whether its context lives or not.
+        connection.asked_of = asked_of  # type: ignore[attr-defined]  # kept for as long as it
         if name:
             asked = name.lower().rstrip(".")
             found = others[asked] if asked in others else others.get(_star_for(asked))

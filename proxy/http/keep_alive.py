@@ -11,5 +11,4 @@ _TIMEOUT: Final = re.compile(rb'(?i)(?:^|[,; \t])timeout[ \t]*=[ \t]*"?([0-9]{1,
 
 def announced(value: bytes) -> int | None:
     """The seconds that it says; None where it says nothing of them."""
-    found = _TIMEOUT.search(value)
-    return None if found is None else int(found[1])
+    return min(map(int, _TIMEOUT.findall(value)), default=None)

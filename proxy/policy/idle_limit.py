@@ -11,13 +11,13 @@ _CLOSE: Final = 0.8
 """Share of the shortest rest from which on another end like it is near: clocks of servers tick in
 whole seconds, and the way there takes time too."""
 _MARGIN: Final = 1.0
-"""Seconds before the end that a server announces, for the same reasons. What is sent then may meet
-the end, and a POST is lost by that; a new connection costs less."""
+"""Seconds before the end that a server announces, for the same reasons, but half of a short rest.
+What is sent then may meet the end, and a POST is lost by that; a new connection costs less."""
 
 
 def usable(announced: float | None) -> float:
     """How long a connection may be idle of which the server says so; 0: it is not used again."""
-    return math.inf if announced is None else max(0.0, announced - _MARGIN)
+    return math.inf if announced is None else max(announced - _MARGIN, announced / 2)
 
 
 class Ends:

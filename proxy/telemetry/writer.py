@@ -59,6 +59,7 @@ class Writer:
 
     __slots__ = (
         "_accepted",
+        "_broken",
         "_closed",
         "_complain",
         "_failing",
@@ -105,6 +106,8 @@ class Writer:
         # By the thread: bytes and lines done with, lines of them that were lost.
         self._written = self._finished = self._lost = 0
         self._failing = False
+        self._broken = False
+        """Whether the last line that was written has no end."""
         self._told = 0
         self._news_at = 0.0
 
@@ -157,7 +160,9 @@ class Writer:
             return self._write(lines)
 
     def _write(self, lines: bytearray) -> bool:
-        rest = memoryview(lines)
+        # The reader may be another one than that of a line which was not written to its end.
+        data = b"\n" + lines if self._broken else lines
+        rest = memoryview(data)
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
@@ -167,8 +172,10 @@ class Writer:
                 if not self._failing and self._complain:
                     self._tell(f"cannot write: {error}")
                 self._failing = True
+                if written := len(data) - len(rest):
+                    self._broken = data[written - 1 : written] != b"\n"
                 return False
-        self._failing = False
+        self._failing = self._broken = False
         return True
 
     def _report_lost(self) -> None:

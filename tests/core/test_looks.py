@@ -66,3 +66,20 @@ async def test_what_a_look_raises_is_told() -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await looks.look()
+
+
+async def test_where_no_thread_can_be_started_what_is_known_has_to_do(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every TLS handshake was refused."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    looks = Looks(disk.look)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        await looks.look()
+    disk.goes_on.set()
+    await looks.look()
+    assert disk.looks == 1

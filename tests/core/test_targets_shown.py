@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.redaction import PARAMETERS, plain_name
+from proxy.core.secret_parameters import PARAMETERS, plain_name
 from proxy.core.targets_shown import Targets
 
 SHOWN = Targets(["Mine", "a/b"])

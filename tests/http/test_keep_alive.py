@@ -28,3 +28,7 @@ def test_its_timeout_is_read_beside_whatever_else_it_says(
     value: bytes, seconds: int | None
 ) -> None:
     assert announced(value) == seconds
+
+
+def test_the_shortest_of_several_counts() -> None:
+    assert announced(b"timeout=60, timeout=2") == 2

@@ -28,5 +28,6 @@ def test_what_was_long_ago_counts_no_more() -> None:
 
 
 def test_of_what_a_server_announces_the_last_second_is_not_used() -> None:
-    assert [usable(each) for each in (5, 2, 1, 0)] == [4.0, 1.0, 0.0, 0.0]
+    """Of a second, the last half: a busy server that announces no more would be asked anew."""
+    assert [usable(each) for each in (5, 2, 1, 0)] == [4.0, 1.0, 0.5, 0.0]
     assert usable(None) == math.inf

@@ -173,3 +173,30 @@ def test_after_the_end_lines_are_only_counted(ends: list[int]) -> None:
     put(writer, 64)
     writer.close()
     assert writer.dropped == 1
+
+
+def test_what_comes_behind_a_line_that_was_cut_is_a_line_of_its_own(tmp_path: Path) -> None:
+    """A pipe that is full keeps its bytes for the next reader: it got two records in one line."""
+    path = tmp_path / "log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    fd = os.open(path, os.O_WRONLY)
+    writer = Writer(fd)
+    writer.put(bytearray(LINE * 100 + b"y" * 300_000 + b"\n"), 101)
+    time.sleep(0.2)
+    os.close(reader)
+    while not writer.dropped:
+        time.sleep(0.001)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.read(reader, 1000)  # in the middle of a line
+    received = bytearray()
+    writer.put(bytearray(b"found\n"), 1)
+    while b"found" not in received:
+        try:
+            received += os.read(reader, 1 << 20)
+        except BlockingIOError:
+            time.sleep(0.001)
+    writer.close()
+    assert received.splitlines()[-1] == b"found"
+    for each in (reader, fd):
+        os.close(each)

@@ -17,7 +17,8 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, plain_name, underlined
+from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets
+from proxy.core.secret_parameters import plain_name, underlined
 from proxy.core.targets_shown import Targets
 from proxy.http.codings import codings
 from proxy.http.equivalence import TRACING_FIELDS

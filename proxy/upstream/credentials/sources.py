@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
 from proxy.core.daemon_threads import in_daemon_thread
+from proxy.core.looks import PATIENCE
 from proxy.core.redaction import configured
 from proxy.core.secret_file import SecretFile
 from proxy.policy.keys import Key
@@ -137,5 +138,5 @@ class FromFile:
             if self._look is None and now - self._asked_at < ASKED_EVERY:
                 return False
             self._asked_at = now
-            await asyncio.wait((self._looks(),), timeout=max(0.0, until - now))
+            await asyncio.wait((self._looks(),), timeout=max(0.0, min(until - now, PATIENCE)))
         return self._field != shown

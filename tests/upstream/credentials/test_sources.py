@@ -95,3 +95,20 @@ async def test_nobody_waits_longer_than_allowed_for_a_disk_that_stands_still(
     assert looks == [102.0]  # one look for all of them
     gate.set()
     await source.close()
+
+
+async def test_a_refusal_waits_a_second_at_the_most_for_a_disk_that_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 401 was kept from its client for ten seconds."""
+    (tmp_path / "key").write_text("one")
+    goes_on = threading.Event()
+    monkeypatch.setattr(SecretFile, "changed", lambda _: goes_on.wait())
+    options = CredentialsOptions(header="X-Key", value_file=str(tmp_path / "key"))
+    source = FromFile("main", options, lambda: 100.0)
+    field = await source.ready(0.0)
+    try:
+        async with asyncio.timeout(5):
+            assert not await source.refused(field, 110.0)
+    finally:
+        goes_on.set()

@@ -43,7 +43,7 @@ def test_the_body_is_delimited(head: bytes, bodiless: bool, length: int, closes:
         (b"Set-Cookie: timeout=5\r\n", math.inf),
         (b"Keep-Alive: timeout=5\r\nConnection: keep-alive\r\n", 4.0),
         (b"keep-alive: timeout=5\r\nKeep-Alive: timeout=3\r\nKeep-Alive: max=1\r\n", 2.0),
-        (b"Keep-Alive: timeout=1\r\n", 0.0),
+        (b"Keep-Alive: timeout=1\r\n", 0.5),
     ],
 )
 def test_it_says_for_how_long_its_connection_may_be_idle(fields: bytes, usable: float) -> None:
