@@ -108,18 +108,19 @@ async def test_without_another_server_the_client_is_told_when_to_come_again() ->
 
 async def test_one_trial_at_a_time_brings_a_server_back() -> None:
     gate = asyncio.Event()
-    async with RawUpstream(SICK, [gate, OK]) as server:
-        options = breaker(1, base_ejection_time="30ms")
-        async with proxied(server, **over(server), **options) as proxy:
-            assert await burst(proxy, 1) == [500]
-            await asyncio.sleep(0.04)
-            trial = asyncio.ensure_future(proxy.ask(get()))
-            await server.until(lambda: len(server.requests) == 2)
-            assert await burst(proxy, 3) == [503] * 3
-            gate.set()
-            assert (await trial).status == 200
-            assert await burst(proxy, 3) == [200] * 3
-            assert counts(server) == [5]
+    async with (
+        RawUpstream(SICK, [gate, OK]) as server,
+        proxied(server, **over(server), **breaker(1, base_ejection_time="1h")) as proxy,
+    ):
+        assert await burst(proxy, 1) == [500]
+        [(_, _, ejected)] = proxy.tree._targets[0].now.by_endpoint.values()
+        assert ejected is not None
+        ejected.until = 0.0  # the hour is over; a trial keeps others out for as long
+        trial = asyncio.ensure_future(proxy.ask(get()))
+        await server.until(lambda: len(server.requests) == 2)
+        assert await burst(proxy, 3) == [503] * 3
+        gate.set()
+        assert [(await trial).status, *await burst(proxy, 3), *counts(server)] == [*[200] * 4, 5]
 
 
 async def test_a_trial_that_fails_is_followed_by_a_longer_rest() -> None:
