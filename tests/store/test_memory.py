@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -186,8 +187,9 @@ async def test_the_collector_has_nothing_to_look_at_in_an_entry() -> None:
     [entry] = await store.get(b"7")
     held = (entry, entry.meta, entry.meta.fields, entry.meta.vary, entry.meta.labels)
     assert not [each for each in held if gc.is_tracked(each)]
-    assert not gc.is_tracked(store._keys)
-    assert not gc.is_tracked(store._labels[b"all"])
+    if sys.version_info < (3, 14):  # since then each dict is looked at, whatever it holds
+        assert not gc.is_tracked(store._keys)
+        assert not gc.is_tracked(store._labels[b"all"])
 
 
 async def test_a_store_may_become_smaller_than_what_is_being_written() -> None:

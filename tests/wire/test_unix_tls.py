@@ -192,7 +192,8 @@ class Ending(Thread):
 
     def __init__(self, context: ssl.SSLContext, how: str, size: int) -> None:
         super().__init__(daemon=True)
-        self._context, self._how, self._size = context, how, size
+        # A thread of Python 3.14 has a _context of its own.
+        self._tls, self._how, self._size = context, how, size
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
 
@@ -200,7 +201,7 @@ class Ending(Thread):
         """Serve one."""
         with self._listening:
             client, _ = self._listening.accept()
-        tls = self._context.wrap_socket(client, server_side=True)
+        tls = self._tls.wrap_socket(client, server_side=True)
         tls.recv(4096)
         tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * self._size)
         if self._how == "close_notify":
