@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy.admin.client import WHERE
+from proxy.admin.top.keys import keys
 from proxy.admin.top.screen import screen
 from proxy.admin.top.terminal import Line, standard_output, write
 from proxy.admin.top.watch import PATIENCE, UNREACHABLE, Watched
@@ -22,7 +23,7 @@ def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="sidecar-proxy top",
         description="Shows in the terminal, once a second, what running proxies do: what is wrong, "
-        "requests in flight, their times, and what is slow or fails. Ctrl-C ends it.",
+        "requests in flight, their times, and what is slow or fails. q or Ctrl-C ends it.",
         epilog="example: sidecar-proxy top --admin 127.0.0.1:9901",
     )
     parser.add_argument(
@@ -37,13 +38,13 @@ def run(argv: list[str]) -> int:
 
 
 def show(addresses: Sequence[str], *, once: bool = False) -> int:
-    """Show them until Ctrl-C, or ``once``. 0, or as ``run`` where none of them answers at first.
+    """Show them until q or Ctrl-C, or ``once``. 0, or as ``run`` where none answers at first.
 
     Later it waits for one that is away: it may be restarting.
     """
     watched = [Watched(address) for address in addresses]
     first, failed = True, 0
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), keys(once=once) as typed_within:
         while True:
             began = time.monotonic()
             ask(watched, PATIENCE if once else _EVERY)
@@ -62,7 +63,8 @@ def show(addresses: Sequence[str], *, once: bool = False) -> int:
                 if failed == UNREACHABLE:
                     sys.stderr.write(f"no proxy was reached; {WHERE}\n")
                 return failed
-            time.sleep(max(0.0, _EVERY - (time.monotonic() - began)))
+            if typed_within(_EVERY - (time.monotonic() - began)):
+                break
     return 0
 
 
