@@ -118,7 +118,10 @@ def main() -> int:
             good &= not any(status.startswith("5") for status in seen)
         if "kills" in parts:
             found = asyncio.run(kills(where, options.kills, options.seed))
-            print(f"\n{found.rounds} kills: {found.hits} hits afterwards, {found.wrong} wrong")
+            print(
+                f"\n{found.rounds} kills: {found.hits} hits afterwards, {found.wrong} wrong; "
+                f"{found.cut} answers that their clients saw cut"
+            )
             good &= found.wrong == 0 and found.hits > 0
     return 0 if good else 1
 

@@ -19,7 +19,10 @@ class Kills(NamedTuple):
     hits: int
     """Entries that a process before had stored."""
     wrong: int
-    """Of those, how many were not what the API had answered."""
+    """Of those, how many were not what the API had answered, or cut and passed off as whole."""
+    cut: int
+    """Answers that ended before their stated length, so that the client knows: the file was full,
+    with what killed processes had on its way, and the entry gave way while it was read."""
 
 
 def _body(target: str, size: int) -> bytes:
@@ -54,13 +57,17 @@ async def kills(where: Path, rounds: int, seed: int) -> Kills:
     server = await asyncio.start_server(_answer, "127.0.0.1", free_port())
     behind = server.sockets[0].getsockname()[1]
     store = f'[store]\nurl = "sqlite:{where / "killed.db"}"\ntimeout = "5s"'
-    hits = wrong = 0
+    hits = wrong = cut = 0
     for number in range(rounds):
         with proxy(where, behind, store) as running:
             for target in (f"/{n}" for n in range(_TARGETS)):
                 if rng.random() < 0.5:
                     continue
-                status, body, cache = await fetch_any(running.port, target)
+                try:
+                    status, body, cache = await fetch_any(running.port, target)
+                except asyncio.IncompleteReadError:
+                    cut += 1
+                    continue
                 if "; hit" in cache:
                     hits += 1
                     size = _SIZES[sum(target.encode()) % len(_SIZES)]
@@ -75,7 +82,7 @@ async def kills(where: Path, rounds: int, seed: int) -> Kills:
                 ):
                     raise each
     server.close()
-    return Kills(rounds, hits, wrong)
+    return Kills(rounds, hits, wrong, cut)
 
 
 async def fetch_any(port: int, target: str) -> tuple[int, bytes, str]:
