@@ -1,5 +1,7 @@
 """A head, and a body that nobody has read yet."""
 
+from typing import Any
+
 import pytest
 
 from proxy.core.reply import Ending, Reply
@@ -25,6 +27,39 @@ async def test_what_was_read_can_be_taken_back() -> None:
     reply.put_back(b"ab", complete=False)
     assert reply.buffered is None
     assert await rest(reply) == [b"ab", b"cd"]
+
+
+async def test_what_is_taken_back_is_not_all_even_where_the_rest_is_here() -> None:
+    reply = Reply(200, (), Canned(b"cd"))
+    reply.put_back(b"ab", complete=False)
+    assert reply.buffered is None
+
+
+async def test_what_is_taken_back_of_a_body_that_was_all_there_is_followed_by_the_rest() -> None:
+    reply = Reply(200, (), Slow(b"cd"), whole=b"ab")
+    assert await reply.read() == b"ab"
+    reply.put_back(b"ab", complete=False)
+    assert await rest(reply) == [b"ab", b"cd"]
+
+
+class Spliced(Slow):
+    """A body that the kernel may move."""
+
+    def splice(self, sink: object) -> bool:
+        """It does."""
+        return True
+
+
+async def test_a_body_is_moved_by_the_kernel_only_where_nothing_of_it_is_here() -> None:
+    sink: Any = object()
+    reply = Reply(200, (), Spliced(b"cd"))
+    assert reply.splice(sink)
+    reply.put_back(b"ab", complete=False)
+    assert not reply.splice(sink)
+    reply = Reply(200, (), Spliced(b""), whole=b"ab")
+    assert not reply.splice(sink)
+    await reply.read()
+    assert not reply.splice(sink)
 
 
 async def test_a_body_that_was_read_to_its_end_is_all_there() -> None:

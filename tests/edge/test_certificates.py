@@ -1,7 +1,9 @@
 """Certificates of a listener that change while the proxy runs."""
 
+import contextlib
 import errno
 import os
+import ssl
 import subprocess
 import threading
 import weakref
@@ -66,6 +68,25 @@ def test_a_context_that_is_no_more_used_goes_at_once(tmp_path: Path, names: list
         context = listener_context(ServerTlsOptions(certificates=tuple(tables)))
         still_there = weakref.ref(context)
         del context
+        assert still_there() is None
+
+
+def test_what_chooses_a_certificate_stays_as_long_as_the_connection(tmp_path: Path) -> None:
+    """OpenSSL asks it again behind a HelloRetryRequest, and would ask what is gone."""
+    with collector_off():
+        context = listener_context(ServerTlsOptions(certificates=(named(Authority(tmp_path)),)))
+        still_there = weakref.ref(context)
+        hello = ssl.MemoryBIO()
+        client = ssl.create_default_context()
+        asking = client.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="a.test")
+        server = context.wrap_bio(hello, ssl.MemoryBIO(), server_side=True)
+        for each in (asking, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                each.do_handshake()
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # as one that was chosen
+        del context
+        assert still_there() is not None
+        del server, each
         assert still_there() is None
 
 

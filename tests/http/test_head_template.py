@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from proxy.http.fields import RawHeaders
 from proxy.http.head_template import HeadTemplate, Line, TemplateFields
 
+NAMES = st.frozensets(st.sampled_from([b"a", b"b", b"c", b"d", b"via", b"traceparent"]))
 LINES = st.sampled_from([b"A: 1", b"A: 2", b"B: 1", b"C:", b"A: 1B: 1", b"D: a b"])
 HEADS = st.integers(1, 5).flatmap(
     lambda size: st.lists(st.lists(LINES, min_size=size, max_size=size), min_size=2, max_size=5)
@@ -24,6 +25,15 @@ def differing(template: HeadTemplate, lines: list[bytes]) -> list[bytes] | None:
 def read(line: bytes) -> Line:
     name, _, value = line.partition(b":")
     return 0, (name, value), line + b"\r\n"
+
+
+def two_of_three(first: list[bytes], last: list[bytes]) -> tuple[HeadTemplate, TemplateFields]:
+    """Of heads like these, of which every third line does not go on."""
+    template = HeadTemplate(first).widened(last)
+    passed = [number % 3 != 1 for number in range(len(first))]
+    behind = [(b"Via", b"us")]
+    told = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    return template, told
 
 
 @given(HEADS, st.lists(LINES, max_size=6))
@@ -69,16 +79,13 @@ def test_a_head_that_ends_early_or_goes_on_does_not_fit() -> None:
         assert differing(template, lines) is None
 
 
-@given(HEADS, st.frozensets(st.sampled_from([b"a", b"b", b"c", b"d", b"via", b"traceparent"])))
+@given(HEADS, NAMES)
 @settings(max_examples=200, deadline=None)
 def test_where_fields_stand_is_told_as_looking_for_them_would(
     heads: list[list[bytes]], names: frozenset[bytes]
 ) -> None:
     first, last = heads[0], heads[-1]
-    template = HeadTemplate(first).widened(last)
-    passed = [number % 3 != 1 for number in range(len(first))]
-    behind = [(b"Via", b"us")]
-    fields = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    template, fields = two_of_three(first, last)
     for lines in (last, first, last):
         told, _ = fields.with_lines([read(lines[number]) for number in template.varying])
         told += [(b"traceparent", b"00-1-2-01")]
@@ -103,16 +110,13 @@ def test_only_so_many_sets_of_names_are_kept() -> None:
     assert len(fields._once) <= 16
 
 
-@given(HEADS, st.frozensets(st.sampled_from([b"a", b"b", b"c", b"d", b"via", b"traceparent"])))
+@given(HEADS, NAMES)
 @settings(max_examples=200, deadline=None)
 def test_what_is_found_once_is_what_looking_again_would_find(
     heads: list[list[bytes]], names: frozenset[bytes]
 ) -> None:
     first, last = heads[0], heads[-1]
-    template = HeadTemplate(first).widened(last)
-    passed = [number % 3 != 1 for number in range(len(first))]
-    behind = [(b"Via", b"us")]
-    fields = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    template, fields = two_of_three(first, last)
     looks = 0
 
     def look(told: RawHeaders, given: str) -> tuple[str, RawHeaders]:
@@ -129,3 +133,13 @@ def test_what_is_found_once_is_what_looking_again_would_find(
     assert looks <= 1
     if b"traceparent" not in names and not template.varying:
         assert looks == 1
+
+
+def test_what_depends_on_a_line_that_differs_is_looked_for_each_time() -> None:
+    _, fields = two_of_three([b"A: 1", b"B: 1"], [b"A: 2", b"B: 1"])
+    for line in (b"A: 1", b"A: 2"):
+        told, _ = fields.with_lines([read(line)])
+        assert fields.once(told, frozenset((b"a",)), list) is None
+        assert fields.once(told, frozenset((b"via",)), len) == 2
+    told, _ = fields.with_lines([read(b"D: a b")])  # another name may be one that is looked for
+    assert fields.once(told, frozenset((b"via",)), len) is None

@@ -105,7 +105,7 @@ async def test_operators_are_known_by_the_token_that_is_known(
             assert (await proxy.ask(get())).status == 200
             token.write_text("other")
             disk.go_on()
-            while (await ask(proxy.admin, cancel % b"other")).status == 401:  # noqa: ASYNC110
+            while (await ask(proxy.admin, cancel % b"other")).status == 401:  # noqa: ASYNC110  (nobody tells)
                 await asyncio.sleep(0.001)
 
 

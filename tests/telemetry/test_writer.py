@@ -1,8 +1,10 @@
 """A reader that is slow, stuck or gone costs lines, never time."""
 
+import fcntl
 import logging
 import os
 import re
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -183,7 +185,9 @@ def test_what_comes_behind_a_line_that_was_cut_is_a_line_of_its_own(tmp_path: Pa
     fd = os.open(path, os.O_WRONLY)
     writer = Writer(fd)
     writer.put(bytearray(LINE * 100 + b"y" * 300_000 + b"\n"), 101)
-    time.sleep(0.2)
+    held = bytearray(4)
+    while not any(held):  # one write fills the pipe, in the middle of the long line
+        fcntl.ioctl(reader, termios.FIONREAD, held)
     os.close(reader)
     while not writer.dropped:
         time.sleep(0.001)

@@ -80,3 +80,17 @@ def test_without_a_terminal_nothing_is_read() -> None:
                 assert typed_within(0.0) is False
         assert stdin.read(1) == "q"
     os.close(writes)
+
+
+@pytest.mark.parametrize("behind", [0, 1], ids=["in front", "in the background"])
+def test_in_the_background_the_terminal_is_left_alone(
+    terminal: tuple[int, int], behind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes it there is stopped."""
+    before = termios.tcgetattr(terminal[1])
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + behind)
+    with os.fdopen(os.dup(terminal[1])) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with keys():
+            assert (termios.tcgetattr(terminal[1]) == before) is bool(behind)
+    assert termios.tcgetattr(terminal[1]) == before
